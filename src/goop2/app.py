@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -28,30 +28,40 @@ from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine
-from goop2.scripting.invocation import Invocation, PeerOperation
+from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import open_chat
+from goop2.services.groups.closing import telling_scripts
+from goop2.services.groups.script_operations import GroupOperations
 from goop2.services.groups.service import open_groups
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
 from goop2.services.listen.service import open_listening
 from goop2.services.listen.tracks import Library
+from goop2.services.live_settings import LiveSettings
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
+from goop2.services.rooms.script_operations import RoomOperations
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import open_desk
+from goop2.services.table_imports import open_imports
 from goop2.services.tables import open_tables
+from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import open_run_history
 from goop2.storage.run_limits import RunLimits
+from goop2.storage.told import not_told
+from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -82,9 +92,9 @@ async def open_peer(
     private = not settings.storage.group_readable
     mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
-    this = load_or_create(folder)
+    this = load_or_create(folder, settings.identity.key_file)
     script_dir = settings.script_dir(folder)
-    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir])
+    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": site_read(files), **_http(settings, world)}
     quota = quota_of(folder / FILE, settings.storage.max_mb)
@@ -112,10 +122,27 @@ async def open_peer(
             await stack.enter_async_context(watching(catalog.watch))
         runs = Runs(history=run_history)
         engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
+
+        async def apply(wanted: Settings) -> None:
+            """Tell the parts that work with settings of new ones."""
+            new_limits = limits_of(wanted)
+            await pool.renew(setup_for(folder, wanted, this, new_limits, flavour, quota), new_limits)
+            operations.update(_http(wanted, world))
+            engine.use(new_limits)
+            await run_history.use(run_limits_of(wanted))
+
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
-        tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.is_member, health.for_callers))
+        rooms = RoomService(grouping)
+        stack.callback(rooms.close)
+        owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
+        await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
+        tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+        desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
+        imports = await stack.enter_async_context(open_imports(folder, Owner(this.peer_id, settings.profile.email), health.for_callers))
+        if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
+            imports.sweep()
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))
         rest = api.Api(files, tables)
@@ -124,6 +151,9 @@ async def open_peer(
         sessions = listen_operations(listening)
         operations |= {
             "commands": _commands(catalog),
+            **GroupOperations(grouping).by_name,
+            **Transformations(folder).by_name,
+            **RoomOperations(rooms).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
@@ -133,10 +163,11 @@ async def open_peer(
             await asyncio.to_thread(rest.problem),
             *_not_kept(chat.problem, grouping.problem),
             health.size(),
+            await asyncio.to_thread(not_told, database, loaded.notice, telling=watch),
         )
         yield Peer(
             folder=folder,
-            settings=settings,
+            live_settings=LiveSettings(settings, apply),
             warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, found)))),
             schemas=schemas,
             health=health,
@@ -150,7 +181,10 @@ async def open_peer(
             files=files,
             chat=chat,
             tables=tables,
+            desk=desk,
+            imports=imports,
             grouping=grouping,
+            rooms=rooms,
             listening=listening,
             confinement=confinement,
             payload_keys=keys,
@@ -177,22 +211,27 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
-    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
+async def serve_peer(peer: Peer, *, live: bool = False, restart: Callable[[], None] | None = None) -> AsyncIterator[OpenWeb]:
+    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`.
+
+    `restart` ends this process's peer and starts it again; None where nobody would start it.
+    """
     # Here, because a command that serves nothing should not wait for it.
     from goop2.web.app import Web
     from goop2.web.console.app import console_app
     from goop2.web.http.console_token import Token
     from goop2.web.http.listeners import bound_to
+    from goop2.web.http.saved_ports import SavedPorts
     from goop2.web.remote.network import RemoteNetwork
     from goop2.web.server import addresses_of, open_web
 
     address = peer.settings.viewer.http_addr
-    with bound_to(address, peer.identity.peer_id) as listeners:
-        web = Web(peer, RemoteNetwork(), live=live)
+    saved = SavedPorts(peer.folder)
+    with bound_to(address, peer.identity.peer_id, saved) as listeners:
+        web = Web(peer, RemoteNetwork(), live=live, restart=restart)
         opened = addresses_of(web, listeners, address.host, Token())
         console = console_app(web, listeners[0].listener, opened.opened, opened.token)
-        async with open_web(web, console, listeners):
+        async with open_web(web, console, listeners, saved):
             yield opened
 
 
@@ -200,18 +239,30 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
-    Parameters and errors: `goop2.peers.network.open_network`.
+    `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`: an IP address; "" for p2p.listen_on. `near_by`: look on the local network
+    too. Raises `PortInUseError`.
     """
     # Here, because a command that needs no network should not wait for libp2p.
+    from goop2.net.dial_back import open_dial_back
+    from goop2.net.hole_punching import open_hole_punching
+    from goop2.net.host import open_host
+    from goop2.net.latencies import open_latencies
+    from goop2.net.reachability import open_reachability
+    from goop2.peers.discovery.mdns import machine_addresses
     from goop2.peers.network import open_network
     from goop2.rendezvous.embedded import open_servers
 
-    # Outside the network, so that its goodbye still finds the own rendezvous server open.
-    async with (
-        open_servers(peer.settings.presence) as servers,
-        open_network(peer, servers, port, listen_on=listen_on, near_by=near_by) as network,
-    ):
-        yield network
+    p2p = peer.settings.p2p
+    async with AsyncExitStack() as stack:
+        # Before the network, so that its goodbye still finds the own rendezvous server open.
+        servers = await stack.enter_async_context(open_servers(peer.settings.presence))
+        listening = open_host(peer.identity, p2p.listen_port if port is None else port, None, listen_on or p2p.listen_on)
+        host = await stack.enter_async_context(listening)
+        await stack.enter_async_context(open_hole_punching(host))
+        await open_dial_back(host)
+        reachability = await stack.enter_async_context(open_reachability(host, machine_addresses))
+        latencies = await stack.enter_async_context(open_latencies(host))
+        yield await stack.enter_async_context(open_network(peer, host, reachability, latencies, servers=servers, near_by=near_by))
 
 
 def limits_of(settings: Settings) -> InvocationLimits:

@@ -363,6 +363,14 @@ async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_
             call.cancel()
 
 
+async def test_one_worker_stands_ready_until_somebody_calls_and_then_two() -> None:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
+        assert await pool.compile("hello", HELLO.encode()) == ""
+        assert len(pool.worker_pids) == 1
+        assert await hello(pool) == b"Hello, Alice!"
+        await until(lambda: len(pool._idle) == WARM_WORKERS)
+
+
 async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.scripting.pool.IDLE_WORKER_SECONDS", 0.1)
     async with open_pool(InvocationLimits(workers=6)) as pool:
@@ -397,6 +405,7 @@ async def test_stop_while_workers_come_up_is_quick_and_leaves_nothing() -> None:
 
 async def test_two_hundred_calls_and_twenty_kills_leak_no_descriptor() -> None:
     async with open_pool() as pool:
+        await hello(pool)
         await until(lambda: len(pool._idle) == WARM_WORKERS)
         before = descriptors()
         for round_ in range(20):
@@ -538,7 +547,8 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
         asked.append("site.read")
         return ok(b"secret")
 
-    setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=stubs(FUNCTIONS).replace("not is_command", "true"))
+    declarations = {name: expression.replace("not is_command", "true") for name, expression in stubs(FUNCTIONS).items()}
+    setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=declarations)
     async with open_pool(InvocationLimits(workers=1), setup, {"site.read": read}) as pool:
         outcome = await pool.run(invocation_of("function handle() return goop.site.read('x') end"))
         assert (outcome.code is ErrorCode.OK, asked) == (False, [])

@@ -60,7 +60,7 @@ async def _scripts(up: Served) -> None:
 
 @pytest.mark.parametrize("under", ["", "p/{peer}/"], ids=["at the root", "under the peer's path"])
 async def test_a_quiz_is_scored_by_lua_and_its_answers_stay_with_the_peer(browser: Browser, up: Served, under: str) -> None:
-    address = up.web.site + under.format(peer=up.peer.identity.peer_id) + "quiz.html"
+    address = f"http://{up.site}/" + under.format(peer=up.peer.identity.peer_id) + "quiz.html"
     async with opened(browser, address) as page:
         await page.get_by_label("4").check()
         await page.get_by_label("Sydney").check()
@@ -107,7 +107,9 @@ async def test_the_sdk_knows_the_viewer_the_functions_and_the_files(browser: Bro
 async def test_the_owner_changes_files_from_a_page_and_nobody_else(browser: Browser, up: Served) -> None:
     change = "() => Goop.site.upload('drop/a b.txt', 'dropped').catch((error) => error.code)"
     async with opened(browser, up.web.site + "sdk.html") as page:
-        assert await page.evaluate(change) == {"ok": True}
+        uploaded = await page.evaluate(change)
+        assert (uploaded["ok"], uploaded["status"], uploaded["path"]) == (True, "uploaded", "drop/a b.txt")
+        assert [one["path"] for one in await page.evaluate("() => Goop.site.files()") if "drop" in one["path"]] == ["drop/a b.txt"]
         assert await page.evaluate("() => Goop.site.read('drop/a b.txt')") == "dropped"
         assert await page.evaluate("() => Goop.site.read('drop/nosuch').catch(({ code, status }) => [code, status])") == ["not_found", 404]
         assert await page.evaluate("() => Goop.site.upload('lua/evil.lua', 'x').catch((error) => error.code)") == "bad_request"
@@ -288,7 +290,7 @@ async def test_the_consoles_pages_could_not_load_from_elsewhere(browser: Browser
 
 
 def _targets(up: Served) -> dict[str, Any]:
-    return {"console": f"http://{up.console}", "site": up.web.site.rstrip("/"), "peer": up.peer.identity.peer_id}
+    return {"console": f"http://{up.console}", "site": f"http://{up.site}", "peer": up.peer.identity.peer_id}
 
 
 @dataclass

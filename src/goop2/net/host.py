@@ -36,7 +36,7 @@ from goop2.net.limits import (
     TIDY_SECONDS,
     HostLimits,
 )
-from goop2.net.listener import TcpListener
+from goop2.net.listener import EVERY_ADDRESS, TcpListener
 from goop2.net.muxer import MuxedStreamError
 from goop2.net.ping import PING, answer_pings
 from goop2.net.requests import NoProtocolSupportedError, NotConnectedError, Requester
@@ -46,8 +46,6 @@ from goop2.net.upgrade import Upgrade, Upgrader
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader
 
-ALL_ADDRESSES = "0.0.0.0"
-
 
 @dataclass(frozen=True, slots=True)
 class Connected:
@@ -56,13 +54,17 @@ class Connected:
     peer: str
     address: str
     """`ip:port` of its end, "" when that is not known."""
+    relay: str
+    """The relay that new streams go through, "" when they go directly."""
+    latency_seconds: float | None
+    """How long the last ping took; None while there was none."""
 
 
 @contextlib.asynccontextmanager
 async def open_host(
-    identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = ALL_ADDRESSES
+    identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = EVERY_ADDRESS
 ) -> AsyncIterator[Host]:
-    """A host that listens on `port` (0: any) until the block is left. Raises `PortInUseError`."""
+    """A host that listens on `port` (0: any) until the block is left. `listen_on`: an IP address. Raises `PortInUseError`."""
     host = Host(identity, limits or HostLimits())
     try:
         await host._start(port, listen_on)
@@ -97,7 +99,7 @@ class Host:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, as others can dial it: `/ip4/…/tcp/…/p2p/<our id>`; with ALL_ADDRESSES the address is that, not a real one."""
+        """Where it listens: `/ip4/…/tcp/…/p2p/<our id>`; where that is every address of a family, it is `0.0.0.0` or `::`, no real one."""
         return tuple(f"{address}/p2p/{self.peer_id}" for address in self._listener.addresses)
 
     @property
@@ -125,7 +127,7 @@ class Host:
     def peers(self) -> tuple[Connected, ...]:
         """Whom we are connected to now, each once."""
         best = (self._connections.best(peer) for peer in self._connections.peers())
-        return tuple(Connected(connection.peer, connection.address) for connection in best if connection is not None)
+        return tuple(_connected(connection) for connection in best if connection is not None)
 
     def connections(self, peer: str = "") -> tuple[Connection, ...]:
         """Return the connections to a peer, or all of them."""
@@ -342,6 +344,10 @@ class Host:
         self._outgoing[peer] -= 1
         if self._outgoing[peer] <= 0:
             del self._outgoing[peer]
+
+
+def _connected(connection: Connection) -> Connected:
+    return Connected(connection.peer, connection.address, connection.relay, connection.latency_seconds)
 
 
 class _Dialling(asyncio.Lock):

@@ -145,6 +145,12 @@ PUNCHES_AT_ONCE = 4
 PUNCHES_PER_MINUTE_AND_PEER = 12
 """Tries a peer may cost us: those of four relayed connections."""
 
+LATENCY_FRESH_SECONDS = 10.0
+"""How long a measured latency is shown before the next ping: a page that is open asks every three seconds."""
+
+PINGS_AT_ONCE = 16
+"""Peers that are pinged at the same time; one that does not answer holds its place for PROBE_SECONDS."""
+
 REACHABILITY_LOOK_SECONDS = 15.0
 """How soon a new connection's other side is asked to dial us back."""
 

@@ -14,15 +14,18 @@ from goop2.peers.discovery.roster import Roster
 from goop2.peers.key_exchange import KeyExchange
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import NOT_KEPT, Keep, MessageNotAcceptedError, Operation, PeerServer, Received
-from goop2.protocols import data, mq, topics
+from goop2.protocols import data, mq, rooms, topics
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.subscribers import Subscribers
+from goop2.services.app_messages import AppMessage
 from goop2.services.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
 from goop2.services.chat.message_store import MessageStoreBusyError
 from goop2.services.chat.service import ChatError, ChatRefusedError, Heard
 from goop2.services.listen.operations import hosted
+from goop2.services.rooms.errors import RoomFloodError
 from goop2.services.tables import Tables
 from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.errors import BusyError, StorageError
@@ -67,10 +70,13 @@ def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: Key
 class MessageDispatcher:
     """Hands each message of other peers to the part of this peer that it is for."""
 
-    def __init__(self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], key_exchange: KeyExchange) -> None:
+    def __init__(
+        self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], app_messages: Subscribers[AppMessage], key_exchange: KeyExchange
+    ) -> None:
         self._peer = peer
         self._roster = roster
         self._broadcasts = broadcasts
+        self._app_messages = app_messages
         self._key_exchange = key_exchange
 
     async def dispatch_message(self, received: Received) -> None:
@@ -93,6 +99,7 @@ class MessageDispatcher:
                 await peer.chat.receive(sender, received.id, event.content, event.at, received.origin)
         elif isinstance(event, topics.Delivered):
             await peer.chat.delivered(sender, event.msg_id)
+            self._app_messages.notify(AppMessage(sender, event.msg_id, topics.ACK, b"null"))
         elif isinstance(event, topics.Broadcast):
             peer.chat.admit_broadcast(sender, event.chat.content, received.origin)
             self._broadcasts.notify(Heard(sender, event.chat.content))
@@ -105,6 +112,19 @@ class MessageDispatcher:
         elif isinstance(event, topics.IdentityPayload):
             self._key_exchange.heard(sender, event)
             self._roster.introduced(sender, event.label, event.email)
+        else:
+            self._take_room_message(sender, event)
+            self._app_messages.notify(AppMessage(sender, received.id, event.topic, event.json))
+
+    def _take_room_message(self, sender: str, event: topics.Other) -> None:
+        try:
+            said = rooms.read(event.topic, event.json)
+            if said is not None:
+                self._peer.rooms.received(sender, *said)
+        except RoomFloodError as error:
+            raise MessageNotAcceptedError(mq.RATE_LIMITED, str(error), error.retry_after_seconds) from None
+        except RemoteProtocolError as error:
+            raise MessageNotAcceptedError(mq.FORBIDDEN, str(error)) from None
 
 
 def _listen_state(peer: Peer) -> Operation:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import apsw
 
 from goop2.storage.errors import StorageError
-from goop2.storage.guard import OWNER_READS, SCRIPT_WRITES, Role
+from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.values import Value
 
 
@@ -49,7 +49,7 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     cursor.exec_trace = trace
     try:
         # Compiled anew where the guard must be asked: it is not about what stands in the cache.
-        cursor.execute(sql, arguments, can_cache=role.kind is not SCRIPT_WRITES, prepare_flags=role.kind.flags)
+        cursor.execute(sql, arguments, can_cache=not role.kind.writes, prepare_flags=role.kind.flags)
     except apsw.ExecTraceAbort:
         pass
     finally:
@@ -57,7 +57,7 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     return found[0] if found else (None, "")
 
 
-def names_of(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
+def names_of(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value] = ()) -> tuple[str, ...]:
     """Return the columns of a statement that gives no row."""
     found: list[tuple[str, ...]] = []
 
@@ -67,7 +67,7 @@ def names_of(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
 
     cursor.exec_trace = trace
     try:
-        cursor.execute(sql, prepare_flags=role.kind.flags)
+        cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
     except apsw.ExecTraceAbort:
         pass
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -23,12 +23,13 @@ from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.registry_schema import make_table, register_again, table_there
 from goop2.storage.row_encoding import RowSink
+from goop2.storage.schema_key_hints import of_roles
 from goop2.storage.values import INTEGER_MAX, TYPES, Value, check, shown, stored, whole_number
 
 Row = Mapping[str, object]
 FIND_OPTIONS: Final = ("where", "args", "order", "limit", "offset", "fields")
 COUNT_OPTIONS: Final = ("where", "args")
-CREATE_OPTIONS: Final = ("access", "context")
+CREATE_OPTIONS: Final = ("access", "context", "roles")
 TABLES_REMEMBERED: Final = 64
 
 
@@ -89,19 +90,23 @@ class TypedTables:
         unknown = (options or {}).keys() - set(CREATE_OPTIONS)
         if unknown:
             raise fail(min(unknown), f"is not an option; there are {', '.join(CREATE_OPTIONS)}")
+        if options and options.get("roles") == []:  # what an empty table of Lua is in JSON
+            options = {**options, "roles": None}
+        for oddity in of_roles((options or {}).get("roles")):
+            raise fail(oddity.place, oddity.message)
         # Before the transaction: a wrong declaration must not wait for the write lock.
         wanted = declared.parse_table({"name": name, "columns": columns, **(options or {})}, fail)
         with self._database.atomic():
             present = self.lookup(name) if self.is_there(name) else None
             if present is not None:
-                self._extend(present, wanted, access_given=bool(options and "access" in options), fail=fail)
+                self._extend(present, wanted, given=(options or {}).keys(), fail=fail)
             elif (there := table_there(self._database, name)) is not None:
                 why = "not a typed one" if there == name else "and names differ in more than capitals"
                 raise StorageError(f"goop.schema.create {shown(name)}: a table {there} is there already, {why}")
             else:
                 make_table(self._database, wanted)
 
-    def _extend(self, present: Table, wanted: Table, *, access_given: bool, fail: declared.Fail) -> None:
+    def _extend(self, present: Table, wanted: Table, *, given: Collection[str], fail: declared.Fail) -> None:
         for column in wanted.columns:
             there = present.column(column.name)
             if there is not None and there != column:
@@ -113,8 +118,10 @@ class TypedTables:
         if missing:
             raise fail(f"column {missing[0].name}", "is in the table but not in the declaration; columns are not removed")
         # A script must not open a table that the owner has closed in the console.
-        if access_given and dict(wanted.access) != dict(present.access):
+        if "access" in given and dict(wanted.access) != dict(present.access):
             raise fail("access", "is declared otherwise already")
+        if "roles" in given and wanted.rights != present.rights:
+            raise fail("roles", "are declared otherwise already")
         added = [column for column in wanted.columns if present.column(column.name) is None]
         if added:
             self._add(present, added)
@@ -181,7 +188,7 @@ class TypedTables:
             column = table.column(name)
             if column is None:
                 raise StorageError(_not_a_column(table, name))
-            if value is None and whole:
+            if whole and (value is None or (value == "" and column.auto)):
                 continue  # as if it had not been given: the default is for it
             values[name] = _checked_value(table, column, value)
         for column in table.columns if whole else ():
@@ -212,7 +219,7 @@ class TypedTables:
     def find(self, name: str, options: object = None, *, one: bool = False) -> RowSink:
         """Return the rows that meet `options` (FIND_OPTIONS); only the first with `one`."""
         table = self.table(name)
-        options = _options(table, "find", options, FIND_OPTIONS)
+        options = options_of(table, "find", options, FIND_OPTIONS)
         # Asked of SQLite, not cut here: it stops at the first row.
         if one:
             options = {**options, "limit": 1}
@@ -222,10 +229,10 @@ class TypedTables:
     def count(self, name: str, options: object = None) -> int:
         """Return how many rows meet `options` (COUNT_OPTIONS); all of them without."""
         table = self.table(name)
-        options = _options(table, "count", options, COUNT_OPTIONS)
-        where = _sql_text(table, options, "where")
+        options = options_of(table, "count", options, COUNT_OPTIONS)
+        where = option_sql(table, options, "where")
         sql = f"SELECT count(*) FROM {quoted(table.name)}" + (f" WHERE (\n{where}\n)" if where else "")
-        arguments = in_one_form(table, where, _arguments(table, options))
+        arguments = in_one_form(table, where, option_arguments(table, options))
         found = self._database.first_value(_reading(table, "goop.schema.count"), sql, arguments)
         assert isinstance(found, int)
         return found
@@ -246,7 +253,8 @@ class TypedTables:
         return inserted
 
 
-def _options(table: Table, function: str, options: object, known: Sequence[str]) -> dict[str, object]:
+def options_of(table: Table, function: str, options: object, known: Sequence[str]) -> dict[str, object]:
+    """Return what a script gave as options. Raises `StorageError` for one that is not `known`."""
     if options is None or options == []:
         return {}
     if not isinstance(options, dict):
@@ -257,7 +265,8 @@ def _options(table: Table, function: str, options: object, known: Sequence[str])
     return options
 
 
-def _arguments(table: Table, options: Mapping[str, object]) -> list[Value]:
+def option_arguments(table: Table, options: Mapping[str, object]) -> list[Value]:
+    """Return `args` of a script's options. Raises `StorageError`."""
     arguments = options.get("args")
     if arguments is None:
         return []
@@ -270,11 +279,11 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
     """SELECT over `source`, the table itself when empty, and its arguments."""
     fields = _fields(table, options.get("fields"))
     sql = f"SELECT {fields} FROM {source or quoted(table.name)}"
-    where, order = _sql_text(table, options, "where"), _sql_text(table, options, "order")
+    where, order = option_sql(table, options, "where"), option_sql(table, options, "order")
     # A line of its own: a comment in the text ends with it.
     sql += f" WHERE (\n{where}\n)" if where else ""
     sql += f" ORDER BY\n{order}\n" if order else " ORDER BY _id"
-    arguments = _arguments(table, options)
+    arguments = option_arguments(table, options)
     limit, offset = _count(table, "limit", options.get("limit")), _count(table, "offset", options.get("offset"), 0)
     return f"{sql} LIMIT {limit} OFFSET {offset}", in_one_form(table, where, arguments)
 
@@ -345,7 +354,8 @@ def _count(table: Table, what: str, value: object, default: int = ROWS_MAX + 1) 
     return number
 
 
-def _sql_text(table: Table, options: Mapping[str, object], name: str) -> str:
+def option_sql(table: Table, options: Mapping[str, object], name: str) -> str:
+    """Return a text of SQL of a script's options, stripped; "" when there is none. Raises `StorageError`."""
     text = options.get(name)
     if text is None:
         return ""

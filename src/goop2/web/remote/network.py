@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from goop2.protocols import data
 from goop2.scripting.subscribers import Subscribers
+from goop2.services.app_messages import AppMessage
 from goop2.services.chat.service import Heard
 
 if TYPE_CHECKING:
+    from goop2.net.host import Connected
     from goop2.peers.client import SiteAnswer
     from goop2.peers.discovery.roster import RosterChange, RosterEntry
+    from goop2.peers.reach import Reach
 
 
 LABELS_MAX: Final = 2048
@@ -25,6 +28,7 @@ class RemoteClient(Protocol):
 
     def file(self, peer: str, path: str) -> AbstractAsyncContextManager[SiteAnswer]: ...
     async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer: ...
+    async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str: ...
 
 
 class SoundStream(Protocol):
@@ -65,9 +69,15 @@ class NetworkView(Protocol):
     @property
     def broadcasts(self) -> Subscribers[Heard]: ...
     @property
+    def app_messages(self) -> Subscribers[AppMessage]: ...
+    @property
     def followed(self) -> RemoteListening: ...
     async def broadcast(self, content: str, timestamp_ms: int) -> int: ...
     def addresses(self) -> tuple[str, ...]: ...
+    def reach(self) -> Reach: ...
+    def connected(self) -> Mapping[str, Connected]: ...
+    def measure_latencies(self) -> object: ...
+    def watch(self, changed: Callable[[], object]) -> Callable[[], None]: ...
     async def connect(self, address: str) -> tuple[str, str]: ...
 
 
