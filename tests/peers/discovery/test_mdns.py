@@ -161,7 +161,7 @@ def test_an_ipv6_address_that_is_not_in_use_is_not_announced(monkeypatch: pytest
     monkeypatch.setattr(module, "IPV6_ADDRESSES", file)
     addresses = [ifaddr.IP((f"2001:db8::{last}", 0, 0), 64, "eth0") for last in (1, 2, 3, 4)]
     addresses += [ifaddr.IP(("fe80::1", 0, 2), 64, "eth0"), ifaddr.IP(("::1", 0, 0), 128, "lo"), ifaddr.IP("192.0.2.7", 24, "eth0")]
-    monkeypatch.setattr(module.ifaddr, "get_adapters", lambda: [ifaddr.Adapter("eth0", "eth0", addresses, index=2)])
+    monkeypatch.setattr("goop2.peers.discovery.mdns.ifaddr.get_adapters", lambda: [ifaddr.Adapter("eth0", "eth0", addresses, index=2)])
     assert module.lan_places() == ((2, "192.0.2.7"), (2, "2001:db8::1"))
     assert module.machine_addresses() == ("127.0.0.1", "::1", "192.0.2.7", "2001:db8::1")
     file.unlink()
