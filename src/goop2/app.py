@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -42,18 +42,26 @@ from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
 from goop2.services.listen.service import open_listening
 from goop2.services.listen.tracks import Library
+from goop2.services.live_settings import LiveSettings
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
+from goop2.services.rooms.script_operations import RoomOperations
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import open_desk
+from goop2.services.table_imports import open_imports
 from goop2.services.tables import open_tables
+from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import open_run_history
 from goop2.storage.run_limits import RunLimits
+from goop2.storage.told import not_told
+from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -114,12 +122,27 @@ async def open_peer(
             await stack.enter_async_context(watching(catalog.watch))
         runs = Runs(history=run_history)
         engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
+
+        async def apply(wanted: Settings) -> None:
+            """Tell the parts that work with settings of new ones."""
+            new_limits = limits_of(wanted)
+            await pool.renew(setup_for(folder, wanted, this, new_limits, flavour, quota), new_limits)
+            operations.update(_http(wanted, world))
+            engine.use(new_limits)
+            await run_history.use(run_limits_of(wanted))
+
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
+        rooms = RoomService(grouping)
+        stack.callback(rooms.close)
         owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
         await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
         tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+        desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
+        imports = await stack.enter_async_context(open_imports(folder, Owner(this.peer_id, settings.profile.email), health.for_callers))
+        if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
+            imports.sweep()
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))
         rest = api.Api(files, tables)
@@ -129,6 +152,8 @@ async def open_peer(
         operations |= {
             "commands": _commands(catalog),
             **GroupOperations(grouping).by_name,
+            **Transformations(folder).by_name,
+            **RoomOperations(rooms).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
@@ -138,11 +163,11 @@ async def open_peer(
             await asyncio.to_thread(rest.problem),
             *_not_kept(chat.problem, grouping.problem),
             health.size(),
-            loaded.notice,
+            await asyncio.to_thread(not_told, database, loaded.notice, telling=watch),
         )
         yield Peer(
             folder=folder,
-            settings=settings,
+            live_settings=LiveSettings(settings, apply),
             warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, found)))),
             schemas=schemas,
             health=health,
@@ -156,7 +181,10 @@ async def open_peer(
             files=files,
             chat=chat,
             tables=tables,
+            desk=desk,
+            imports=imports,
             grouping=grouping,
+            rooms=rooms,
             listening=listening,
             confinement=confinement,
             payload_keys=keys,
@@ -183,22 +211,27 @@ async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
-    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
+async def serve_peer(peer: Peer, *, live: bool = False, restart: Callable[[], None] | None = None) -> AsyncIterator[OpenWeb]:
+    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`.
+
+    `restart` ends this process's peer and starts it again; None where nobody would start it.
+    """
     # Here, because a command that serves nothing should not wait for it.
     from goop2.web.app import Web
     from goop2.web.console.app import console_app
     from goop2.web.http.console_token import Token
     from goop2.web.http.listeners import bound_to
+    from goop2.web.http.saved_ports import SavedPorts
     from goop2.web.remote.network import RemoteNetwork
     from goop2.web.server import addresses_of, open_web
 
     address = peer.settings.viewer.http_addr
-    with bound_to(address, peer.identity.peer_id) as listeners:
-        web = Web(peer, RemoteNetwork(), live=live)
+    saved = SavedPorts(peer.folder)
+    with bound_to(address, peer.identity.peer_id, saved) as listeners:
+        web = Web(peer, RemoteNetwork(), live=live, restart=restart)
         opened = addresses_of(web, listeners, address.host, Token())
         console = console_app(web, listeners[0].listener, opened.opened, opened.token)
-        async with open_web(web, console, listeners):
+        async with open_web(web, console, listeners, saved):
             yield opened
 
 

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -26,7 +26,7 @@ from goop2.net.circuits import Circuits
 from goop2.net.connection import Connection, ConnectionCallback
 from goop2.net.connections import ConnectionTable
 from goop2.net.dialling import FAULTS, AddressBook, Dialling
-from goop2.net.faults import PeerBusyError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
+from goop2.net.faults import NetworkError, PeerBusyError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
 from goop2.net.identify import Identify
 from goop2.net.limits import (
     CLOSE_SECONDS,
@@ -217,8 +217,8 @@ class Host:
 
         Raises `UnreachableError`, `ProtocolNotSupportedError`, `PeerBusyError`, `StreamBrokenError`.
         """
-        if relayed is None:
-            await self._make_sure(peer)
+        if relayed is None and self._connections.best(peer) is None:
+            await self.connect(peer)
         self._acquire(peer)
         try:
             with _in_our_words(peer, protocols):
@@ -246,7 +246,8 @@ class Host:
 
         Raises as `open` does.
         """
-        await self._make_sure(peer)
+        if self._connections.best(peer) is None:
+            await self.connect(peer)
         self._acquire(peer)
         try:
             with _in_our_words(peer, (kept, protocol) if kept else (protocol,)):
@@ -323,10 +324,6 @@ class Host:
                 if due:
                     connection.muxer.look(looked)
 
-    async def _make_sure(self, peer: str) -> None:
-        if self._connections.best(peer) is None:
-            await self.connect(peer)
-
     def _let_go(self, stream: Stream) -> None:
         self._release(stream.peer)
         if not stream.muxed.ended:
@@ -361,23 +358,36 @@ class _Dialling(asyncio.Lock):
     """Address → who answered there in the peer's place."""
 
 
-@contextlib.contextmanager
-def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
+class _in_our_words:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
     """What has to do with a peer; its failures as faults."""
-    try:
-        yield
-    except NoProtocolSupportedError:
-        raise ProtocolNotSupportedError(f"{peer} does not speak {' or '.join(protocols)}") from None
-    except RemoteProtocolError as fault:
-        raise StreamBrokenError(f"{peer} does not keep to the protocol: {fault}") from None
-    except MuxedStreamError:
-        raise StreamBrokenError(f"{peer} ended the exchange before it was done ({' or '.join(protocols)})") from None
-    except TimeoutError:
-        raise StreamBrokenError(f"{peer} is too slow ({' or '.join(protocols)})") from None
-    except NotConnectedError:
-        raise UnreachableError(f"{peer} cannot be reached: the connection is lost") from None
-    except OSError as error:  # of this machine: no descriptors, no network
-        raise UnreachableError(f"{peer} cannot be reached from here: {error.strerror or error}") from None
+
+    def __init__(self, peer: str, protocols: Sequence[str] = ()) -> None:
+        self._peer = peer
+        self._protocols = protocols
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is not None and (fault := _as_fault(error, self._peer, " or ".join(self._protocols))) is not None:
+            raise fault from None
+
+
+def _as_fault(error: BaseException, peer: str, protocols: str) -> NetworkError | None:
+    """Return what it is in our words; None for what is our own word, or a bug."""
+    match error:
+        case NoProtocolSupportedError():
+            return ProtocolNotSupportedError(f"{peer} does not speak {protocols}")
+        case RemoteProtocolError():
+            return StreamBrokenError(f"{peer} does not keep to the protocol: {error}")
+        case MuxedStreamError():
+            return StreamBrokenError(f"{peer} ended the exchange before it was done ({protocols})")
+        case TimeoutError():
+            return StreamBrokenError(f"{peer} is too slow ({protocols})")
+        case NotConnectedError():
+            return UnreachableError(f"{peer} cannot be reached: the connection is lost")
+        case OSError():  # of this machine: no descriptors, no network
+            return UnreachableError(f"{peer} cannot be reached from here: {error.strerror or error}")
+    return None
 
 
 def _tried(transports: Sequence[str]) -> str:

@@ -94,8 +94,11 @@ REMEMBERED_MAX = 256
 
 # Sizes and counts.
 
-READ_MAX_BYTES = 64 * 1024
-"""One read: a whole Yamux frame."""
+READ_MAX_BYTES = 65_535 - 16 - 12
+"""One read, and one piece of a file: what a frame of Yamux carries that fills a message of Noise (its tag, and the frame's head)."""
+
+SOCKET_READ_BYTES = 256 * 1024
+"""One read of a connection's socket: a few of the longest messages of Noise."""
 
 WINDOW_MAX_BYTES = 1 * MEGABYTE_BYTES
 """What a stream may hold unread. The library lets it grow to 16 MB, and does not hold the sender to it."""

@@ -120,8 +120,12 @@ class MuxedStream:
         """As `read`, of what is readable."""
         if not self._buffer:
             raise MuxedStreamEndedError("the stream has ended") if self.read_ended else MuxedStreamResetError("the stream was reset")
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
+        if len(self._buffer) <= size:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        else:
+            data = bytes(memoryview(self._buffer)[:size])
+            del self._buffer[:size]
         self._muxer.admission.memory.free(len(data))
         self._give_window()
         return data
@@ -148,7 +152,7 @@ class MuxedStream:
             return 0
         size = min(len(data), self.send_window, FRAME_MAX_BYTES)
         self.send_window -= size
-        self._muxer.post(frames.write(frames.DATA, 0, self.stream_id, data=bytes(data[:size])))
+        self._muxer.post(frames.write(frames.DATA, 0, self.stream_id, data=data[:size]))
         return size
 
     def close_now(self) -> None:
@@ -171,8 +175,7 @@ class MuxedStream:
         """Bytes of the other side. Raises `RemoteProtocolError` when it may not send so many."""
         if len(data) > self._receive_window:
             raise RemoteProtocolError(f"{len(data) - self._receive_window} bytes more than the window of a stream")
-        if not self._muxer.may_come(self.stream_id, len(data)):
-            raise RemoteProtocolError("more comes than is read, or than may come in a minute")
+        self._muxer.hold(self.stream_id, len(data))
         self._receive_window -= len(data)
         self._buffer += data
         self.changed.notify()
@@ -254,6 +257,8 @@ class Muxer:
         self._outgoing: list[bytes] = []
         self._unsent = self._unsent_control = self._queued = self._batch = 0
         """Bytes not with the system yet, frames without data among them, bytes in `_outgoing`, and bytes that `outgoing` gave last."""
+        self._unasked = 0
+        """Bytes that others began to send, not counted yet (`receive`)."""
         self._heard = True
         """Anything, since it was last looked."""
         self._heard_at = asyncio.get_running_loop().time()
@@ -323,9 +328,13 @@ class Muxer:
             self._unsent_control += len(frame) == frames.HEADER_BYTES
             self._carrier.wake()
 
-    def may_come(self, stream_id: int, size: int) -> bool:
-        """Return whether these bytes may, and then they are held: what we asked for always, what others begin as fast as the limits say."""
-        return (self._ours(stream_id) or self.admission.received(self.peer, size, self.origin)) and self.admission.memory.hold(size)
+    def hold(self, stream_id: int, size: int) -> None:
+        """Hold bytes that have come. What we asked for is not counted against the other side; what it begins is. Raises
+        `RemoteProtocolError`."""
+        if not self.admission.memory.hold(size):
+            raise RemoteProtocolError("more comes than is read")
+        if not self._ours(stream_id):
+            self._unasked += size
 
     def forget(self, stream: MuxedStream) -> None:
         """Remove a stream that has ended."""
@@ -347,11 +356,17 @@ class Muxer:
             if frame.kind == frames.GO_AWAY:
                 raise EOFError
             self._take(frame)
+        # Once for all that came together, before any of it is acted on.
+        unasked, self._unasked = self._unasked, 0
+        if unasked and not self.admission.received(self.peer, unasked, self.origin):
+            raise RemoteProtocolError("more comes than may come in a minute")
         if self._unsent_control > CONTROL_FRAMES_MAX:
             raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
         """Return the next bytes to send, as many as go together, and take them."""
+        if not self._outgoing:
+            return b""
         if self._queued <= BATCH_MAX_BYTES:
             batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
         else:
@@ -383,8 +398,8 @@ class Muxer:
         self.end()
 
     def _take(self, frame: MuxerFrame) -> None:
-        if not frame.data and not self.admission.received(self.peer, CONTROL_FRAME_COSTS_BYTES, self.origin):
-            raise RemoteProtocolError("more frames than may come in a minute")
+        if not frame.data:
+            self._unasked += CONTROL_FRAME_COSTS_BYTES
         if frame.kind == frames.PING:
             if frame.flags & frames.SYN:
                 self.post(frames.write(frames.PING, frames.ACK, 0, frame.value))

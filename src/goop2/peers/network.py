@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from goop2.services.peer import Peer
 
 REJOIN_SECONDS: Final = 60
-"""Between two tries to be let into a group whose host is here."""
+"""Between two looks for groups whose host took no message for a while and is here all the same."""
 BROADCAST_AT_ONCE: Final = 16
 """Peers a message to everybody is on its way to: one that is frozen holds its place for five seconds, not everybody."""
 GOODBYE_SECONDS: Final = 2.0
@@ -166,7 +166,7 @@ async def open_network(
         grouping, groups = peer.grouping, peer.grouping.groups
         outbox = Outbox(client.send, grouping.gone)
         stack.push_async_callback(outbox.flush, GOODBYE_SECONDS)
-        grouping.attach(outbox.post, client.send, peer_id)
+        grouping.attach(outbox.post, client.send, peer_id, partial(_label, peer, roster))
         stack.callback(grouping.detach)
         session = HostedSession(peer.listening, groups, outbox.post, key_ring)
         stack.callback(session.stop)
@@ -185,6 +185,8 @@ async def open_network(
         discovery = await stack.enter_async_context(finding)
         _attach_keys(roster, host, key_ring, key_exchange)
         roster.subscribe(partial(_note_presence, grouping))
+        # Presence need not tell: a host that was started anew within the time for which it counts as here has forgotten its members.
+        stack.callback(host.watch(lambda connection: grouping.connected(connection.peer)))
         roster.subscribe(partial(_send_email, peer, key_exchange))
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, roster)):
             stack.callback(asyncio.create_task(work).cancel)
@@ -279,10 +281,29 @@ def _note_presence(grouping: GroupService, change: RosterChange) -> None:
 
 
 async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
-    """Send the member lists that wait, and ask hosts again that are here and did not let us in when they came back; until cancelled."""
-    for seconds in itertools.count(1):
-        await asyncio.sleep(seconds_to_tick(1.0))
-        grouping.tick()
-        if seconds % REJOIN_SECONDS == 0:
-            for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
-                grouping.back(host)
+    """Send the member lists that wait, and ask hosts again that have not answered or are here again unnoticed; until cancelled."""
+    changed = asyncio.Event()
+    unsubscribe = grouping.groups.subscribe(lambda _change: changed.set())
+    rejoined = time.monotonic()
+    try:
+        while True:
+            if not grouping.groups.hosted() and not grouping.groups.joined():  # no list can wait, and nobody is asked
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), seconds_to_tick(REJOIN_SECONDS))
+            changed.clear()
+            await asyncio.sleep(seconds_to_tick(1.0))
+            grouping.tick()
+            if time.monotonic() - rejoined >= REJOIN_SECONDS:
+                rejoined = time.monotonic()
+                for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
+                    grouping.back(host)
+    finally:
+        unsubscribe()
+
+
+def _label(peer: Peer, roster: Roster, other: str) -> str:
+    """Return what a peer calls itself, this one included; "" where that is not known."""
+    if other == peer.identity.peer_id:
+        return peer.owner.label
+    entry = roster.get(other)
+    return entry.label if entry is not None and entry.proved and entry.label != other else ""

@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 
 from goop2.config import Address, PresenceSettings
-from goop2.rendezvous.server import open_rendezvous
 from goop2.web.http.listeners import ListenerError
 
 FROM_HERE: Final = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
@@ -33,6 +32,9 @@ async def open_servers(settings: PresenceSettings) -> AsyncIterator[list[str]]:
 
 
 async def _own(stack: contextlib.AsyncExitStack, settings: PresenceSettings) -> str:
+    # Here, because few peers have a server of their own.
+    from goop2.rendezvous.server import open_rendezvous
+
     where = Address(settings.rendezvous_bind, settings.rendezvous_port)
     try:
         url = await stack.enter_async_context(open_rendezvous(where))
@@ -49,6 +51,8 @@ async def _own(stack: contextlib.AsyncExitStack, settings: PresenceSettings) -> 
 
 async def _open_later(where: Address) -> None:
     """Open the server when that can be, and serve until cancelled."""
+    from goop2.rendezvous.server import open_rendezvous
+
     while True:
         await asyncio.sleep(TRY_AGAIN_SECONDS)
         with contextlib.suppress(ListenerError):

@@ -142,16 +142,18 @@ class Database:
                 return as_records(self._again(cursor, role, sql, arguments, invalid_text.readable), role)
 
     @contextmanager
-    def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
+    def stream(
+        self, role: Role, sql: str, arguments: Sequence[Value] = ()
+    ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
         """Give the names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
-        with _Statement(self, role, sql, ()) as cursor:
+        with _Statement(self, role, sql, arguments) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
-                names = names_of(cursor, role, sql)
-            yield names, self._each(cursor, role, sql)
+                names = names_of(cursor, role, sql, arguments)
+            yield names, self._each(cursor, role, sql, arguments)
 
-    def _each(self, cursor: apsw.Cursor, role: Role, sql: str) -> Iterator[tuple[Value, ...]]:
+    def _each(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> Iterator[tuple[Value, ...]]:
         number = 0
         try:
             try:
@@ -159,7 +161,7 @@ class Database:
                     number += 1
                     yield row
             except UnicodeDecodeError:
-                yield from self._again(cursor, role, sql, (), invalid_text.readable, number)
+                yield from self._again(cursor, role, sql, arguments, invalid_text.readable, number)
         except (apsw.Error, MemoryError, UnicodeError) as error:
             raise self._fault(error) from None
 

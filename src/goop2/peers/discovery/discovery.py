@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -26,11 +26,12 @@ from goop2.peers.discovery.mdns import lan_addresses, lan_places, stay_near_by
 from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.discovery.presence import Announcer, PresenceListener, Send, open_announcer
 from goop2.peers.discovery.redialer import LOOK_SECONDS, Redialer
-from goop2.peers.discovery.rendezvous_client import open_server
-from goop2.peers.discovery.reservations import RelayReservation
 from goop2.peers.discovery.roster import Roster
 from goop2.peers.discovery.troubles import Troubles
 from goop2.protocols.presence import TOPIC, Presence, write
+
+if TYPE_CHECKING:
+    from goop2.peers.discovery.reservations import RelayReservation
 
 NEAR_BY: Final = "near by"
 GREETING_SECONDS: Final = 2.0
@@ -118,8 +119,12 @@ async def open_discovery(
         direct = partial(_direct, host, reachability, announced)
         host.announce(direct)
         ways: list[Send] = [over_gossip(gossip)]
-        reservations = []
+        reservations: list[RelayReservation] = []
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
+            # Here, because a peer that uses no server should not hold an HTTP client.
+            from goop2.peers.discovery.rendezvous_client import open_server
+            from goop2.peers.discovery.reservations import RelayReservation
+
             server = await stack.enter_async_context(open_server(url, listener.rendezvous, troubles))
             ways.append(server.send)
             reservations.append(RelayReservation(server, host, changed.set))

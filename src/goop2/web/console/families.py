@@ -1,6 +1,6 @@
 """The numbers of a peer as Prometheus metric families.
 
-The only module that imports prometheus_client; `metrics.py` loads it on the first request, `goop2 peer` after the start.
+The only module that imports prometheus_client; `metrics.py` loads it on the first request.
 """
 
 from __future__ import annotations
