@@ -236,7 +236,7 @@ async def _tables(peer: Peer) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for table in msgspec.json.decode(listed.json)[:COMPLETED_TABLES_MAX]:
         described = await peer.tables.perform("describe", peer.owner, {"table": table["name"]})
-        columns = [] if isinstance(described, Failure) else msgspec.json.decode(described.json)
+        columns = [] if isinstance(described, Failure) else msgspec.json.decode(described.json)["columns"]
         found.append({"name": table["name"], "columns": [{"name": each["name"], "type": str(each["type"]).lower()} for each in columns]})
     return found
 
