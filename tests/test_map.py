@@ -56,7 +56,6 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "net.limits": Elsewhere("net/test_host_limits.py"),
     "net.requests": Elsewhere("net/test_kept.py", "net.host"),
     "net.stream": Elsewhere("net/test_host.py"),
-    "net.stream_pool": Elsewhere("net/test_kept.py"),
     "peers.client": Elsewhere("peers/test_server.py"),
     "peers.dedup_cache": Elsewhere("peers/test_server.py"),
     "peers.dispatch": Elsewhere("peers/test_network.py", "peers.network"),

@@ -23,6 +23,7 @@ from goop2.folder.regular_files import shown
 from goop2.folder.site_files import SiteFiles
 from goop2.sandbox.answers import Answer, several
 from goop2.sandbox.messages import Setup
+from goop2.scripting import shared_code
 from goop2.scripting.api import FUNCTIONS, PRIVATE
 from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
@@ -48,6 +49,7 @@ from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
+from goop2.services.script_keys import open_script_keys
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import open_desk
@@ -139,6 +141,7 @@ async def open_peer(
         owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
         await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
         tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+        script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
         desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
         imports = await stack.enter_async_context(open_imports(folder, Owner(this.peer_id, settings.profile.email), health.for_callers))
         if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
@@ -151,6 +154,7 @@ async def open_peer(
         sessions = listen_operations(listening)
         operations |= {
             "commands": _commands(catalog),
+            shared_code.OPERATION: shared_code.shared_code(catalog),
             **GroupOperations(grouping).by_name,
             **Transformations(folder).by_name,
             **RoomOperations(rooms).by_name,
@@ -183,6 +187,7 @@ async def open_peer(
             tables=tables,
             desk=desk,
             imports=imports,
+            script_keys=script_keys,
             grouping=grouping,
             rooms=rooms,
             listening=listening,

@@ -26,12 +26,16 @@ TRUSTED_READERS = {
     "protocols/tolerant_json.py": "halves of characters, which the strict decoder refuses; the result goes through the strict one",
     "sandbox/call_details.py": "what this worker's own peer has just said of an answer, in the worker",
     "sandbox/orm_calls.py": "what this worker's own VM has just written, in the worker",
+    "sandbox/transforms.py": "a definition as this worker's own peer has just written it, in the worker",
     "sandbox/worker_operations.py": "what this worker's own VM has just written, in the worker",
     "web/http/plain_errors.py": "what we have just written",
     "storage/registry_schema.py": "the registry, written by us",
     "storage/schema_declarations.py": "the owner's schema files",
     "storage/typed_tables.py": "the registry",
-    "web/console/controls/data.py": "what our own storage has just written",
+    "web/console/controls/scripts.py": "what our own storage has just written",
+    "web/console/places.py": "what our own storage has just written",
+    "services/script_keys.py": "the table of goop.kv, written by us",
+    "cli/kv.py": "the table of goop.kv, written by us",
     "web/remote/listen.py": "what we have just written",
 }
 """Module → why it decodes JSON by itself."""
