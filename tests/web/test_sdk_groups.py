@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>G</title><script src="/sdk/goop-group.js"></script>
 <script>var heard = []; var why = (promise) => promise.then(() => "", (error) => `${error.code}: ${error.message}`);</script></html>"""
-GROUP = "0123456789abcdef"
+PATIENCE_SECONDS = 10
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -73,7 +74,9 @@ async def test_a_host_makes_a_group_and_its_roles_and_hears_what_happens(opened_
     (listed,) = await page.evaluate("Goop.group.list()")
     assert {one["peer_id"]: one["role"] for one in listed["members"]} == {up.peer.identity.peer_id: "owner", HOST: "author"}
     await page.evaluate("(id) => Goop.group.send({ move: 'e4' }, id)", id_)
-    await page.wait_for_function("heard.some((event) => event.type === 'msg')")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await page.evaluate("heard.some((event) => event.type === 'msg')"):
+            await page.wait_for_timeout(50)
     heard = await page.evaluate("heard")
     assert "replaced" not in heard
     assert heard[-1] == {
