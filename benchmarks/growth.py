@@ -52,9 +52,10 @@ def as_table(figures: Figures) -> str:
 
 
 def read(page: str) -> Figures:
-    """The numbers of the table in the page."""
+    """The numbers of the table in the page, which may have others of as many columns."""
     found: dict[str, list[Point]] = {}
-    for name, *numbers in re.findall(r"^\| (\w+)" + r" \| ([\d,]+)" * (1 + len(SERIES)) + r" \|$", page, re.MULTILINE):
+    lines = page.partition(" | ".join(HEAD))[2].partition("\n\n")[0]
+    for name, *numbers in re.findall(r"^\| (\w+)" + r" \| ([\d,]+)" * (1 + len(SERIES)) + r" \|$", lines, re.MULTILINE):
         rows, *rates = (int(number.replace(",", "")) for number in numbers)
         found.setdefault(name, []).append(Point(rows, tuple(rates)))
     return found
