@@ -1,6 +1,6 @@
-"""The network behind a few words: connect, open, serve, peers, close. Everything above it knows addresses, ids and streams, nothing else.
+"""The interface of the network: connect, open, serve, peers, close. Everything above it knows only addresses, ids and streams.
 
-Noise and Yamux over TCP, nothing else: whoever is connected has proved the id it has. Own limits stand in limits.py; every wait has an end.
+It speaks Noise and Yamux over TCP, nothing else. So every connected peer has proved its id. Limits are in limits.py; every wait has an end.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ALL_ADDRESSES = "0.0.0.0"
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A peer we are connected to now."""
+    """A peer that is connected now."""
 
     peer: str
     address: str
@@ -62,7 +62,7 @@ class Connected:
 async def open_host(
     identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = ALL_ADDRESSES
 ) -> AsyncIterator[Host]:
-    """A host that listens on `port` (0: any) until the block is left. Raises `PortInUseError`."""
+    """Open a host that listens on `port` (0: any) until the block is left. Raises `PortInUseError`."""
     host = Host(identity, limits or HostLimits())
     try:
         await host._start(port, listen_on)
@@ -72,7 +72,7 @@ async def open_host(
 
 
 class Host:
-    """This peer on the network; made by `open_host`."""
+    """This peer on the network. Made by `open_host`."""
 
     def __init__(self, identity: Identity, limits: HostLimits) -> None:
         self.identity = identity
@@ -97,7 +97,9 @@ class Host:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it listens, as others can dial it: `/ip4/…/tcp/…/p2p/<our id>`; with ALL_ADDRESSES the address is that, not a real one."""
+        """Return where it listens, as others can dial it: `/ip4/…/tcp/…/p2p/<our id>`. With ALL_ADDRESSES the address is that, not a real
+        one.
+        """
         return tuple(f"{address}/p2p/{self.peer_id}" for address in self._listener.addresses)
 
     @property
@@ -106,12 +108,12 @@ class Host:
         return self._listener.port
 
     def knows(self, addresses: Iterable[PeerAddress]) -> None:
-        """Remember where peers are said to be; nothing is dialled."""
+        """Remember addresses of peers; nothing is dialled."""
         for address in addresses:
             self._book.add(address.peer, [address.transport])
 
     def forgets(self, address: PeerAddress) -> None:
-        """Try this address of a peer no more, unless it is told of again."""
+        """Drop this address of a peer, until somebody names it again."""
         self._book.drop(address.peer, address.transport)
 
     def is_connected(self, peer: str) -> bool:
@@ -123,7 +125,7 @@ class Host:
         return self.is_connected(peer) or bool(self._book.of(peer))
 
     def peers(self) -> tuple[Connected, ...]:
-        """Whom we are connected to now, each once."""
+        """Return the connected peers, each once."""
         best = (self._connections.best(peer) for peer in self._connections.peers())
         return tuple(Connected(connection.peer, connection.address) for connection in best if connection is not None)
 
@@ -132,20 +134,20 @@ class Host:
         return self._connections.of(peer)
 
     def watch(self, connected: ConnectionCallback | None = None, disconnected: ConnectionCallback | None = None) -> Callable[[], None]:
-        """Have these called with each connection that comes or goes, on the loop; they must not wait. Returns what ends it."""
+        """Call these with each connection that comes or goes, on the loop; they must not wait. Return the function that ends it."""
         self._connections.watch(connected, disconnected)
         return lambda: self._connections.unwatch(connected, disconnected)
 
     def observed_addresses(self) -> tuple[str, ...]:
-        """Return where others see us, `/ip4/192.0.2.7/tcp/4001`, as identify told it; what most networks of observers tell first."""
+        """Return where others see this peer, `/ip4/192.0.2.7/tcp/4001`, from identify; the address that most networks report first."""
         return self._identify.observed_addresses()
 
     def announce(self, addresses: Callable[[], tuple[str, ...]]) -> None:
-        """Tell others, by identify, that this peer can be dialled at these addresses: whoever is connected through a relay tries them."""
+        """Announce by identify that this peer can be dialled at these addresses: peers connected through a relay try them."""
         self._identify.announced = lambda: tuple(address.partition("/p2p/")[0] for address in addresses())
 
     def supports(self, peer: str, protocol: str) -> bool | None:
-        """Return whether a connected peer said that it speaks a protocol; None while it has said nothing."""
+        """Return whether a connected peer said that it supports a protocol; None while it has said nothing."""
         for connection in self._connections.of(peer):
             if connection.identified is not None:
                 return protocol in connection.identified.protocols
@@ -197,7 +199,7 @@ class Host:
         origin: str = "",
         is_relayed: bool = False,
     ) -> Connection:
-        """Make a connection of a transport, within HANDSHAKE_SECONDS; its end is the transport's end too.
+        """Make a connection of a transport, within HANDSHAKE_SECONDS. When it ends, the transport ends too.
 
         `expected`: the peer it must be, "" for any; `remote`, `origin`: as `Connection` has them. Admission is the caller's affair. Raises
         one of `dialling.FAULTS`, `OtherPeerError` among them.
@@ -205,13 +207,14 @@ class Host:
         return await self._upgrader.upgrade(transport, Upgrade(opened_by_us, expected, remote, origin, is_relayed))
 
     async def disconnect(self, peer: str) -> None:
-        """End the connections to a peer, if there are any."""
+        """End the connections to a peer."""
         await asyncio.gather(*(connection.close() for connection in self._connections.of(peer_id(peer))))
 
     # Streams.
 
     async def open(self, peer: str, *protocols: str, relayed: bool | None = None) -> Stream:
-        """Return a new stream to a peer, on the first of `protocols` it speaks. `relayed`: only over a connection that is, or is not.
+        """Return a new stream to a peer, on the first of `protocols` that it supports. `relayed`: only over a relayed connection, or only
+        over a direct one.
 
         Raises `UnreachableError`, `ProtocolNotSupportedError`, `PeerBusyError`, `StreamBrokenError`.
         """
@@ -228,7 +231,7 @@ class Host:
         return stream
 
     async def open_on(self, connection: Connection, *protocols: str) -> Stream:
-        """As `open`, on this connection and no other."""
+        """Do as `open`, on this connection and no other."""
         self._acquire(connection.peer)
         try:
             with _in_our_words(connection.peer, protocols):
@@ -240,7 +243,7 @@ class Host:
         return stream
 
     async def ask(self, peer: str, protocol: str, question: bytes, reader: LineReader, seconds: float, *, kept: str = "") -> bytes:
-        """Return the line that answers a line, within so long. `kept`: the protocol's form for many questions on a stream.
+        """Return the answer to a request of one line, within so many seconds. `kept`: the protocol's form for many requests on one stream.
 
         Raises as `open` does.
         """
@@ -266,11 +269,11 @@ class Host:
 
     @property
     def relays(self) -> frozenset[str]:
-        """Peers that are used as relays now, and speak for nobody but the network."""
+        """Return the peers that are in use as relays; they are no peers to show or to ask."""
         return self._circuits.relays
 
     async def reserve(self, relay: str, addresses: Sequence[PeerAddress]) -> int:
-        """Be reached through a relay, until the time it says (seconds since 1970, its clock). Raises `UnreachableError`."""
+        """Make a reservation at a relay; return its end (seconds since 1970, by the relay's clock). Raises `UnreachableError`."""
         self._circuits.asked.add(relay)
         try:
             await self.connect(relay, addresses)
@@ -281,13 +284,13 @@ class Host:
             self._circuits.asked.discard(relay)
 
     def leave(self, relay: str) -> None:
-        """Not be reached through it any more."""
+        """Stop using a relay."""
         self._circuits.leave(relay)
 
     # Its life.
 
     async def close(self) -> None:
-        """Stop listening and end every connection; a second time does nothing."""
+        """Stop listening and end every connection. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -309,7 +312,7 @@ class Host:
         self._soon(self._look())
 
     async def _look(self) -> None:
-        """For ever: let go of kept streams nobody uses, and ask silent connections for a sign of life."""
+        """Release idle kept streams, and ask silent connections for a sign of life, for ever."""
         loop = asyncio.get_running_loop()
         looked = loop.time()
         while True:
@@ -348,7 +351,7 @@ class Host:
 
 
 class _Dialling(asyncio.Lock):
-    """Held while a peer is dialled."""
+    """The lock held while a peer is dialled, with the result for those who wait for it."""
 
     tried: tuple[str, ...] = ()
     others: Mapping[str, str] = MappingProxyType({})
@@ -357,7 +360,7 @@ class _Dialling(asyncio.Lock):
 
 @contextlib.contextmanager
 def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
-    """What has to do with a peer; its failures as faults."""
+    """Turn failures of the block into `NetworkError`s that name the peer."""
     try:
         yield
     except NoProtocolSupportedError:

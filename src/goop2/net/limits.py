@@ -258,7 +258,7 @@ PEERS_OF_A_NETWORK = 4
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """What strangers may take of this peer, all together and each."""
+    """The limits on what strangers may take of this peer, in total and each."""
 
     connections: int = 128
     dialled_connections: int = 256

@@ -1,4 +1,4 @@
-"""libp2p's ping (specs/ping): 32 bytes that come back, as often as who asks likes."""
+"""libp2p's ping (specs/ping): 32 bytes are sent back, as often as the other side likes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWER_SECONDS: Final = 10.0
 
 
 async def answer_pings(stream: Stream) -> None:
-    """Give back what comes, 32 bytes at a time."""
+    """Send back what comes, 32 bytes at a time."""
     buffer = b""
     while piece := await stream.read(IDLE_SECONDS):
         buffer += piece
@@ -31,7 +31,7 @@ async def answer_pings(stream: Stream) -> None:
 
 
 async def ping(host: Host, peer: str) -> float:
-    """Return how many seconds a ping takes to a peer and back. Raises as `Host.open` does, and `StreamBrokenError`."""
+    """Return the round-trip time to a peer in seconds. Raises as `Host.open` does, and `StreamBrokenError`."""
     loop = asyncio.get_running_loop()
     async with await host.open(peer, PING) as stream:
         said, answer, began = secrets.token_bytes(PING_BYTES), b"", loop.time()

@@ -1,8 +1,8 @@
-"""Whether others can dial this peer, which only somebody who did can say (AutoNAT; protocols/autonat.py). Nothing is guessed.
+"""Find out whether others can dial this peer. Only a peer that dialled can say so (AutoNAT; protocols/autonat.py); nothing is guessed.
 
-A peer it is connected to, a relay for one, is asked to dial it where that peer sees it, and at the port it listens on there. An address
-counts when the nonce came back on a connection somebody made to us, and for PROOF_SECONDS. Of version 1, which has no nonce, a yes counts
-only when somebody from the server's network connected meanwhile. Who is asked sees nothing it does not see anyway: our address and port.
+A connected peer, for example a relay, is asked to dial this peer at the address it sees, and at the port this peer listens on. An address
+counts when the nonce came back on a connection that somebody made to us, and for PROOF_SECONDS. Version 1 has no nonce; there a yes counts
+only when somebody from the server's network connected meanwhile. The server learns nothing new: it sees our address and port anyway.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class NotDialledError(RemoteProtocolError):
 
 
 class Reachability:
-    """What is known of the ways to this peer; made by `open_reachability`.
+    """The ways by which others reach this peer. Made by `open_reachability`.
 
     `changed` is called when that changes. `own`: the IP addresses of this machine; that somebody on the same private network can dial them
     says nothing about others, and nobody is asked.
@@ -75,7 +75,7 @@ class Reachability:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Return the addresses at which somebody has dialled us not long ago, `/ip4/192.0.2.7/tcp/4001`."""
+        """Return the addresses at which somebody dialled this peer recently, `/ip4/192.0.2.7/tcp/4001`."""
         return tuple(address for address, until in self._proved.items() if until > self._clock())
 
     @property
@@ -86,15 +86,15 @@ class Reachability:
         return False if any(until > self._clock() for until in self._disproved.values()) else None
 
     async def attach(self) -> None:
-        """Take the nonces of those who dial back."""
+        """Accept the nonces of those who dial back."""
         await self._host.serve(autonat.DIAL_BACK, self._dialled_back, PROBE_SECONDS)
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop asking."""
         self._detach()
 
     async def keep_asking(self) -> None:
-        """For ever: have others dial this peer where they see it, soon after a change and then now and again."""
+        """Ask others to dial this peer where they see it, soon after a change and then now and again, for ever."""
         while True:
             await asyncio.sleep(seconds_to_tick(self.look_seconds))
             self._forget()
@@ -119,7 +119,7 @@ class Reachability:
             self._changed()
 
     def _due(self, connection: Connection) -> list[str]:
-        """Return the addresses to ask the other side about now."""
+        """Return the addresses about which to ask the other side now."""
         said = connection.identified
         if said is None or connection.is_relayed or not connection.is_open or not said.observed:
             return []
@@ -140,7 +140,7 @@ class Reachability:
         return not ipaddress.ip_address(ip).is_global and ip in self._own()
 
     async def _ask(self, connection: Connection, address: str) -> None:
-        """Have the other side dial us at this address, and note what came of it."""
+        """Ask the other side to dial this peer at this address, and note the result."""
         self._asked_at[connection.peer, address] = self._clock()
         assert connection.identified is not None
         ask = self._ask_2 if autonat.DIAL_REQUEST in connection.identified.protocols else self._ask_1

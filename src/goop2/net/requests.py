@@ -1,6 +1,6 @@
-"""Streams to other peers, and questions that are a line with an answer that is one.
+"""Open streams to other peers, and send requests of one line that get an answer of one line.
 
-A question goes over a stream kept for its peer, where the peer speaks the protocol's kept form; else over one of its own.
+A request uses a kept stream of its peer if the peer supports the protocol's kept form; otherwise a stream of its own.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ Soon = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class NotConnectedError(Exception):
-    """There is none to this peer any more."""
+    """There is no connection to this peer any more."""
 
 
 class NoProtocolSupportedError(Exception):
-    """The other side speaks none of the protocols."""
+    """The other side supports none of the protocols."""
 
 
 class Requester:
-    """What a host's connections are asked."""
+    """Sends requests over a host's connections."""
 
     def __init__(self, connections: ConnectionTable, soon: Soon) -> None:
         self._connections = connections
         self._soon = soon
 
     async def open(self, peer: str, protocols: Sequence[str], relayed: bool | None = None) -> Stream:
-        """A stream on the first of these the peer speaks. Raises `NotConnectedError`, `NoProtocolSupportedError`, `TimeoutError`, and what
-        the muxer raises."""
+        """Return a stream on the first of these that the peer supports. Raises `NotConnectedError`, `NoProtocolSupportedError`,
+        `TimeoutError`, and what the muxer raises.
+        """
         return await self.open_on(self._connection(peer, relayed), protocols)
 
     async def open_on(self, connection: Connection, protocols: Sequence[str]) -> Stream:
-        """As `open`, on this connection."""
+        """Do as `open`, on this connection."""
         pool = connection.pool
         candidates = pool.candidates(protocols)
         muxed = connection.open()
@@ -66,7 +67,7 @@ class Requester:
         return Stream(muxed, connection.peer, chosen)
 
     async def ask(self, peer: str, protocol: str, kept: str, question: bytes, reader: LineReader, seconds: float) -> bytes:
-        """Return the answer to a line. `kept`: the protocol's form for many questions, "" when there is none.
+        """Return the answer to a line. `kept`: the protocol's form for many requests on one stream, "" when there is none.
 
         Raises what `open` and a stream raise, and `TimeoutError`.
         """
@@ -104,7 +105,7 @@ class Requester:
 
 
 class _StreamGoneError(Exception):
-    """The other side had let go of a kept stream before it read the question, so that it can be asked again."""
+    """The other side closed a kept stream before it read the request, so that it can be sent again."""
 
 
 async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False) -> bytes:
@@ -121,7 +122,7 @@ async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: 
 
 
 async def _put(stream: Stream, question: bytes, seconds: float, *, used: bool) -> None:
-    """Raises `_StreamGoneError` when a stream that was used before turns out to have ended, in order, between two questions."""
+    """Write a request. Raises `_StreamGoneError` when a used stream turns out to have ended, in order, between two requests."""
     try:
         await stream.write(question)
     except StreamBrokenError:

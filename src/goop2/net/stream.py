@@ -1,7 +1,7 @@
-"""One stream to one peer, on which a protocol is spoken. Whatever waits has an end, and fails in our words.
+"""One stream to one peer, on which one protocol is spoken. Every wait has an end, and failures are `NetworkError`s.
 
-It reads and writes the muxer's stream where it stands. The end of a stream is not the end of an exchange:
-a killed peer looks like one that is done, so whoever reads counts bytes or waits for a newline.
+It reads and writes the muxer's stream directly. The end of a stream is not the end of an exchange: a killed peer looks like one that has
+finished. So readers count bytes or wait for a newline.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def _nothing() -> None:
 
 
 class Stream:
-    """A stream. As a context manager it is left to `at_end` when the block is done, and reset when it fails, so that the other side knows.
+    """A stream. As a context manager it is passed to `at_end` at the end of the block, and reset when the block fails, so that the other
+    side knows.
 
     `unsent` goes before the first bytes, `expected` must come before the first: what is left of agreeing on the protocol.
     """
@@ -50,22 +51,24 @@ class Stream:
 
     @property
     def connection(self) -> Connection:
-        """Return the connection it is a stream of."""
+        """Return the connection it belongs to."""
         return self.muxed.connection
 
     @property
     def fresh(self) -> bool:
-        """Return whether it is open both ways, and nothing came that nobody asked for."""
+        """Return whether it is open both ways, and nothing unexpected has come."""
         return not (self.muxed.readable or self.muxed.write_ended)
 
     async def read(self, timeout_seconds: float | None = ANSWER_SECONDS) -> bytes:
-        """Return the next bytes, b"" when the other side sends no more; None: however long that takes. Raises `StreamBrokenError`, and
-        `RemoteProtocolError` for another protocol's."""
+        """Return the next bytes, b"" when the other side sends no more; None: wait for ever. Raises `StreamBrokenError`, and
+        `RemoteProtocolError` for bytes of another protocol.
+        """
         return await self._read(None if timeout_seconds is None else _now() + timeout_seconds)
 
     async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
-        """The next line, whole within so long however slowly its bytes come. Raises `StreamBrokenError`, and `RemoteProtocolError` for
-        what is no line."""
+        """Return the next line, which must be whole within so many seconds. Raises `StreamBrokenError`, and `RemoteProtocolError` for an
+        invalid line.
+        """
         until = _now() + timeout_seconds
         while True:
             piece = await self._read(until)
@@ -76,14 +79,13 @@ class Stream:
                 return line
 
     async def over(self, timeout_seconds: float) -> bool:
-        """Return whether the other side has ended its side in order, as soon as that is known: when it has, or sends more. Raises
-        `StreamBrokenError`."""
+        """Return whether the other side has ended its direction in order; waits until it has, or sends more. Raises `StreamBrokenError`."""
         if not await self._readable(_now() + timeout_seconds):
             raise self._too_slow()
         return self.muxed.read_ended and not self.muxed.waiting
 
     async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
-        """As `line`, for one of several: None when no more come, or none begins within `idle_seconds`.
+        """Return one of several lines, as `line` does; None when no more come, or none begins within `idle_seconds`.
 
         Raises what `another` does.
         """
@@ -97,7 +99,7 @@ class Stream:
         return line
 
     async def write(self, data: bytes | memoryview) -> None:
-        """Hand all of `data` to the other side, as fast as it takes it. Raises `StreamBrokenError`."""
+        """Send all of `data`, as fast as the other side reads. Raises `StreamBrokenError`."""
         view = memoryview(b"".join((self._unsent, data)) if self._unsent else data)
         self._unsent = b""
         while view:
@@ -115,17 +117,17 @@ class Stream:
         return await self.line(reader, timeout_seconds)
 
     async def finish(self, data: bytes = b"") -> None:
-        """Write `data` and say that no more comes. Raises `StreamBrokenError`."""
+        """Write `data` and end this direction. Raises `StreamBrokenError`."""
         if data or self._unsent:
             await self.write(data)
         self.muxed.close_now()
 
     def reset(self) -> None:
-        """End it in both directions, now."""
+        """End both directions now."""
         self.muxed.abandon()
 
     async def linger(self) -> None:
-        """At the end: give the other side a moment to say that it is done; a reset at once would take from it what it still reads."""
+        """Give the other side a moment at the end to say that it is done: a reset at once would lose what it has not read yet."""
         until = _now() + LINGER_SECONDS
         try:
             with contextlib.suppress(StreamBrokenError):

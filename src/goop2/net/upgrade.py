@@ -1,6 +1,6 @@
-"""From raw bytes to a connection: multistream-select, Noise, multistream-select, Yamux, within HANDSHAKE_SECONDS.
+"""Turn raw bytes into a connection: multistream-select, Noise, multistream-select, Yamux, within HANDSHAKE_SECONDS.
 
-The same for connections that are dialled and accepted, over a socket and through a relay.
+It is the same for connections that are dialled and accepted, over a socket and through a relay.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Upgrade:
 
 
 class Upgrader:
-    """Makes the connections of a host. `accept` is given each stream the other sides open."""
+    """Makes the connections of a host. `accept` gets each stream that the other sides open."""
 
     def __init__(
         self, identity: Identity, admission: Admission, accept: Callable[[MuxedStream], object], connections: ConnectionTable
@@ -54,7 +54,7 @@ class Upgrader:
         self._connections = connections
 
     async def upgrade(self, transport: Transport, about: Upgrade) -> Connection:
-        """Return a connection over this transport, which is ended when there is none, and when the connection ends.
+        """Return a connection over this transport. The transport is ended when that fails, and when the connection ends.
 
         Raises `RemoteProtocolError`, `OtherPeerError` and `SimultaneousOpenError` among them, `AdmissionError`, `EOFError` and
         `TimeoutError`.
@@ -116,7 +116,7 @@ class Upgrader:
 
 
 class Pipe:
-    """A transport as something to agree on protocols over, plain at first and then encrypted."""
+    """A transport on which protocols can be agreed on, plain at first and then encrypted."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -129,7 +129,7 @@ class Pipe:
 
     @property
     def waiting(self) -> bytearray:
-        """Return what has come and is not read yet; not to be changed."""
+        """Return the bytes that have come and are not read yet; do not change them."""
         return self._buffer
 
     async def read(self, size: int) -> bytes:
@@ -143,7 +143,7 @@ class Pipe:
         return self._take(size)
 
     async def write(self, data: bytes) -> None:
-        """Send this soon; who reads nothing is given no more than the handshake has to say."""
+        """Send this soon; a peer that reads nothing gets no more than the handshake's messages."""
         if data:
             self._outgoing += self._packets.send(data) if self._packets else data
             self._transport.wake()
@@ -155,7 +155,7 @@ class Pipe:
         self.receive(ahead)
 
     def rest(self) -> bytes:
-        """Return what came, and was read by nobody here; it is handed over once."""
+        """Return the received bytes that nobody has read here; they are handed over once."""
         return self._take(len(self._buffer))
 
     def receive(self, data: bytes) -> None:
@@ -176,10 +176,10 @@ class Pipe:
         return batch
 
     def sent(self) -> None:
-        """Nothing waits for it here (as `Receiver.sent`)."""
+        """Do nothing: nothing here waits for it (as `Receiver.sent`)."""
 
     def lost(self) -> None:
-        """Nothing comes any more (as `Receiver.lost`)."""
+        """Note that nothing comes any more (as `Receiver.lost`)."""
         self.is_lost = True
         self._changed.notify()
 
@@ -190,7 +190,7 @@ class Pipe:
 
 
 class _Secured:
-    """Between a transport and a muxer: encrypts what goes out, decrypts what comes."""
+    """Between a transport and a muxer: encrypts outgoing bytes, decrypts incoming ones."""
 
     muxer: Muxer
 
