@@ -1,4 +1,4 @@
-"""Requests to other peers: their label, a file, a data operation, a message. Asyncio; libp2p is behind the host."""
+"""Requests to other peers: their label, a file, a data operation, a message. It knows the host (net/host.py), not libp2p."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SENDS = 2
 
 
 class RequestRefusedError(NetworkError):
-    """The peer is there and gives no file; `reason` is its own word."""
+    """The peer is there and gives no file; `reason` is its answer."""
 
     def __init__(self, peer: str, path: str, reason: str) -> None:
         super().__init__(f"{peer} gives no {path}: {reason}")
@@ -48,7 +48,7 @@ class RequestRefusedError(NetworkError):
 
 
 class MessageRejectedError(NetworkError):
-    """The peer is there and does not take the message; the text is a sentence with its own reason. Sending again at once is of no use."""
+    """The peer is there and does not accept the message; the text is its own reason. An immediate retry is of no use."""
 
     def __init__(self, peer: str, refusal: mq.MessageRefusedError) -> None:
         super().__init__(f"{peer} does not take the message: {refusal}")
@@ -58,11 +58,11 @@ class MessageRejectedError(NetworkError):
 
 
 class AnswerTooLargeError(NetworkError):
-    """The peer has the file, and nobody reads one so large."""
+    """The peer has the file, and it is larger than any peer reads."""
 
 
 class SiteAnswer:
-    """A file of a peer's site on its way."""
+    """A file of a peer's site while it arrives."""
 
     def __init__(self, header: site.FileHeader, pieces: AsyncIterator[bytes]) -> None:
         self.mime = header.mime
@@ -86,7 +86,7 @@ class PeerClient:
         self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
 
     async def label(self, peer: str) -> str:
-        """Return what the peer calls itself: untrusted text. A probe whether it can be reached."""
+        """Return the label of a peer: untrusted text. It also shows whether the peer can be reached."""
         with _named(peer):
             async with await self._host.open(peer, content.PROTOCOL) as stream:
                 return content.label(await read_line(stream, content.reader(), PROBE_SECONDS))
@@ -94,12 +94,12 @@ class PeerClient:
 
     @contextlib.asynccontextmanager
     async def file(self, peer: str, path: str) -> AsyncIterator[SiteAnswer]:
-        """Open a file of the peer's site; read it inside the block. Raises `RequestRefusedError` too."""
+        """Open a file of the peer's site; read it inside the block. Also raises `RequestRefusedError`."""
         async with contextlib.AsyncExitStack() as stack:
             yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
 
     async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer:
-        """Return the answer to a data operation, whatever it says."""
+        """Return the answer to a data operation, success or failure."""
         return await self._sealed_first(peer, lambda box: self._ask(peer, asked, box))
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
@@ -107,7 +107,7 @@ class PeerClient:
         return await self.ask(peer, data.DataRequest("lua-call", function=function, params=msgspec.Raw(params or b"{}")))
 
     async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str:
-        """Send a message until it is acknowledged or refused; gives its id. Raises `MessageRejectedError` too."""
+        """Send a message until it is acknowledged or refused; return its id. Also raises `MessageRejectedError`."""
         message = mq.Message(message_id or str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
         for attempt in range(1, SENDS + 1):
             try:
@@ -123,7 +123,7 @@ class PeerClient:
         raise AssertionError
 
     async def exchange_identities(self, peer: str, own: topics.IdentityPayload) -> topics.IdentityPayload:
-        """Tell a peer of ours who we are, with our key; return what it says of itself. Raises `ProtocolNotSupportedError` too."""
+        """Send our identity, with our key, to a peer of ours; return its identity. Also raises `ProtocolNotSupportedError`."""
         with _named(peer):
             async with await self._host.open(peer, keys.PROTOCOL) as stream:
                 await stream.write(keys.message(own))
@@ -131,11 +131,11 @@ class PeerClient:
         raise AssertionError
 
     async def chat(self, peer: str, text: str, timestamp_ms: int, message_id: str = "") -> str:
-        """Send a direct message; gives its id."""
+        """Send a direct message; return its id."""
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.ChatPayload(text, timestamp_ms)), message_id)
 
     async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
-        """Do an exchange encrypted if that is possible, and plain when the peer cannot decrypt it and has done nothing."""
+        """Do an exchange encrypted if possible, and plain if the peer cannot decrypt it and has done nothing."""
         box = self._key_ring.box(peer)
         if box is not None:
             try:
@@ -171,7 +171,7 @@ class PeerClient:
     async def _opened(
         self, stack: contextlib.AsyncExitStack, header: site.FileHeader, events: AsyncIterator[site.Event], box: PayloadBox
     ) -> bytes:
-        """Return the file in a box, whole: nothing of it is known to be true before its end. Held as often as it is copied."""
+        """Return the whole file in a box: before its end no part of it is proved. The memory for its copies is counted."""
         held = 3 * header.size
         if not self._sealed_files.hold(held):
             raise RemoteProtocolError("too much that is sealed comes at a time: it is not read")
@@ -199,7 +199,7 @@ class _DecryptionError(StreamBrokenError):
 
 
 def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
-    """Return the answer in a line: encrypted when the question was. A plain refusal is that of somebody who could not decrypt it."""
+    """Return the answer in a line: encrypted if the request was. A plain refusal means that the peer could not decrypt the request."""
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:
@@ -215,7 +215,7 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
 
 @contextlib.contextmanager
 def _named(peer: str) -> Iterator[None]:
-    """Raise whatever breaks the protocol or does not come as a `NetworkError` that names the peer."""
+    """Turn a broken protocol, or an answer that does not come, into a `NetworkError` that names the peer."""
     try:
         yield
     except mq.MessageRefusedError as refused:
@@ -237,7 +237,7 @@ def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
 
 
 async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[site.Event]:
-    """Yield the events of an answer; header and file each come whole in their time, however slowly their bytes come."""
+    """Yield the events of an answer; header and file each arrive whole in their time, however slowly their bytes come."""
     clock = asyncio.get_running_loop().time
     until = clock() + REQUEST_SECONDS
     while not reader.done:

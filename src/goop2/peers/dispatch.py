@@ -1,6 +1,7 @@
-"""Requests and messages of other peers, handed to the part of this peer that answers them.
+"""Hand the requests and messages of other peers to the part of this peer that answers them.
 
-Callers are who their connection proved; labels are what presence says, untrusted text. How a peer gets on the network is network.py's.
+A caller's id is the one its connection proved; its label comes from presence and is untrusted text. It must not know how a peer joins the
+network (network.py).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
 
 
 class CallerResolver:
-    """Who a connected peer is to the scripts: its id is proved, its label is what presence says."""
+    """Makes the caller of a connected peer: its id is proved, its label comes from presence."""
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
@@ -49,7 +50,7 @@ class CallerResolver:
 
 
 def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: KeyRing) -> PeerServer:
-    """Return what answers other peers: the site, data functions, tables and messages."""
+    """Return the server that answers other peers: the site, data functions, tables and messages."""
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
     return PeerServer(
@@ -65,7 +66,7 @@ def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: Key
 
 
 class MessageDispatcher:
-    """Hands each message of other peers to the part of this peer that it is for."""
+    """Hands each message of another peer to the part of this peer that it is for."""
 
     def __init__(self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], key_exchange: KeyExchange) -> None:
         self._peer = peer
@@ -74,7 +75,7 @@ class MessageDispatcher:
         self._key_exchange = key_exchange
 
     async def dispatch_message(self, received: Received) -> None:
-        """Take a message; it is acknowledged when this returns. Raises `MessageNotAcceptedError`."""
+        """Handle a message; when this returns, it is acknowledged. Raises `MessageNotAcceptedError`."""
         try:
             await self._take(received)
         except ChatRefusedError as refusal:

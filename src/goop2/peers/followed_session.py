@@ -1,7 +1,7 @@
-"""A listening session of another peer, followed over the network: joins its group, follows its controls and fetches its sound.
+"""Follow a listening session of another peer over the network: join its group, apply its controls and fetch its sound.
 
-The other side of hosted_session.py, between `services/listen/` and `net/` as that is. What a host says is checked for its form by then,
-and stays another peer's text.
+It is the other side of hosted_session.py, and like it stands between `services/listen/` and `net/`. The form of the host's messages has
+been checked before; their text is untrusted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FORMATS: Final = frozenset(("mp3", "ogg", "opus", "flac", "wav", "aac", "m4a", "
 
 
 class PlayState(msgspec.Struct, frozen=True):
-    """Whether it plays, and where it was when that was asked."""
+    """Whether the session plays, and its position when that was asked."""
 
     playing: bool
     position: float
@@ -61,7 +61,7 @@ class RemoteSound:
 
 
 class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A session of another peer we are not in: its own word, for its own pages."""
+    """A session of another peer that we are not in, as that peer describes it; for its own pages."""
 
     id: str
     name: str = ""
@@ -94,7 +94,7 @@ class FollowedSession:
             end()
 
     async def join(self, host: str, group: str) -> None:
-        """Be a listener of that session; nothing when we are. Raises `ListenError`: another session is open, or we are not let in."""
+        """Listen to that session; do nothing if we already do. Raises `ListenError`: another session is open, or we are not admitted."""
         followed = self._following.followed
         if followed is not None and followed.joined and (followed.host, followed.session.id) == (host, group):
             return
@@ -111,7 +111,7 @@ class FollowedSession:
             raise
 
     async def session_of(self, host: str) -> Offered | None:
-        """Return the session that is open at a peer, as far as it tells. Raises `NetworkError`."""
+        """Return the session that is open at a peer, if it reports one. Raises `NetworkError`."""
         answer = await self._client.ask(host, data.DataRequest(STATE))
         if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
@@ -120,11 +120,11 @@ class FollowedSession:
         return Offered(invites[-1].group, invites[-1].name) if invites else None
 
     def leave(self) -> None:
-        """Be in no session of another peer."""
+        """Leave the session of another peer."""
         self._following.end()
 
     async def keep_in_touch(self) -> None:
-        """Ask a host that has been quiet for a sign, so that one that is gone is noticed; until cancelled."""
+        """Ask a host that has been quiet for a sign of life, so that one that is gone is noticed; until cancelled."""
         while True:
             self._word = False
             await asyncio.sleep(QUIET_SECONDS)
@@ -134,7 +134,7 @@ class FollowedSession:
 
     @contextlib.asynccontextmanager
     async def sound(self) -> AsyncIterator[RemoteSound]:
-        """Open the sound from where the host is. Raises `ListenError` when there is none, and `NetworkError`."""
+        """Open the sound from the host's current position. Raises `ListenError` when there is none, and `NetworkError`."""
         followed = self._followed()
         async with await self._host.open(followed.host, listen.PROTOCOL) as stream:
             await stream.finish(listen.request(followed.session.id))
@@ -159,7 +159,7 @@ class FollowedSession:
             yield piece
 
     async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the sound in the host's encrypted frames."""
+        """Yield the sound from the host's encrypted frames."""
         try:
             frames = self._key_ring.frames(host)
             async for piece in pieces:
@@ -205,7 +205,7 @@ class FollowedSession:
             self._following.heard(said.action, _track(said.track), said.position)
 
     def _changed(self, followed: Followed | None) -> None:
-        """Leave the group when the session is over; unless the group told us so, it does not know."""
+        """Leave the group when the session is over; if the group did not tell us so, it does not know."""
         if followed is None and self._place is not None:
             place, self._place = self._place, None
             with contextlib.suppress(NetworkError):

@@ -1,7 +1,7 @@
 """The listening session hosted here, on the network: its listeners join a group, controls are messages, and the sound is a stream.
 
-Between `services/listen/`, which knows no network, and `net/`, which knows no session. Who is let in is the group's affair; a session's
-sound is for whoever knows its id, as on pages, and was not removed from the group.
+It stands between `services/listen/`, which knows no network, and `net/`, which knows no session. The group decides who joins. The sound
+goes to whoever knows the session's id, as on pages, and was not removed from the group.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STREAMS_PER_PEER: Final = 4
 
 
 class HostedSession:
-    """Keeps a group as the session is. `post` sends; nothing here waits for it."""
+    """Keeps a group in step with the session. `post` sends; nothing here waits for it."""
 
     def __init__(
         self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], key_ring: KeyRing | None = None
@@ -65,17 +65,17 @@ class HostedSession:
         self._end()
 
     async def attach(self, host: Host) -> None:
-        """Send the sound to whoever asks this host."""
+        """Answer requests for the sound on this host."""
         await host.serve(listen.PROTOCOL, self.answer, STREAM_SECONDS)
 
     async def keep_in_step(self) -> None:
-        """Tell listeners where the session is, every SYNC_SECONDS, until cancelled."""
+        """Send listeners the position of the session every SYNC_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             self.sync()
 
     def sync(self) -> None:
-        """Say where everybody is, while it plays."""
+        """Send the position while the session plays."""
         state = self._listening.state()
         if state is not None and state.playing:
             self._say(listen.control("sync", position=state.position))
@@ -184,7 +184,7 @@ class HostedSession:
 
 
 def _said(before: State, now: State, *, everything: bool = False) -> list[bytes]:
-    """Return what the host did between two states, or all that somebody who has just come must know."""
+    """Return the controls that lead from one state to another, or all that a new listener must know."""
     said: list[bytes] = []
     if now.track is None:
         return said

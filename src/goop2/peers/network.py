@@ -1,4 +1,4 @@
-"""A peer on the network: opens its parts in order, and carries its messages to others. What others ask is in dispatch.py."""
+"""A peer on the network: open its parts in order, and carry its messages to others. dispatch.py answers the requests of others."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class PeerNetwork:
         return peer, label
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
-        """Send a message to every peer that is here; return how many took it. `timestamp_ms`: since 1970."""
+        """Send a message to every peer that is online; return how many accepted it. `timestamp_ms`: since 1970."""
         payload = msgspec.json.encode(topics.ChatPayload(content, timestamp_ms))
         places = asyncio.Semaphore(BROADCAST_AT_ONCE)
 
@@ -166,7 +166,7 @@ async def open_network(
 
 
 async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: KnownKeys) -> KeyRing:
-    """Return the key ring of a peer with the keys of earlier starts; what it learns is saved until `stack` is closed."""
+    """Return the key ring of a peer with the keys of earlier starts; new keys are saved until `stack` is closed."""
     keys = peer.payload_keys
     if keys is None:
         return KeyRing()
@@ -179,7 +179,7 @@ async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: Kn
 
 
 def _attach_keys(roster: Roster, host: Host, key_ring: KeyRing, key_exchange: KeyExchange) -> None:
-    """Learn the keys that peers announce themselves, and ask for those they say they have."""
+    """Learn the keys that peers announce, and ask for those that they say they have."""
 
     def learn(entry: RosterEntry) -> None:
         is_new = key_ring.learn(entry.id, entry.public_key, supported=entry.encryption_supported)
@@ -196,19 +196,19 @@ def _attach_keys(roster: Roster, host: Host, key_ring: KeyRing, key_exchange: Ke
 
 
 def _presence(peer: Peer) -> Presence:
-    """Return what this peer announces of itself to everybody. The key goes to rendezvous servers only (peers/discovery/discovery.py)."""
+    """Return the announcement of this peer. Its key goes to rendezvous servers only (peers/discovery/discovery.py)."""
     key = peer.payload_keys.public_text if peer.payload_keys else ""
     email = peer.settings.profile.email_for("")
     return Presence("online", peer.identity.peer_id, peer.owner.label, email, public_key=key, encryption_supported=bool(key))
 
 
 def _identity(peer: Peer, other: str) -> topics.IdentityPayload:
-    """Return what this peer says of itself to another; its key is added by the key exchange."""
+    """Return this peer's identity for another peer; the key exchange adds the key."""
     return topics.IdentityPayload(peer.identity.peer_id, peer.owner.label, peer.settings.profile.email_for(other))
 
 
 def _send_email(peer: Peer, key_exchange: KeyExchange, change: RosterChange) -> None:
-    """Tell a peer that comes the e-mail address when it alone may have it: presence goes to everybody."""
+    """Send the e-mail address to a peer that comes, when only named peers may have it: presence goes to everybody."""
     shared = peer.settings.profile.share_email
     if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
         key_exchange.answer(change.peer.id)
@@ -241,7 +241,7 @@ def _note_presence(grouping: GroupService, change: RosterChange) -> None:
 
 
 async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
-    """Send the member lists that wait, and ask hosts again that are here and did not let us in when they came back; until cancelled."""
+    """Send the member lists that wait, and ask hosts again that are online and did not admit us when they came back; until cancelled."""
     for seconds in itertools.count(1):
         await asyncio.sleep(seconds_to_tick(1.0))
         grouping.tick()

@@ -1,7 +1,7 @@
-"""An ordered outbox for each peer: messages of groups are sent in their order, and each is tried until it is taken.
+"""An ordered outbox for each peer: messages of groups are sent in their order, and each is retried until it is accepted.
 
-One task a peer, while it has something waiting. Bounded in time and number: who takes nothing for as long as a peer may be silent before
-it counts as offline, or has too much waiting, is lost, and what waited with it.
+There is one task for each peer that has something waiting. Time and number are bounded: a peer that accepts nothing for as long as a silent
+peer counts as online, or has too much waiting, is reported as lost, and its messages are dropped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Send = Callable[[str, str, bytes], Awaitable[object]]
 
 
 class Outbox:
-    """Sends messages by `send`; `lost` is called with each peer that took nothing in time."""
+    """Sends messages with `send`; `lost` is called with each peer that accepted nothing in time."""
 
     def __init__(self, send: Send, lost: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
@@ -58,7 +58,7 @@ class Outbox:
                 self._overfull.add(message.peer)
 
     async def flush(self, seconds: float) -> None:
-        """Give what waits a moment, then drop it."""
+        """Give waiting messages a moment to be sent, then drop them."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
         for task in tuple(self._tasks):

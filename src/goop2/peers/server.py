@@ -1,7 +1,7 @@
-"""Answers other peers: the label, the site's files, data operations, and messages.
+"""Answer other peers: the label, the site's files, data operations, and messages.
 
-Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must not know
-libp2p: a stream is given.
+Each function answers one exchange. A caller is known by the id that its connection proved, never by what it sends. It must not know libp2p:
+a stream is passed in.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Finds peers on the local network by mDNS, in libp2p's form: DNS-SD with a service type of its own.
+"""Find peers on the local network by mDNS, in libp2p's form: DNS-SD with a service type of its own.
 
-    goop-mdns.local.                      PTR  <random name>.goop-mdns.local.      the type is literally this, no _…._udp
+    goop-mdns.local.                      PTR  <random name>.goop-mdns.local.      the type is exactly this, without _…._udp
     <random name>.goop-mdns.local.        TXT  dnsaddr=/ip4/192.168.1.7/tcp/4001/p2p/12D3Koo…    one string per real address
 
-zeroconf registers such a type only when it is not strict, its browser never fires for it and its properties drop repeated keys: so records
-are heard with a listener of our own, and TXT is read and written raw. What is found proves nothing: a dial does.
+zeroconf registers such a type only when it is not strict, its browser does not report it, and its properties drop repeated keys. So we
+listen for records ourselves, and read and write TXT as bytes. A record proves nothing; the dial does.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ Found = Callable[[Sequence[PeerAddress]], object]
 async def open_mdns(
     peer_id: str, port: int, found: Found, addresses: Iterable[str] | None = None, service: str = SERVICE
 ) -> AsyncIterator[None]:
-    """Be found, and have `found` called with every peer's addresses as they come, until the block is left.
+    """Announce this peer, and call `found` with every peer's addresses as they come, until the block is left.
 
     `addresses` are this machine's IPv4 addresses to announce and to speak on; None: every real one. Raises `MulticastError`.
     """
@@ -99,7 +99,7 @@ async def open_mdns(
 
 
 def _quiet() -> None:
-    """Keep zeroconf's own lines off stderr: it warns of every packet an interface that is gone does not take."""
+    """Keep zeroconf's own log lines off stderr: it warns of every packet that a vanished interface does not accept."""
     logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
 
 
@@ -120,8 +120,8 @@ async def stay_near_by(
     places: Callable[[], Iterable[Place]] = tuple,
     well: Callable[[], object] = lambda: None,
 ) -> None:
-    """`open_mdns` until cancelled, anew whenever this machine's addresses (`look`) or `places` are others: it has moved, or an interface
-    is another although its address is the same, and what was joined on the old one is gone with it.
+    """Run `open_mdns` until cancelled, and restart it when this machine's addresses (`look`) or `places` change. The machine has then
+    moved, or an interface was replaced although its address is the same, and its multicast membership is gone.
 
     `note` gets a sentence when it does not work where the machine is, once; then it is tried again, and `well` is called when it works.
     """
@@ -151,7 +151,7 @@ async def _until_elsewhere(here: frozenset[object], where: Callable[[], frozense
 
 
 def lan_places() -> tuple[Place, ...]:
-    """Return where others on its networks can dial this machine: interfaces and IPv4 addresses; no loopback.
+    """Return where others on its networks can dial this machine: interfaces and IPv4 addresses, without loopback.
 
     Where the system cannot say it, because it has no descriptor left, what it said last is as good.
     """
@@ -167,7 +167,7 @@ def lan_places() -> tuple[Place, ...]:
 
 
 def lan_addresses() -> Iterator[str]:
-    """Return the IPv4 addresses of this machine that others on its networks can dial; never 0.0.0.0 and no loopback."""
+    """Return the IPv4 addresses of this machine that others on its networks can dial; never 0.0.0.0, never loopback."""
     return iter(dict.fromkeys(address for _, address in lan_places()))
 
 
@@ -178,7 +178,7 @@ def text_of(entries: Iterable[str]) -> bytes:
 
 
 def entries_of(text: bytes) -> Iterator[str]:
-    """Return the strings of a TXT record's content, whatever it is; a cut one is left out."""
+    """Return the strings of a TXT record's content, whatever it holds; a cut one is left out."""
     at = 0
     while at < len(text):
         end = at + 1 + text[at]
@@ -205,7 +205,7 @@ class _Listener(RecordUpdateListener):
         self._found = found
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """Take records that came (zeroconf calls this)."""
+        """Handle records that came (zeroconf calls this)."""
         for record in (update.new for update in records):
             if isinstance(record, DNSText) and record.name.endswith(self._suffix):
                 others = [address for address in addresses_of(record.text) if address.peer != self._peer_id]

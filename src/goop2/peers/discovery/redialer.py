@@ -1,6 +1,6 @@
-"""Keeps connections to the peers that are wanted: dials who was found, and again who was lost (reconnect.py says when).
+"""Keep connections to wanted peers: dial those that were found, and those that were lost (reconnect.py says when).
 
-A dial proves who is there. It must not know how a peer was found: the ways to find peers call `found` with addresses.
+A dial proves who is there. This module must not know how a peer was found: the ways to find peers call `found` with addresses.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class Redialer:
-    """Dials for one host, and keeps its roster up to date about connections."""
+    """Dials for one host, and tells its roster about connections."""
 
     def __init__(self, host: Host, roster: Roster, remembered: RememberedPeers, troubles: Troubles) -> None:
         self._host = host
@@ -41,7 +41,7 @@ class Redialer:
         self._dials: set[asyncio.Task[None]] = set()
 
     async def connect(self, address: PeerAddress) -> None:
-        """Connect to a peer the owner typed in, and remember it whether it is there or not, but not when another peer is there.
+        """Connect to a peer the owner typed in, and remember it, reachable or not; but not if another peer answers there.
 
         Raises `UnreachableError`, of which `WrongPeerError` is one.
         """
@@ -84,7 +84,7 @@ class Redialer:
             self._schedule.known(address.peer)
 
     async def run(self) -> None:
-        """Dial who is due and notice which connections came and went, until cancelled."""
+        """Dial the peers that are due and notice which connections came and went, until cancelled."""
         while True:
             self._roster.expire()
             self._notice_connections()

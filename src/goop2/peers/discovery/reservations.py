@@ -1,7 +1,7 @@
-"""Keeps a reservation at the relay of a rendezvous server, through which peers reach this one when they cannot dial it.
+"""Keep a reservation at the relay of a rendezvous server, through which peers that cannot dial this one reach it.
 
-The server says where its relay is and proves nothing: the relay is dialled, which proves its id, and must give the place itself. Its clock
-may be any: how long a place lasts is believed between RENEW_MIN_SECONDS and RENEW_MAX_SECONDS.
+The server says where its relay is, and is not trusted: the relay is dialled, which proves its id, and must give the reservation itself. Its
+clock may be wrong: the life of a reservation is believed between RENEW_MIN_SECONDS and RENEW_MAX_SECONDS.
 """
 
 from __future__ import annotations
@@ -87,5 +87,5 @@ class RelayReservation:
 
 
 def renew_after(lasts_seconds: float) -> float:
-    """Return after how many seconds to renew a reservation that is said to last so long: half of it, within bounds."""
+    """Return after how many seconds to renew a reservation of this length: half of it, within bounds."""
     return min(max(lasts_seconds / 2, RENEW_MIN_SECONDS), RENEW_MAX_SECONDS)
