@@ -1,10 +1,10 @@
-"""Circuit relay v2, the messages (libp2p's specs/relay/circuit-v2): each a protobuf behind its size, one question and one answer a stream.
+"""The messages of circuit relay v2 (libp2p's specs/relay/circuit-v2): each a protobuf behind its size, one request and one answer a stream.
 
     hop    a peer → its relay       RESERVE          → STATUS with a reservation: until when
            a caller → a relay       CONNECT to whom  → STATUS; when it is OK, what follows goes to that peer and back
     stop   a relay → a peer         CONNECT by whom  → STATUS; the same
 
-Who a relay says is calling proves nothing: Noise runs from end to end through the circuit, and proves it. Opens nothing.
+A relay's word about who is calling proves nothing: Noise runs from end to end through the circuit, and proves it. No I/O.
 """
 
 from __future__ import annotations

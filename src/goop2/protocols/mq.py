@@ -50,14 +50,14 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """The receiver has the message with this id, and number if it says one."""
+    """An acknowledgement: the receiver has the message with this id, and this number if it names one."""
 
     id: str
     seq: int | None = None
 
 
 class NotAMessageError(RemoteProtocolError):
-    """A line is no message; `id` is the one it names all the same, "" when it names none."""
+    """A line is no message; `id` is the one it still names, "" when it names none."""
 
     def __init__(self, reason: str, id_: str = "") -> None:
         super().__init__(reason)
@@ -65,7 +65,7 @@ class NotAMessageError(RemoteProtocolError):
 
 
 class MessageRefusedError(Exception):
-    """The other side does not take the message; its own sentence is the text."""
+    """The other side does not accept the message; the text is its own sentence."""
 
     def __init__(self, code: str, error: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(error)
@@ -113,7 +113,7 @@ def message(content: bytes) -> Message:
 
 
 def _id_in(content: bytes) -> str:
-    """Return the id in a line that is otherwise no message, so that its sender knows which one is refused."""
+    """Return the id in a line that is no valid message, so that its sender knows which one is refused."""
     try:
         id_ = tolerant_json.decode(content, dict[str, object]).get("id")
     except InvalidJsonError:
@@ -122,7 +122,7 @@ def _id_in(content: bytes) -> str:
 
 
 def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> bytes:
-    """Return a message as it is sent, encrypted when there is a box. Raises `LocalProtocolError` when it is too long."""
+    """Return a message as bytes, encrypted when there is a box. Raises `LocalProtocolError` when it is too long."""
     plain = line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, sent.payload)), MESSAGE_MAX_BYTES)
     if box is None:
         return plain
@@ -152,7 +152,7 @@ def ack(content: bytes, of: Message) -> Ack:
 
 
 def _refusal(sent: _SentRefusal, of: Message) -> Exception:
-    """Return what a refusal means to whoever sent the message."""
+    """Return the error that a refusal means for the sender of the message."""
     if (sent.refused or sent.id) != of.id:
         return RemoteProtocolError(f"the refusal is of message {(sent.refused or sent.id)[:ID_MAX_CHARS]!r}, not of {of.id!r}")
     if sent.sealed or sent.id:
@@ -166,7 +166,7 @@ def _refusal(sent: _SentRefusal, of: Message) -> Exception:
 
 
 def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float | None = None, *, cannot_open: bool = False) -> bytes:
-    """Write what is sent in place of the acknowledgement. `cannot_open`: the payload is encrypted and cannot be decrypted here."""
+    """Return the line that is sent in place of an acknowledgement. `cannot_open`: the payload is encrypted and cannot be decrypted here."""
     wait = None if retry_after_seconds is None else math.ceil(retry_after_seconds)
     return msgspec.json.encode(_SentRefusal(of.id, code, error[:ERROR_MAX_CHARS], wait, cannot_open)) + b"\n"
 

@@ -37,7 +37,7 @@ UNAVAILABLE: Final = "unavailable"
 
 @dataclass(frozen=True, slots=True)
 class FileHeader:
-    """The file is there: its type, and how many bytes of it follow."""
+    """The header of an answer with a file: its type, and the number of bytes that follow."""
 
     mime: str
     size: int
@@ -59,13 +59,13 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class FileRefusal:
-    """The peer gives no file, and says why."""
+    """An answer without a file, and why."""
 
     reason: str
 
 
 class FileTooLargeError(RemoteProtocolError):
-    """The file is larger than anybody of the network reads."""
+    """The file is larger than any peer of the network reads."""
 
 
 Event = FileHeader | BodyChunk | End | FileRefusal
@@ -85,7 +85,7 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> str | None:
-    """Return the path of a request, `/index.html` for `/`; None when it is a bad request."""
+    """Return the path of a request, `/index.html` for `/`; None for a bad request."""
     method, _, path = content.rstrip(b"\r").partition(b" ")
     if method != b"GET" or not path.startswith(b"/") or b"\0" in path:
         return None
@@ -97,7 +97,7 @@ def requested(content: bytes) -> str | None:
 
 
 def header(mime: str, size: int, *, sealed: bool = False) -> bytes:
-    """Return what comes before a body of `size` bytes. Raises `LocalProtocolError` when nobody would read it."""
+    """Return the header in front of a body of `size` bytes. Raises `LocalProtocolError` for a size that no peer reads."""
     if size > BODY_MAX_BYTES:
         raise LocalProtocolError(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
     return line("the header", f"{'EOK' if sealed else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
@@ -109,7 +109,7 @@ def refusal(reason: str) -> bytes:
 
 
 class AnswerReader:
-    """Reads one answer; `done` once nothing more is expected. Holds no body: every piece is handed on as it comes.
+    """Reads one answer; `done` once nothing more is expected. It stores no body: every piece is returned as it comes.
 
     `sealed`: the request was, so that the answer may be.
     """
@@ -121,7 +121,7 @@ class AnswerReader:
         self.done = False
 
     def receive(self, data: bytes) -> list[Event]:
-        """Return the events in `data`; bytes after the end are nobody's and dropped. Raises `RemoteProtocolError`."""
+        """Return the events in `data`; bytes after the end are dropped. Raises `RemoteProtocolError`."""
         if self.done:
             return []
         if self._missing is not None:
@@ -137,8 +137,9 @@ class AnswerReader:
         return [first, *self._body(self._line.rest())]
 
     def end(self) -> None:
-        """The other side sends no more. Raises `RemoteProtocolError` when something is missing: a killed peer looks like one that is
-        done."""
+        """Note that the other side sends no more. Raises `RemoteProtocolError` when something is missing: a killed peer looks like a
+        finished one.
+        """
         if self.done:
             return
         if self._missing is None:
