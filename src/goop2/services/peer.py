@@ -1,6 +1,6 @@
-"""What an open peer consists of: its settings, scripts, database and services. app.py opens it; the network and the web show it.
+"""The parts of an open peer: its settings, scripts, database and services. app.py opens it; the network and the web show it.
 
-It opens nothing itself, and knows neither HTTP nor libp2p.
+It opens nothing itself, and must not know HTTP or libp2p.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Peer:
 
     @property
     def owner(self) -> Caller:
-        """Return the owner, as a caller of the own scripts."""
+        """Return the owner as a caller of the peer's own scripts."""
         return Caller(
             self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
         )

@@ -1,9 +1,9 @@
-"""The tables of the site for whoever asks from outside: asyncio over storage/table_access.py, which decides what each may do.
+"""The tables of the site for callers from outside: asyncio around storage/table_access.py, which decides what each may do.
 
-Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
-(scripting/fair_queue.py), whoever has used less of the thread first (scripting/usage.py), have at most a share of the queue each, and a
-second for a statement; less while others wait, so that a turn of all is done in half the time that each has.
-HTTP and libp2p come here alike; it knows neither.
+There are two threads, each with a connection of its own: the owner never waits for strangers, and nobody for a script. Strangers take turns
+(scripting/fair_queue.py), whoever used less of the thread first (scripting/usage.py). Each has at most a share of the queue, and a second
+for a statement; less while others wait, so that all get a turn within half the time that each has. HTTP and libp2p both use this module; it
+must not know either.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _Job:
 
 
 class _Operator:
-    """Does operations on a connection of its own, which writes by `rank`."""
+    """Does operations on a connection of its own; `rank` is its rank as a writer."""
 
     def __init__(self, name: str, rank: Rank, path: Path, care: FileCare) -> None:
         self.database = AsyncDatabase(
@@ -94,7 +94,7 @@ class _Operator:
             _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
-        """Do a job and return how it went. A cancelled caller's job is not begun."""
+        """Do a job and return the outcome. A cancelled caller's job is not begun."""
         return await self.database.run(lambda database: self._do(database, job))
 
     def _do(self, database: Database, job: _Job) -> Success | Failure:
@@ -132,7 +132,7 @@ class Tables:
         await self._strangers.database.open()
 
     async def close(self) -> None:
-        """Answer what waits with `STOPPED`, and close both connections."""
+        """Answer waiting jobs with `STOPPED`, and close both connections."""
         self._stopped = True
         while (job := self._line.take(lambda _: True)) is not None:
             _settle(job, STOPPED)
@@ -142,7 +142,7 @@ class Tables:
             await operator.database.close()
 
     async def perform(self, operation: str, caller: Caller, request: Request, *, condition: str = "") -> Success | Failure:
-        """Do an operation of the data protocol for `caller`; its answer as JSON text.
+        """Do an operation of the data protocol for `caller`; return its answer as JSON text.
 
         `request`: the operation's keys (network.md, "Data"). `condition`: SQL of the site that every row must meet (api.json, `filter`).
         """

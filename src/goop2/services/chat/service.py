@@ -1,9 +1,9 @@
-"""Chat: each message is saved, subscribers are notified, and the engine answers it when it begins with `!`.
+"""Chat: save each message, notify subscribers, and let the engine answer it when it begins with `!`.
 
-What others say is bounded by messages a minute (limits.py) and by bytes kept (quotas.py); whoever is refused is told so.
+Others' messages are bounded by rate (limits.py) and by bytes saved (quotas.py); a refused sender is told so.
 
-Three ways in: `say`, somebody on this machine or on a page talks with this peer; `send`, the owner writes to another peer; `receive`,
-another peer has written, known by the id its connection proved. Who carries a message to another peer is lent (`Carry`).
+There are three ways in. `say`: somebody on this machine or on a page writes to this peer. `send`: the owner writes to another peer.
+`receive`: another peer has written, known by the id its connection proved. `Carry`, which is passed in, takes a message to another peer.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ TellShown = Callable[[str, Sequence[str]], None]
 
 
 class UndeliveredError(Exception):
-    """A message did not reach its peer, or was refused there; why, in a sentence. `code` is an error class of behaviour.md."""
+    """A message did not reach its peer, or was refused there; the message says why. `code` is an error class of behaviour.md."""
 
     def __init__(self, message: str, code: str = "unavailable", retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -62,13 +62,13 @@ class UndeliveredError(Exception):
 
 
 class ChatError(Exception):
-    """A message was not taken; why, in a sentence. `code` is an error class of behaviour.md."""
+    """A message was not accepted; the message says why. `code` is an error class of behaviour.md."""
 
     code = "bad_request"
 
 
 class ChatRefusedError(ChatError):
-    """A message is none that is wrong, but is not taken now. `code` is rate_limited or unavailable."""
+    """A valid message is not accepted now. `code` is rate_limited or unavailable."""
 
     def __init__(self, message: str, code: str, retry_after_seconds: float) -> None:
         super().__init__(message)
@@ -77,7 +77,7 @@ class ChatRefusedError(ChatError):
 
 
 class ChatReply(msgspec.Struct, frozen=True):
-    """A message was kept, or its delivery stands otherwise (`changed`)."""
+    """A message that was saved, or whose delivery state has changed (`changed`)."""
 
     message: StoredMessage
     changed: bool = False
@@ -86,14 +86,14 @@ class ChatReply(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What another peer said to everybody. It is not kept."""
+    """A broadcast of another peer. It is not saved."""
 
     sender: str
     content: str
 
 
 class Refusals(msgspec.Struct):
-    """Messages of others that were not taken since the start, for Home and the log."""
+    """Others' messages that were refused since the start, for Home and the log."""
 
     count: int = 0
     last_at: float = 0.0
@@ -129,7 +129,7 @@ class ChatService:
         self._tell_shown: TellShown | None = None
 
     def attach(self, carry: Carry, caller_of: Callable[[str], Caller], tell_shown: TellShown | None = None) -> None:
-        """Send messages to other peers by `carry` from now on; `caller_of` says who a peer is to the scripts."""
+        """Send messages to other peers with `carry` from now on; `caller_of` makes the caller of a peer for scripts."""
         self._carry_to, self._caller_of, self._tell_shown = carry, caller_of, tell_shown
 
     def detach(self) -> None:
@@ -137,7 +137,7 @@ class ChatService:
         self._carry_to, self._caller_of, self._tell_shown = no_network, Caller, None
 
     def subscribe(self, callback: Callable[[ChatReply], None]) -> Callable[[], None]:
-        """Hear of every message from now on; gives the function that ends it."""
+        """Call `callback` with every message from now on; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     async def messages(self, peer: str, before: int | None = None) -> list[StoredMessage]:
@@ -162,7 +162,7 @@ class ChatService:
         return await self._store.forget_strangers()
 
     async def say(self, caller: Caller, content: str) -> Reply:
-        """Take what `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
+        """Save what `caller` says to this peer, and answer it; the reply is a message too. Raises `ChatError`, `StorageError`."""
         check(content)
         charged = None if caller.owner else (caller.id, caller.address)
         with self._counting_refusals(owner=caller.owner):
@@ -177,13 +177,15 @@ class ChatService:
         return reply
 
     async def send(self, peer: str, content: str) -> StoredMessage:
-        """Send what the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
+        """Send a message of the owner to another peer; its state says how that went. Raises `ChatError`, `StorageError`."""
         return (await self.deliver(peer, content))[0]
 
     async def deliver(
         self, peer: str, content: str, charged: tuple[str, str] | None = None
     ) -> tuple[StoredMessage, UndeliveredError | None]:
-        """Send as `send` does; return also why the message was not delivered. `charged`: whose budget pays, None for the owner's own."""
+        """Send as `send` does; also return why the message was not delivered. `charged`: whose budget pays, None for the owner's own
+        messages.
+        """
         check(content)
         wire_id = str(uuid.uuid4())
         message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
@@ -191,7 +193,7 @@ class ChatService:
         return await self._carry(message, wire_id)
 
     async def receive(self, peer: str, wire_id: str, content: str, timestamp: int | None, origin: str = "") -> bool:
-        """Another peer has written; committed when this returns, then a command is answered. False when it was known already.
+        """Save a message of another peer; it is committed when this returns. Then answer a command. Return False if it was known already.
 
         `origin`: the network its connection comes from. Raises `ChatError`, `StorageError`; then it must not be acknowledged.
         """
@@ -214,7 +216,7 @@ class ChatService:
             self._check_rate(peer, origin)
 
     async def delivered(self, peer: str, wire_id: str) -> None:
-        """Note that the other side's browser has shown a message of ours."""
+        """Note that the other side's browser has shown a message of this peer."""
         message = await self._store.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
         if message is not None:
             self._subscribers.notify(ChatReply(message, changed=True))
@@ -228,7 +230,7 @@ class ChatService:
             task.add_done_callback(self._showing.discard)
 
     async def close(self) -> None:
-        """End what is being answered, then keep what waits."""
+        """End the answers under way, then save the waiting messages."""
         ending = self._answering | self._showing
         for task in ending:
             task.cancel()
@@ -247,7 +249,7 @@ class ChatService:
 
     @contextlib.contextmanager
     def _counting_refusals(self, *, owner: bool = False) -> Iterator[None]:
-        """Note for the owner that a message was not taken, whoever sent it; one log line for many."""
+        """Count a message that was not accepted, for the owner, whoever sent it; one log line for many."""
         try:
             yield
         except (ChatRefusedError, StorageError) as refusal:
@@ -307,7 +309,7 @@ class ChatService:
 
 
 def check(content: str) -> None:
-    """Check that `content` is a message at all. Raises `ChatError`."""
+    """Check that `content` is a valid message. Raises `ChatError`."""
     size = len(content.encode("utf-8", "replace"))
     if not content.strip():
         raise ChatError("the message is empty")
@@ -321,7 +323,7 @@ def _now() -> int:
 
 @contextlib.asynccontextmanager
 async def open_chat(self_id: str, engine: Engine, store: MessageStore) -> AsyncIterator[ChatService]:
-    """Open `store` and the chat of the peer `self_id` over it, until the block is left. What hinders it is `ChatService.problem`."""
+    """Open `store` and the chat of the peer `self_id` on it, until the block is left. `ChatService.problem` says what prevents it."""
     chat = ChatService(self_id, engine, store, await store.open())
     try:
         yield chat

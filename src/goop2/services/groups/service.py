@@ -1,6 +1,6 @@
-"""The groups of a peer while it runs: the state machine (services/groups/state.py), its storage, and its subscribers.
+"""The groups of a running peer: the state machine (services/groups/state.py), its storage, and its subscribers.
 
-Knows neither pages nor libp2p: whoever brings the network lends it `post` and `carry`. Who may do what from a page is web/api/groups.py's.
+It must not know pages or libp2p: whoever brings the network passes in `post` and `carry`. web/api/groups.py decides what a page may do.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Check = Callable[[str], object]
 
 
 class Invited(msgspec.Struct, frozen=True):
-    """An invitation that came. Its text is another peer's."""
+    """An invitation from another peer, with its text."""
 
     host: str
     """Who sent it, which the connection proved, and hosts the group."""
@@ -74,7 +74,7 @@ class GroupService:
         self._unsubscribe = self.groups.subscribe(self._take)
 
     async def open(self) -> None:
-        """Read what was before this start. Where that cannot be read, `problem` says why, and nothing is written over it."""
+        """Load what was saved before this start. If that cannot be read, `problem` says why, and nothing is written over it."""
         try:
             hosted, joined, invites = await asyncio.shield(self._database.run(storage.read))
         except StorageError as error:
@@ -131,20 +131,21 @@ class GroupService:
         return known
 
     async def end(self, group: str) -> None:
-        """End a group hosted here. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
-        `StorageError`."""
+        """End a group hosted here. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session ends its group itself) and
+        `StorageError`.
+        """
         if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
             raise InvalidGroupError("the group of a listening session ends with the session: end that")
         self._send_all(self.groups.close(group))
         await self.save()
 
     async def remove(self, group: str, peer: str) -> None:
-        """Remove a member from a group hosted here; it stays out until it is invited. Raises `NetworkError` and `StorageError`."""
+        """Remove a member from a group hosted here; it cannot return unless it is invited. Raises `NetworkError` and `StorageError`."""
         self._send_all(self.groups.remove(group, peer))
         await self.save()
 
     async def invite(self, group: str, peer: str) -> None:
-        """Tell a peer that it may join. Raises `NetworkError`."""
+        """Invite a peer to a group. Raises `NetworkError`."""
         if self._carry is None:
             raise _not_up()
         invitation = self.groups.invitation(group, peer)
@@ -169,7 +170,7 @@ class GroupService:
     # A member's.
 
     async def join(self, host: str, group: str) -> GroupInfo:
-        """Ask the host to be let into a group; return the group.
+        """Ask the host for membership in a group; return the group.
 
         Raises `NetworkError`, whose `code` says whose fault it is.
         """
@@ -267,7 +268,7 @@ class GroupService:
     # What is saved.
 
     async def save(self) -> None:
-        """Write it down now. Raises `StorageError`."""
+        """Save the groups now. Raises `StorageError`."""
         self._changed, self._unsaved = False, True
         groups = self.groups
         hosted = [
@@ -306,7 +307,7 @@ class GroupService:
 
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
-    """Return the class of what went wrong with a group. That it cannot be kept is nobody's fault who asks."""
+    """Return the error class of a failure with a group. A failure to save is not the caller's fault."""
     return ErrorCode(fault.code) if isinstance(fault, NetworkError) else ErrorCode.UNAVAILABLE
 
 
@@ -323,7 +324,7 @@ def _not_up() -> UnreachableError:
 
 @contextlib.asynccontextmanager
 async def open_groups(own_id: str, path: Path, care: FileCare = CARELESS) -> AsyncIterator[GroupService]:
-    """Open the groups of the peer `own_id`, which are kept in the database at `path`, until the block is left."""
+    """Open the groups of the peer `own_id`, which are saved in the database at `path`, until the block is left."""
     grouping = GroupService(own_id, path, care)
     try:
         await grouping.open()

@@ -1,19 +1,19 @@
-"""Groups of peers: those hosted here and those joined elsewhere, as a state machine. Events in, messages to send out; no I/O, no clock.
+"""Groups of peers, hosted here and joined elsewhere, as a state machine: events in, messages to send out. No I/O, no clock.
 
-The host keeps the list. Who speaks is who the connection proved; what a payload claims is not looked at.
+The host keeps the member list. The sender of a message is the peer that the connection proved; what a payload claims is ignored.
 
     at the host    join → welcome to it and members to all, or error `full`, `not_found`;  leave, or gone → members to all
                    msg of a member → to all other members;  msg of anybody else → nothing;  ping → pong
                    a member removed → close to it alone and members to all others;  then join → error `removed`, msg or ping → close
-    at a member    welcome, members, meta, msg, state, close and error count only from the host that was asked to let us in
+    at a member    welcome, members, meta, msg, state, close and error count only from the host that we asked to join
 
-The wire has no message for one member's removal: to it the group is over. It is let in again when it was invited anew.
+The wire has no message for the removal of one member: for that member the group is closed. It can join again after a new invitation.
 
-A member that is gone keeps its place (`away`) until it leaves, unless the group is volatile; a joined group whose host is gone is asked for
-again when that is back. In a listening session only its host speaks. The list goes to all at most once a second, and what one peer may
-change and say is counted: who storms is not answered.
+A member that is gone keeps its place (`away`) until it leaves, unless the group is volatile. A joined group whose host is gone is asked for
+again when the host is back. In a listening session only the host speaks. The member list is sent at most once a second, and each peer's
+changes and messages are counted; a peer that floods gets no answer.
 
-`Outgoing` messages are to be sent in their order (peers/outbox.py does).
+`Outgoing` messages must be sent in their order (peers/outbox.py does).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class GroupState:
         self._subscribers: Subscribers[GroupChange] = Subscribers()
 
     def subscribe(self, callback: Callable[[GroupChange], None]) -> Callable[[], None]:
-        """Call `callback` with every change from now on; gives the function that ends it."""
+        """Call `callback` with every change from now on; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     def hosted(self) -> tuple[GroupInfo, ...]:
@@ -81,7 +81,7 @@ class GroupState:
         return tuple(self._hosted.values())
 
     def joined(self) -> tuple[GroupInfo, ...]:
-        """Return the groups of others that this peer is in or has asked to be in."""
+        """Return the groups of others that this peer is in or has asked to join."""
         return tuple(self._joined.values())
 
     def is_member(self, peer: str, kind: str = TEMPLATE) -> bool:
@@ -89,7 +89,7 @@ class GroupState:
         return any(peer in self._joined_at[group.id] for group in self._hosted.values() if group.kind == kind)
 
     def members_since(self, group: str) -> dict[str, int]:
-        """Return the members of a group hosted here, here or away, and since when. Raises `UnknownGroupError`."""
+        """Return the members of a group hosted here, online or away, and since when. Raises `UnknownGroupError`."""
         self._hosted_here(group)
         return dict(self._joined_at[group])
 
@@ -99,11 +99,11 @@ class GroupState:
         return tuple(self._removed[group])
 
     def was_removed(self, group: str, peer: str) -> bool:
-        """Return whether a peer may not come back into a group hosted here."""
+        """Return whether a peer may not return to a group hosted here."""
         return peer in self._removed.get(group, ())
 
     def restore(self, hosted: Iterable[tuple[GroupInfo, Mapping[str, int], Iterable[str]]], joined: Iterable[GroupInfo]) -> None:
-        """Take the groups of the last run, with members and who was removed; nobody is here yet."""
+        """Take the groups of the last run, with members and removed peers; no member is online yet."""
         for group, members, removed in hosted:
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
             self._hosted[group.id] = replace(group, members=(), away=tuple(members))
@@ -114,7 +114,7 @@ class GroupState:
     def host(
         self, name: str, kind: str, *, max_members: int = 0, volatile: bool = False, group: str = "", take_part: bool = False
     ) -> GroupInfo:
-        """Open a new group here. `take_part`: this peer is on its list. Raises `TooManyGroupsError`."""
+        """Open a new group here. `take_part`: this peer is a member. Raises `TooManyGroupsError`."""
         if len(self._hosted) >= HOSTED_MAX:
             raise TooManyGroupsError(f"{HOSTED_MAX} groups are hosted here, the most there may be: close one")
         id_ = group or secrets.token_hex(ID_BYTES)
@@ -128,19 +128,19 @@ class GroupState:
         return self._hosted[id_]
 
     def invitation(self, group: str, peer: str) -> bytes:
-        """Return what a peer is sent that may join, though it was removed before; JSON. Raises `UnknownGroupError`."""
+        """Return the invitation for a peer, which may then join even if it was removed before; JSON. Raises `UnknownGroupError`."""
         known = self._hosted_here(group)
         self._removed[group].pop(peer, None)
         return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile))
 
     def change(self, group: str, name: str, max_members: int = 0) -> list[Outgoing]:
-        """Another name or bound; nobody is put out. Raises `UnknownGroupError`."""
+        """Change a group's name or limit; no member is removed. Raises `UnknownGroupError`."""
         known = self._hosted[group] = replace(self._hosted_here(group), name=name, max_members=max_members)
         meta = Meta(known.name, known.kind, known.kind, known.max_members)
         return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
 
     def remove(self, group: str, peer: str) -> list[Outgoing]:
-        """Remove a member, who comes back by an invitation alone. Raises `UnknownGroupError` and `UnknownMemberError`."""
+        """Remove a member, who can return only by an invitation. Raises `UnknownGroupError` and `UnknownMemberError`."""
         known = self._hosted_here(group)
         if peer == self.own_id or peer not in self._joined_at[group]:
             raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
@@ -161,7 +161,7 @@ class GroupState:
     # As a member.
 
     def join(self, host: str, group: str) -> list[Outgoing]:
-        """Ask to be let in; `joined` or `refused` follows, or nothing. Raises `TooManyGroupsError`."""
+        """Ask to join a group; `joined` or `refused` follows, or nothing. Raises `TooManyGroupsError`."""
         if (host, group) not in self._joined:
             if len(self._joined) >= JOINED_MAX:
                 raise TooManyGroupsError(f"{JOINED_MAX} groups are joined, the most there may be: leave one")
@@ -173,20 +173,22 @@ class GroupState:
         return [self._enveloped(host, group, "join")]
 
     def leave(self, host: str, group: str) -> list[Outgoing]:
-        """Be there no more. Raises `UnknownGroupError`."""
+        """Leave a group. Raises `UnknownGroupError`."""
         known = self._joined.pop((host, group), None)
         if known is None:
             raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
         return self._told("ended", known, [self._enveloped(host, group, "leave")])
 
     def ping(self, host: str, group: str) -> list[Outgoing]:
-        """Ask the host for a sign; one that takes no message is lost, and its groups are over. Raises `UnknownGroupError`."""
+        """Ask the host for a sign of life; if the message cannot be delivered, the host is lost and its groups are over. Raises
+        `UnknownGroupError`.
+        """
         if (host, group) not in self._joined:
             raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
         return [self._enveloped(host, group, "ping")]
 
     def send(self, host: str, group: str, payload: bytes) -> list[Outgoing]:
-        """Send a message to all of a group, hosted here or joined; this peer does not get it back. Raises `UnknownGroupError`."""
+        """Send a message to all members of a group, hosted here or joined; this peer does not get it back. Raises `UnknownGroupError`."""
         if len(payload) > PAYLOAD_MAX_BYTES:
             raise InvalidGroupMessageError(f"the message has {len(payload)} bytes; the most is {PAYLOAD_MAX_BYTES}")
         if host == self.own_id:
@@ -217,11 +219,11 @@ class GroupState:
         return [sent for group in tuple(self._hosted.values()) if peer in group.members for sent in self._without(group, peer)]
 
     def back(self, peer: str) -> list[Outgoing]:
-        """Note that a peer is online: ask again to be let into its groups."""
+        """Note that a peer is online again: ask again to join its groups."""
         return [self._enveloped(*key, "join") for key, group in self._joined.items() if key[0] == peer and not group.joined]
 
     def tick(self) -> list[Outgoing]:
-        """Return the member lists that waited; call it every second."""
+        """Return the member lists that were held back; call it every second."""
         waiting, self._unlisted = self._unlisted, set()
         return [sent for group in waiting for sent in self._list_to_all(self._hosted[group])]
 
@@ -267,7 +269,7 @@ class GroupState:
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
 
     def _kept_out(self, group: GroupInfo, peer: str, said: Group) -> list[Outgoing]:
-        """Answer a removed peer that asks again, or was away when it was removed and does not know."""
+        """Answer a removed peer that asks again, or that was away when it was removed and does not know."""
         if said.type == "join":
             return [self._refusal(peer, group.id, _REMOVED)]
         return [self._farewell(group.id, peer)] if said.type in ("msg", "ping") else []
@@ -301,7 +303,7 @@ class GroupState:
         return Outgoing(peer, topics.group_topic(group.id, "welcome"), msgspec.json.encode(welcome))
 
     def _list_to_all(self, group: GroupInfo, without: str = "") -> list[Outgoing]:
-        """Send the member list to all now, or when a second is over since the last time."""
+        """Send the member list to all members now, or a second after the last time."""
         if self._now_ms() - self._listed_at.get(group.id, -LIST_EVERY_MS) >= LIST_EVERY_MS:
             self._listed_at[group.id] = self._now_ms()
             return self._to_all(group, "members", msgspec.json.encode(Members(self._listed(group))), without)
@@ -362,7 +364,7 @@ def _welcomed(group: GroupInfo, said: Welcome) -> GroupInfo:
 
 
 def _why_over(said: object) -> GroupErrorPayload:
-    """Return what a host of ours says with a `close`; others say nothing."""
+    """Return the reason in a host's `close`; other implementations give none."""
     with contextlib.suppress(InvalidJsonError):
         return decode(said.json if isinstance(said, Plain) else b"", GroupErrorPayload)
     return GroupErrorPayload()
@@ -373,5 +375,5 @@ def _ids(members: Iterable[Member]) -> tuple[str, ...]:
 
 
 def _may_be_said(group: GroupInfo, payload: bytes) -> bool:
-    """Return whether a member may say this: members take it as their host's word, so none may speak for a session."""
+    """Return whether a member may send this. Members take a message about a session for their host's word, so no member may send one."""
     return len(payload) <= PAYLOAD_MAX_BYTES and group.kind != listen.APP_TYPE

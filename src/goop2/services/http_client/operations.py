@@ -1,7 +1,6 @@
-"""goop.http as scripts have it: arguments checked, requests counted, the deadline kept, the answer shaped.
+"""goop.http for scripts: check the arguments, count the requests, keep the deadline, and shape the answer.
 
-What arrives here was sent by a process that runs a stranger's code: nothing about it is believed. The
-count is the peer's own, not the worker's.
+The arguments come from a process that runs a stranger's code, so nothing in them is trusted. The peer counts the requests itself.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class _Options(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ArgumentError(Exception):
-    """The script called us wrongly: raised there, not answered."""
+    """The script passed wrong arguments: an error is raised at its line, not returned."""
 
 
 class HttpOperations:
@@ -54,7 +53,7 @@ class HttpOperations:
 
     @property
     def by_name(self) -> Mapping[str, PeerOperation]:
-        """Name in the goop table → operation."""
+        """Return name in the goop table → operation."""
         return {"http.get": self.get, "http.post": self.post}
 
     async def get(self, invocation: Invocation, url: Scalar = None, options: Scalar = None) -> Answer:

@@ -1,4 +1,4 @@
-"""goop.listen as scripts have it: every failure a value (behaviour.md, "The goop table")."""
+"""goop.listen for scripts: every failure is a value (behaviour.md, "The goop table")."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
 
 
 def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[str, PeerOperation]:
-    """Return the operations in a process beside the running peer: the session is that one's, and the own where none runs."""
+    """Return the operations for a process beside the running peer: they use that peer's session, or their own if none runs."""
 
     def asked(name: str, operation: PeerOperation) -> PeerOperation:
         async def ask(invocation: Invocation, *arguments: Scalar) -> Answer:
@@ -75,7 +75,7 @@ def group(state: State, listeners: int, role: str = "host") -> dict[str, object]
 
 
 def followed(following: Following) -> dict[str, object] | None:
-    """Return the session of another peer that has let us in."""
+    """Return the session of another peer that has admitted us."""
     now = following.followed
     if now is None or not now.joined:
         return None

@@ -1,4 +1,4 @@
-"""The one session of a peer, hosted here or followed elsewhere: its file, its clock, who hears of it. A hosted one survives restarts."""
+"""The one session of a peer, hosted here or followed elsewhere: its file, clock and subscribers. A hosted session outlives restarts."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ class Listening:
         """Told how many listen, whenever somebody comes or goes."""
 
     def subscribe(self, callback: Callable[[State | None], None]) -> Callable[[], None]:
-        """Hear of every change, None when the session is closed; gives the function that ends it."""
+        """Call `callback` at every change, with None when the session is closed; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     def serves(self, who: Callable[[], Iterable[str]]) -> Callable[[], None]:
-        """Count those whom `who` gives as listeners; return the function that ends that."""
+        """Count those that `who` returns as listeners; return the function that ends that."""
         return self._serving.add(lambda found: found.extend(who()))
 
     def who(self) -> list[str]:
@@ -182,7 +182,8 @@ class Listening:
             await asyncio.to_thread(self._write, session)
 
     def follow(self, session_id: str) -> tuple[Track, Callable[[], float | None]] | None:
-        """The track of that session, None without one, and where it is: seconds, None from the next change on, and while it is paused.
+        """Return the track of that session and a function for its position in seconds, which is None while paused and from the next change
+        on. Return None without a track.
 
         Raises `ListenError` when there is no such session.
         """
@@ -208,7 +209,7 @@ class Listening:
         return self._library.cover(track) if track.has_cover else None
 
     def files(self) -> list[str]:
-        """Audio files that can be loaded, as `load` takes them. Blocking."""
+        """Return the audio files that can be loaded, as `load` takes them. Blocking."""
         return self._library.files()
 
     def open(self, track: Track) -> BinaryIO:
@@ -238,7 +239,7 @@ class Listening:
         return state
 
     def _tick(self) -> None:
-        """Look after the clock while a track plays, from where it is now."""
+        """Keep the clock of a playing track, from its current position."""
         if self._ticking is not None and self._ticking is not asyncio.current_task():
             self._ticking.cancel()
         playing = self._session is not None and self._session.playing
@@ -258,7 +259,7 @@ class Listening:
                     await asyncio.to_thread(self._write, session)
 
     def _can_be_heard(self, track: Track) -> bool:
-        """Return whether its file is still what was loaded: without it nobody who comes now hears anything."""
+        """Return whether its file is still what was loaded; otherwise nobody who comes now hears anything."""
         with contextlib.suppress(ListenError):
             self.open(track).close()
             return True
@@ -277,7 +278,7 @@ class Listening:
                 Path(name).unlink(missing_ok=True)
 
     def _kept_track(self, track: Track | None) -> Track | None:
-        """Return the track with its path in the peer folder, whose name need not be UTF-8; None where the rest of it is not."""
+        """Return the track with its path in the peer folder, whose name need not be UTF-8; None where the rest of it is not text."""
         if track is None:
             return None
         home = Path(os.path.realpath(self._file.parent.parent))

@@ -1,7 +1,7 @@
-"""The data function `api` as the catalog and the pool know it: api.lua as a script, and the one private operation it has.
+"""The data function `api` for the catalog and the pool: api.lua as a script, and the one private operation it has.
 
-The operation is answered for no other script: which script runs is known here, in the peer. Table, filter, fields and what is allowed come
-from api.json, rows under the caller's own policy from `Tables`; nothing of that is taken from the worker.
+Only this script can use the operation: the peer knows which script runs. Table, filter, fields and permissions come from api.json, rows
+under the caller's own policy from `Tables`; none of that is taken from the worker.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Api:
         self._resources: dict[str, Resource] | ApiFileError = {}
 
     def problem(self) -> str:
-        """Return what is wrong with api.json, as `site/api.json: line 3, column 5: …`; "" when nothing is, or there is none."""
+        """Return what is wrong with api.json, as `site/api.json: line 3, column 5: …`; "" if it is right, or missing."""
         found = self._declared()
         return f"site/{FILE}: {found}" if isinstance(found, ApiFileError) else ""
 
@@ -109,7 +109,7 @@ class Api:
         return default(name) if isinstance(known, Success) else _unknown(name)
 
     def _declared(self) -> dict[str, Resource] | ApiFileError | None:
-        """Return what api.json says, read anew when it has changed; None when there is none."""
+        """Return the content of api.json, read again when it has changed; None when there is none."""
         try:
             text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
         except FileNotServedError:
@@ -138,7 +138,7 @@ class Api:
 
 
 def _translated(operation: str, caller: Caller, resource: Resource, asked: Mapping[str, object]) -> tuple[str, Caller, dict[str, object]]:
-    """Return what `Tables` is asked: the table and its columns are the resource's, whatever stands in `asked`."""
+    """Return the request to `Tables`: table and columns come from the resource, whatever `asked` says."""
     request: dict[str, object] = {**asked, "table": resource.table}
     if operation == "pairs":
         assert resource.map is not None
