@@ -1,6 +1,6 @@
-"""`goop2 data DIR …`: the owner looks into the tables, takes them out, and copies the database, beside a running peer or without one.
+"""`goop2 data DIR …`: list, query, export and copy the tables, beside a running peer or without one.
 
-Nothing here writes to the database: that is for scripts, pages and the console. `restore` puts another one in its place.
+Nothing here writes to the database, which scripts, pages and the console do. `restore` replaces the whole file.
 """
 
 from __future__ import annotations
@@ -235,12 +235,12 @@ def _stdout() -> rows.Writable:
 
 
 def _is_device(target: Path) -> bool:
-    """Return whether a path is a terminal, a pipe or /dev/null: it can be written to, but no file must be put in its place."""
+    """Return whether a path is a terminal, a pipe or /dev/null: it can be written to, but must not be replaced by a file."""
     return target.exists() and not target.is_file()
 
 
 def _in_file_name(table: str) -> str:
-    """Return a table's name as a file name that stays in its folder on any system; a table made elsewhere may have any name."""
+    """Return a table's name as a file name that stays in its folder on any system; tables made by other programs may have any name."""
     return _NOT_IN_FILE_NAMES.sub(lambda found: f"%{ord(found[0]):02X}", table)
 
 
@@ -276,7 +276,7 @@ def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
 
 
 def _progress() -> Callable[[int, int], None]:
-    """Print a line that counts up, on a terminal and for what takes long."""
+    """Print a line that counts up, on a terminal and for long operations."""
     if not output.is_terminal(sys.stderr):
         return lambda _done, _all: None
 

@@ -1,4 +1,4 @@
-"""`goop2 init`, `goop2 id` and `goop2 keys`: a new peer folder, who the peer in it is, and its keys for payload encryption."""
+"""`goop2 init`, `goop2 id` and `goop2 keys`: make a peer folder, print its peer's id, and make its keys for payload encryption."""
 
 from __future__ import annotations
 

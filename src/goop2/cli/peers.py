@@ -1,6 +1,6 @@
-"""`goop2 call|send|peers|connect`: other peers from a terminal, as the peer of a folder.
+"""`goop2 call|send|peers|connect`: use other peers from a terminal, as the peer of a folder.
 
-Through the running peer when there is one; else with a network of its own, for as long as the command takes.
+They go through the running peer when there is one. Otherwise the command joins the network itself, for as long as it takes.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
 def ask(
     folder: Path | None, op: str, request: Request, as_json: bool, alone: Callable[[Path, str, Request], Awaitable[Answer]] | None = None
 ) -> tuple[Answer | None, int]:
-    """Return the answer, or None when it was a failure and has been told; and the exit code. `alone` answers where no peer runs."""
+    """Return the answer, or None after a failure was printed; and the exit code. `alone` answers where no peer runs."""
     from goop2.control_socket import ControlError
 
     chosen = _chosen(folder)
@@ -183,7 +183,7 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
-    """Do an operation with a network of our own. The lock keeps two peers from having one identity at once; commands take turns."""
+    """Do an operation with a network of this command's own. The lock prevents two peers with one identity; commands take turns."""
     from goop2.app import join
     from goop2.peers.remote_control.operations import Remote
 

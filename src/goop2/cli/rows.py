@@ -1,7 +1,7 @@
-"""Rows as output: a table for people, CSV, or JSON. They are written one after the other, so that any number fits.
+"""Write rows as a table for people, as CSV, or as JSON. Rows are written one by one, so any number is possible.
 
-Values: NULL is NULL in a table, empty in CSV, null in JSON; a BLOB is its length in a table and base64 elsewhere; an integer beyond
-2^53 is its digits as a string in JSON. It must not know where rows come from.
+Values: NULL is NULL in a table, empty in CSV, null in JSON. A BLOB is its length in a table and base64 elsewhere. An integer beyond 2^53 is
+its digits as a string in JSON. It must not know where rows come from.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Write = Callable[[Writable, Sequence[str], Rows], None]
 
 
 class Harmless:
-    """A terminal that what is written cannot steer."""
+    """A terminal on which the control characters of written text are made harmless."""
 
     def __init__(self, stream: Writable) -> None:
         self._stream = stream
@@ -66,7 +66,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?\Z")
 
 
 def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
-    """Write rows as CSV (RFC 4180 but for the ends of lines), with a first line of names."""
+    """Write rows as CSV (RFC 4180 except for line ends), with a first line of names."""
     usual = csv.writer(stream, lineterminator="\n")
     quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     usual.writerow([harmless_in_spreadsheets(name) for name in names])
@@ -91,7 +91,7 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 
 def print_table(names: Sequence[str], rows: Rows) -> None:
-    """Print rows for people: a table where its columns fit the terminal, else a line a value; say when there is more."""
+    """Print rows for people: as a table if its columns fit the terminal, else one value a line; say when there are more."""
     from rich.console import Console
     from rich.text import Text
 
@@ -119,7 +119,7 @@ def print_table(names: Sequence[str], rows: Rows) -> None:
 
 
 def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
-    """Return the width of each column, the widest made narrower until all fit; None where they cannot. Numbers are never cut."""
+    """Return the width of each column, the widest made narrower until all fit; None if they cannot. Numbers are never cut."""
     natural = [max(text.cell_len for text in column) for column in zip(heads, *rows, strict=True)]
     numeric = [any(text.justify == "right" for text in column) for column in zip(*rows, strict=True)] or [False] * len(heads)
     room = width - BETWEEN * (len(heads) - 1)
@@ -172,7 +172,7 @@ def _in_csv(value: Value) -> object:
 
 
 def harmless_in_spreadsheets(text: str) -> str:
-    """Return a text that a spreadsheet does not run as a formula: a quotation mark in front, which it takes as the sign of a text.
+    """Return a text that a spreadsheet does not run as a formula: it gets a quotation mark in front, which marks it as text.
 
     Rows hold what strangers wrote, and a formula can send the sheet's contents away. A number is no formula.
     """

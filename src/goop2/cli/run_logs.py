@@ -1,4 +1,4 @@
-"""`goop2 logs`: what ran, read from the history in data/runs.db, whether the peer runs or not."""
+"""`goop2 logs`: print what ran, from the history in data/runs.db, whether the peer runs or not."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _is_kept(folder: Path) -> bool:
 
 
 def _caller(folder: Path, caller: str) -> str:
-    """Return the id that is meant."""
+    """Return the id of the caller that is meant."""
     if caller != "owner":
         return caller
     from goop2.folder.identity import load_or_create
@@ -112,7 +112,7 @@ def _read(folder: Path, wanted: RunFilter, limit: int) -> list[Run]:
 
 
 def _follow(folder: Path, wanted: RunFilter, found: list[Run], as_json: bool) -> None:
-    """Print runs as they end, for ever. Opened anew each time, since the file may be made or replaced meanwhile."""
+    """Print runs as they end, for ever. The file is opened anew each time, since it may be made or replaced meanwhile."""
     from msgspec.structs import replace
 
     newest = found[-1].id if found else 0
