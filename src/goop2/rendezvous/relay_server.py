@@ -1,4 +1,4 @@
-"""The relay beside a rendezvous server: a host whose id is made anew with every start, and what is said of it over HTTP."""
+"""The relay beside a rendezvous server: a host with a new id at every start, and what `GET /relay` says about it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NAME: Final = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
 
 
 class SaidRelay(msgspec.Struct, frozen=True, kw_only=True):
-    """What `GET /relay` answers. Existing peers read the seconds as integers and have no relay at all where one is written as 5.0."""
+    """The answer to `GET /relay`. Existing peers read the seconds as integers, and treat a relay with 5.0 as missing."""
 
     peer_id: str
     addrs: tuple[str, ...]
@@ -52,7 +52,7 @@ class RelayServer:
         self.relay = relay
 
     def said_to(self, name: str) -> SaidRelay:
-        """Return what is said of it to somebody who reaches this server by `name`: where it listens everywhere, that is a way to it too."""
+        """Return the answer for a client that reaches this server by `name`: if the relay listens everywhere, that name leads to it too."""
         limits = self.relay.reservations.limits
         by_name = _way(name, self._host.port) if any(f"/{ALL_ADDRESSES}/" in address for address in self._host.addresses) else None
         addresses = dict.fromkeys(
@@ -70,7 +70,7 @@ class RelayServer:
 
 @contextlib.asynccontextmanager
 async def open_relay_server(address: Address) -> AsyncIterator[RelayServer]:
-    """Be a relay on an IPv4 address until the block is left. Raises `ListenerError`."""
+    """Run a relay on an IPv4 address until the block is left. Raises `ListenerError`."""
     async with contextlib.AsyncExitStack() as stack:
         try:
             host = await stack.enter_async_context(open_host(ephemeral(), address.port, RELAY_LIMITS, address.host))
@@ -91,7 +91,7 @@ def addresses_of(host: Host) -> list[str]:
 
 
 def _way(name: str, port: int) -> str | None:
-    """Return the multiaddr of a name or an IP address; None when it is neither."""
+    """Return the multiaddr of a name or an IP address; None for other text."""
     with contextlib.suppress(ValueError):
         ip = ipaddress.ip_address(name)
         return f"/ip{ip.version}/{ip}/tcp/{port}" if ip.version == 4 else None
