@@ -1,7 +1,7 @@
-"""The composition root: opens the parts of one peer in order, and closes them in reverse.
+"""The composition root: open the parts of one peer in order, and close them in reverse.
 
-No other module puts rooms together (tests/test_composition.py). Host calls that need a room above `scripting`, such as the site's files,
-the web or a listening session, are given to the pool here, so that `scripting` imports none of them.
+No other module connects rooms (tests/test_composition.py). Host calls that need a room above `scripting`, such as the site's files, the web
+or a listening session, are given to the pool here, so that `scripting` imports none of them.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ def limits_of(settings: Settings) -> InvocationLimits:
 
 
 def run_limits_of(settings: Settings) -> RunLimits:
-    """How many runs the owner keeps, and what of them."""
+    """Return how many runs the owner keeps, and how much of each."""
     kept = settings.runs
     return RunLimits(kept.keep_days, kept.keep_count, kept.max_mb * MEGABYTE_BYTES, kept.keep_arguments)
 

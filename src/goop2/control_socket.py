@@ -1,8 +1,8 @@
-"""How a command of the same owner speaks with the running peer: a socket in the peer's folder, a JSON object a line each way.
+"""The socket in the peer's folder through which the owner's commands reach the running peer: a JSON object a line, each way.
 
     {"op": "send", "peer": "12D3Koo…", "text": "hi"}   →   {"ok": true, …}   or   {"ok": false, "code": "…", "message": "…"}
 
-Only the owner's own processes can connect (mode 0600). What the operations do is for whoever opens the socket to know.
+Only the owner's own processes can connect (mode 0600). It must not know what an operation does: whoever opens the socket passes them in.
 """
 
 from __future__ import annotations
