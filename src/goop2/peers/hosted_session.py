@@ -25,7 +25,7 @@ from goop2.services.groups.records import GroupChange, Outgoing
 from goop2.services.groups.state import GroupState
 from goop2.services.listen.boundaries import sound
 from goop2.services.listen.pacing import paced
-from goop2.services.listen.service import Listening, State
+from goop2.services.listen.service import ListenService, State
 from goop2.services.listen.session import ListenError, Track
 
 SYNC_SECONDS: Final = 5.0
@@ -41,7 +41,7 @@ class HostedSession:
     """Keeps a group in step with the session. `post` sends; nothing here waits for it."""
 
     def __init__(
-        self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], key_ring: KeyRing | None = None
+        self, listening: ListenService, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], key_ring: KeyRing | None = None
     ) -> None:
         self._listening = listening
         self._groups = groups
@@ -128,7 +128,7 @@ class HostedSession:
         async with contextlib.aclosing(paced(heard, position)) as pieces:
             # Before the header: a listener takes its coming for the moment at which the sound begins.
             first = await anext(pieces, None)
-            await stream.write(listen.header(track.format, track.bitrate, track.duration, sealed=box is not None))
+            await stream.write(listen.header(track.format, track.bitrate, track.duration, encrypted=box is not None))
             if first is not None:
                 await self._send_piece(stream, first, box)
             async for piece in pieces:

@@ -20,7 +20,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
-from goop2.services.listen.service import Listening
+from goop2.services.listen.service import ListenService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.tables import Tables
@@ -49,7 +49,7 @@ class Peer:
     chat: ChatService
     tables: Tables
     grouping: GroupService
-    listening: Listening
+    listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth
     confinement: Mapping[str, str]

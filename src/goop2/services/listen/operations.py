@@ -10,14 +10,14 @@ from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.services.listen.follower import Following
-from goop2.services.listen.service import Listening, State, plain
+from goop2.services.listen.service import ListenService, State, plain
 from goop2.services.listen.session import ListenError
 
 Elsewhere = Callable[[str, Sequence[str]], Awaitable[Answer | None]]
 """Asks the peer that runs in this folder: an operation and its arguments → its answer; None when none runs. Raises `ListenError`."""
 
 
-def operations(listening: Listening) -> Mapping[str, PeerOperation]:
+def operations(listening: ListenService) -> Mapping[str, PeerOperation]:
     """Return the operations of `goop.listen` by name."""
 
     async def create(_invocation: Invocation, name: Scalar) -> Answer:
@@ -61,7 +61,7 @@ def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[st
     return {name: asked(name, operation) for name, operation in own.items()}
 
 
-def hosted(listening: Listening) -> dict[str, object] | None:
+def hosted(listening: ListenService) -> dict[str, object] | None:
     """Return the session of this peer, for scripts and pages."""
     state = listening.state()
     return None if state is None else group(state, listening.listeners())

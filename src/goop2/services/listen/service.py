@@ -52,7 +52,7 @@ class _Kept(msgspec.Struct, frozen=True):
     track: Track | None = None
 
 
-class Listening:
+class ListenService:
     """Host of at most one session, or listener (`following`). `clock` gives seconds and never goes back."""
 
     def __init__(self, folder: Path, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
@@ -297,9 +297,9 @@ def plain(track: Track | None) -> dict[str, object] | None:
 
 
 @contextlib.asynccontextmanager
-async def open_listening(folder: Path, library: Library) -> AsyncIterator[Listening]:
+async def open_listening(folder: Path, library: Library) -> AsyncIterator[ListenService]:
     """Restore the session of the peer in `folder`, and end its tasks when the block is left."""
-    listening = Listening(folder, library)
+    listening = ListenService(folder, library)
     await asyncio.to_thread(listening.restore)
     try:
         yield listening
