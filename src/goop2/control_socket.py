@@ -23,7 +23,7 @@ from goop2.protocols.untrusted_json import InvalidJsonError, decode
 FOLDER: Final = "data"
 SOCKET: Final = "peer.sock"
 LINE_MAX_BYTES: Final = 8 * 1024 * 1024
-"""More than any answer of another peer (protocols/data.py), sealed or not."""
+"""More than any answer of another peer (protocols/data.py), encrypted or not."""
 CONNECT_SECONDS: Final = 2.0
 _LEFT_ALONE: Final[dict[str, bool]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 """Python 3.13 removes a server's socket when it closes, by the path it was opened at, which may lead elsewhere by then. We remove it."""

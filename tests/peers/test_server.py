@@ -100,7 +100,7 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
                 engine=peer.engine,
                 catalog=peer.catalog,
                 caller_of=Caller,
-                keep=keeper,
+                save=keeper,
                 operations={},
             ).attach(host)
         await connect(caller, callee)

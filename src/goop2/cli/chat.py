@@ -35,11 +35,11 @@ def chat(folder: Path, stranger: str | None, conversations: bool, forget: str | 
     banner and prompt: echo '!hello Alice' | goop2 chat DIR. The exit code is then 1 when a reply reported a failure.
     """
     if conversations or forget is not None or forget_strangers:
-        from goop2.cli import conversations as kept
+        from goop2.cli import conversations as saved
 
         if forget is not None:
-            return kept.forget(folder, forget)
-        return kept.forget_strangers(folder) if forget_strangers else kept.show(folder)
+            return saved.forget(folder, forget)
+        return saved.forget_strangers(folder) if forget_strangers else saved.show(folder)
     session.require_lua(folder)
     return session.run(_chat(folder, stranger))
 

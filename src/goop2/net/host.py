@@ -171,7 +171,7 @@ class Host:
             if not (connected or (waits and set(transports) <= set(dialling.tried))):
                 dialling.tried = transports
                 search = Dialling(peer, self.dial_address, self._circuits.dial)
-                with _in_our_words(peer):
+                with _translate_errors(peer):
                     connected = await search.run(transports) is not None or self.is_connected(peer)
                 dialling.others = search.others
             others = dialling.others
@@ -222,7 +222,7 @@ class Host:
             await self._make_sure(peer)
         self._acquire(peer)
         try:
-            with _in_our_words(peer, protocols):
+            with _translate_errors(peer, protocols):
                 stream = await self._requester.open(peer, protocols, relayed)
         except BaseException:
             self._release(peer)
@@ -234,7 +234,7 @@ class Host:
         """Do as `open`, on this connection and no other."""
         self._acquire(connection.peer)
         try:
-            with _in_our_words(connection.peer, protocols):
+            with _translate_errors(connection.peer, protocols):
                 stream = await self._requester.open_on(connection, protocols)
         except BaseException:
             self._release(connection.peer)
@@ -250,7 +250,7 @@ class Host:
         await self._make_sure(peer)
         self._acquire(peer)
         try:
-            with _in_our_words(peer, (kept, protocol) if kept else (protocol,)):
+            with _translate_errors(peer, (kept, protocol) if kept else (protocol,)):
                 return await self._requester.ask(peer, protocol, kept, question, reader, seconds)
         finally:
             self._release(peer)
@@ -359,7 +359,7 @@ class _Dialling(asyncio.Lock):
 
 
 @contextlib.contextmanager
-def _in_our_words(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
+def _translate_errors(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
     """Turn failures of the block into `NetworkError`s that name the peer."""
     try:
         yield

@@ -16,12 +16,12 @@ from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.limits import (
     ACK_SECONDS,
     ANSWER_SECONDS,
+    ENCRYPTED_FILES_BYTES,
     EXCHANGE_SECONDS,
     PROBE_SECONDS,
     READ_MAX_BYTES,
     REQUEST_SECONDS,
     RESEND_AFTER_SECONDS,
-    SEALED_FILES_BYTES,
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
@@ -69,7 +69,7 @@ class SiteAnswer:
         self.size = header.size
         self.pieces = pieces
         """The body. Raises `StreamBrokenError` when it ends early; what came until then is not the file."""
-        self.sealed = header.sealed
+        self.encrypted = header.encrypted
         """Then the whole of it is here already, and the size is its own."""
 
 
@@ -83,7 +83,7 @@ class PeerClient:
         self._host = host
         self._key_ring = key_ring or KeyRing()
         self._numbers = itertools.count(1)
-        self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
+        self._encrypted_files = ByteBudget(ENCRYPTED_FILES_BYTES)
 
     async def label(self, peer: str) -> str:
         """Return the label of a peer: untrusted text. It also shows whether the peer can be reached."""
@@ -96,11 +96,11 @@ class PeerClient:
     async def file(self, peer: str, path: str) -> AsyncIterator[SiteAnswer]:
         """Open a file of the peer's site; read it inside the block. Also raises `RequestRefusedError`."""
         async with contextlib.AsyncExitStack() as stack:
-            yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
+            yield await self._encrypted_first(peer, lambda box: self._file(stack, peer, path, box))
 
     async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer:
         """Return the answer to a data operation, success or failure."""
-        return await self._sealed_first(peer, lambda box: self._ask(peer, asked, box))
+        return await self._encrypted_first(peer, lambda box: self._ask(peer, asked, box))
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
         """Return the answer of a data function."""
@@ -114,7 +114,7 @@ class PeerClient:
                 if topic in topics.PLAIN:
                     await self._deliver(peer, message, None)
                 else:
-                    await self._sealed_first(peer, lambda box: self._deliver(peer, message, box))
+                    await self._encrypted_first(peer, lambda box: self._deliver(peer, message, box))
                 return message.id
             except StreamBrokenError:
                 if attempt == SENDS:
@@ -134,7 +134,7 @@ class PeerClient:
         """Send a direct message; return its id."""
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.ChatPayload(text, timestamp_ms)), message_id)
 
-    async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
+    async def _encrypted_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
         """Do an exchange encrypted if possible, and plain if the peer cannot decrypt it and has done nothing."""
         box = self._key_ring.box(peer)
         if box is not None:
@@ -152,7 +152,7 @@ class PeerClient:
 
     async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: PayloadBox | None) -> SiteAnswer:
         stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
-        reader = site.AnswerReader(sealed=box is not None)
+        reader = site.AnswerReader(encrypted=box is not None)
         stack.callback(_let_go, stream, reader)
         with _named(peer):
             await stream.write(encrypted_payload.line(box, site.request(path)))
@@ -163,7 +163,7 @@ class PeerClient:
                     raise encrypted_payload.EncryptionRefusedError(first.reason)
                 raise RequestRefusedError(peer, path, first.reason)
             assert isinstance(first, site.FileHeader)
-            if box is not None and first.sealed:
+            if box is not None and first.encrypted:
                 content = await self._opened(stack, first, events, box)
                 return SiteAnswer(site.FileHeader(first.mime, len(content), True), _pieces(content))
         return SiteAnswer(first, _bodies(peer, events))
@@ -173,9 +173,9 @@ class PeerClient:
     ) -> bytes:
         """Return the whole file in a box: before its end no part of it is proved. The memory for its copies is counted."""
         held = 3 * header.size
-        if not self._sealed_files.hold(held):
-            raise RemoteProtocolError("too much that is sealed comes at a time: it is not read")
-        stack.callback(self._sealed_files.free, held)
+        if not self._encrypted_files.hold(held):
+            raise RemoteProtocolError("too many encrypted bytes come at a time; the file is not read")
+        stack.callback(self._encrypted_files.free, held)
         text = b"".join([event.data async for event in events if isinstance(event, site.BodyChunk)])
         return await asyncio.to_thread(box.open, text)
 
@@ -203,14 +203,14 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:
-            raise DecryptionError("the answer to a plain question is sealed")
+            raise DecryptionError("the answer to a plain request is encrypted")
         return data.answered(box.open(text))
     answer = data.answered(line)
     if box is None:
         return answer
     if isinstance(answer, data.FailureAnswer):
         raise encrypted_payload.EncryptionRefusedError(answer.error)
-    raise DecryptionError("the answer to a sealed question is plain")
+    raise DecryptionError("the answer to an encrypted request is plain")
 
 
 @contextlib.contextmanager
@@ -221,7 +221,7 @@ def _named(peer: str) -> Iterator[None]:
     except mq.MessageRefusedError as refused:
         raise MessageRejectedError(peer, refused) from None
     except encrypted_payload.EncryptionRefusedError as refusal:
-        raise _DecryptionError(f"{peer} cannot open what is sealed for it: {refusal}") from None
+        raise _DecryptionError(f"{peer} cannot decrypt what was encrypted for it: {refusal}") from None
     except site.FileTooLargeError as fault:
         raise AnswerTooLargeError(f"{peer} is not read to the end: {fault}") from None
     except RemoteProtocolError as fault:

@@ -14,7 +14,7 @@ from goop2.peers import followed_session
 from goop2.peers.discovery.roster import Roster
 from goop2.peers.key_exchange import KeyExchange
 from goop2.peers.payload_crypto import KeyRing
-from goop2.peers.server import NOT_KEPT, Keep, MessageNotAcceptedError, Operation, PeerServer, Received
+from goop2.peers.server import NOT_SAVED, MessageNotAcceptedError, Operation, PeerServer, Received, SaveMessage
 from goop2.protocols import data, mq, topics
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
@@ -49,7 +49,7 @@ class CallerResolver:
         return Caller(peer_id, entry.label, email=entry.email if entry.proved else "") if entry else Caller(peer_id)
 
 
-def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: KeyRing) -> PeerServer:
+def peer_server(peer: Peer, caller_of: CallerResolver, save: SaveMessage, key_ring: KeyRing) -> PeerServer:
     """Return the server that answers other peers: the site, data functions, tables and messages."""
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
@@ -59,7 +59,7 @@ def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: Key
         engine=peer.engine,
         catalog=peer.catalog,
         caller_of=caller_of,
-        keep=keep,
+        save=save,
         operations=operations,
         key_ring=key_ring,
     )
@@ -85,7 +85,7 @@ class MessageDispatcher:
         except StorageError as error:
             # Of a script's transaction or a full disk its sender need know no more than this.
             wait = BUSY_RETRY_SECONDS if isinstance(error, MessageStoreBusyError | BusyError) else STORAGE_RETRY_SECONDS
-            raise MessageNotAcceptedError(mq.UNAVAILABLE, NOT_KEPT, wait) from None
+            raise MessageNotAcceptedError(mq.UNAVAILABLE, NOT_SAVED, wait) from None
 
     async def _take(self, received: Received) -> None:
         peer, sender, event = self._peer, received.sender, received.event

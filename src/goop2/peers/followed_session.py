@@ -26,7 +26,7 @@ from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.services.groups.records import GroupChange
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.follower import Followed
-from goop2.services.listen.service import Listening
+from goop2.services.listen.service import ListenService
 from goop2.services.listen.session import NAME_MAX_CHARS, ListenError, Track
 
 QUIET_SECONDS: Final = 15.0
@@ -73,7 +73,7 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
 class FollowedSession:
     """Follows the session of at most one other peer."""
 
-    def __init__(self, listening: Listening, grouping: GroupService, host: Host, client: PeerClient, key_ring: KeyRing) -> None:
+    def __init__(self, listening: ListenService, grouping: GroupService, host: Host, client: PeerClient, key_ring: KeyRing) -> None:
         self._listening = listening
         self._following = listening.following
         self._grouping = grouping
@@ -150,7 +150,8 @@ class FollowedSession:
             if answer.format not in FORMATS:
                 raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
             pieces = self._pieces(followed, stream.read, reader.rest())
-            yield RemoteSound(answer.format, self._following.beginning(), self._opened(followed.host, pieces) if answer.sealed else pieces)
+            plain = self._opened(followed.host, pieces) if answer.encrypted else pieces
+            yield RemoteSound(answer.format, self._following.beginning(), plain)
 
     async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
         if first:

@@ -107,7 +107,7 @@ class KeyRing:
     def open(self, peer: str, text: bytes) -> tuple[bytes, PayloadBox]:
         """Decrypt `text`, base64, from a peer; return the content and the box for the answer. Raises `DecryptionError`."""
         if not self._private:
-            raise DecryptionError("this peer has no key and opens nothing sealed")
+            raise DecryptionError("this peer has no key and can decrypt nothing")
         known = self._keys.get(peer)
         for box in (known.box if known is not None else None, self._box(self._hint(peer))):
             if box is not None:
@@ -117,7 +117,7 @@ class KeyRing:
                         known.failures, known.aside_until = 0, 0.0
                     return content, box
         self.want(peer)
-        raise DecryptionError("what is sealed does not open with the key this peer knows of the sender")
+        raise DecryptionError("it cannot be decrypted with the key this peer knows of the sender")
 
     def line(self, peer: str, content: bytes, what: str, max_bytes: int) -> tuple[bytes, PayloadBox | None]:
         """Return the plain text of a line from a peer, and the box for the answer, None when the line came plain.
@@ -149,7 +149,7 @@ class KeyRing:
         known = self._keys.get(peer)
         box = known.box if known is not None else self._box(self._hint(peer)) if self._private else None
         if box is None:
-            raise DecryptionError("it is sealed, and the key of the sender is not known")
+            raise DecryptionError("it is encrypted, and the key of the sender is not known")
         return EncryptedFrameReader(box)
 
     def refused(self, peer: str) -> None:

@@ -58,14 +58,14 @@ class PayloadBox:
         try:
             return self.open_raw(binascii.a2b_base64(text, strict_mode=True))
         except binascii.Error:
-            raise DecryptionError(f"what should be sealed is not base64 ({len(text)} bytes)") from None
+            raise DecryptionError(f"an encrypted text is not base64 ({len(text)} bytes)") from None
 
     def open_raw(self, box: bytes) -> bytes:
         """Return the content of nonce and box. Raises `DecryptionError`."""
         try:
             return self._box.decrypt(box)
         except (CryptoError, ValueError):
-            raise DecryptionError(f"what is sealed ({len(box)} bytes) does not open with the keys of the two peers") from None
+            raise DecryptionError(f"a box of {len(box)} bytes cannot be decrypted with the keys of the two peers") from None
 
 
 def public_key(text: str) -> bytes | None:

@@ -50,7 +50,7 @@ class SoundHeader:
     """Bits a second."""
     duration: float
     """Seconds."""
-    sealed: bool = False
+    encrypted: bool = False
     """Then the sound comes in frames."""
 
 
@@ -106,9 +106,9 @@ def requested(content: bytes) -> str | None:
     return group.decode() if word == b"LISTEN" and _WORD.fullmatch(group) else None
 
 
-def header(format_: str, bitrate: int, duration: float, *, sealed: bool = False) -> bytes:
+def header(format_: str, bitrate: int, duration: float, *, encrypted: bool = False) -> bytes:
     """Return the header in front of the sound."""
-    return line("the header", f"{'EAOK' if sealed else 'OK'} {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
+    return line("the header", f"{'EAOK' if encrypted else 'OK'} {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
 
 
 def refusal(reason: str) -> bytes:

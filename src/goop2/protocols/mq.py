@@ -24,7 +24,7 @@ from goop2.protocols.untrusted_json import InvalidJsonError
 PROTOCOL: Final = "/goop/mq/1.0.0"
 MESSAGE_MAX_BYTES: Final = 1024 * 1024
 """A direct message is a few lines, a group's state may be a table; more belongs into a file or a data function."""
-SEALED_MESSAGE_MAX_BYTES: Final = encrypted_payload.size_of(MESSAGE_MAX_BYTES) + 1024
+ENCRYPTED_MESSAGE_MAX_BYTES: Final = encrypted_payload.size_of(MESSAGE_MAX_BYTES) + 1024
 """A message whose payload is a box, around what may be sent without."""
 ACK_MAX_BYTES: Final = 4096
 """An acknowledgement, or a refusal with its sentence."""
@@ -96,7 +96,7 @@ _Answer = _SentAck | _SentRefusal
 
 def message_reader() -> LineReader:
     """Return a reader for a message; then `message`."""
-    return LineReader("the message", SEALED_MESSAGE_MAX_BYTES)
+    return LineReader("the message", ENCRYPTED_MESSAGE_MAX_BYTES)
 
 
 def message(content: bytes) -> Message:
@@ -127,7 +127,7 @@ def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> byte
     if box is None:
         return plain
     payload = msgspec.Raw(encrypted_payload.payload(box, bytes(sent.payload)))
-    return line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, payload)), SEALED_MESSAGE_MAX_BYTES)
+    return line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, payload)), ENCRYPTED_MESSAGE_MAX_BYTES)
 
 
 def ack_reader() -> LineReader:
@@ -156,7 +156,7 @@ def _refusal(sent: _SentRefusal, of: Message) -> Exception:
     if (sent.refused or sent.id) != of.id:
         return RemoteProtocolError(f"the refusal is of message {(sent.refused or sent.id)[:ID_MAX_CHARS]!r}, not of {of.id!r}")
     if sent.sealed or sent.id:
-        return encrypted_payload.EncryptionRefusedError("the payload cannot be opened there")
+        return encrypted_payload.EncryptionRefusedError("the payload cannot be decrypted there")
     wait = sent.retry_after
     seconds = min(float(wait), RETRY_AFTER_MAX_SECONDS) if wait is not None and wait >= 0 else None
     code = sent.code if sent.code in REFUSAL_CODES else UNAVAILABLE
@@ -165,10 +165,10 @@ def _refusal(sent: _SentRefusal, of: Message) -> Exception:
     return MessageRefusedError(code, error or "it says no reason", seconds)
 
 
-def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float | None = None, *, cannot_open: bool = False) -> bytes:
-    """Return the line that is sent in place of an acknowledgement. `cannot_open`: the payload is encrypted and cannot be decrypted here."""
+def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float | None = None, *, cannot_decrypt: bool = False) -> bytes:
+    """Return the line that is sent in place of an acknowledgement. `cannot_decrypt`: the payload is encrypted with an unknown key."""
     wait = None if retry_after_seconds is None else math.ceil(retry_after_seconds)
-    return msgspec.json.encode(_SentRefusal(of.id, code, error[:ERROR_MAX_CHARS], wait, cannot_open)) + b"\n"
+    return msgspec.json.encode(_SentRefusal(of.id, code, error[:ERROR_MAX_CHARS], wait, cannot_decrypt)) + b"\n"
 
 
 def send_ack(of: Message) -> bytes:

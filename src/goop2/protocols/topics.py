@@ -28,7 +28,7 @@ IDENTITY_RESPONSE: Final = "identity.response"
 INVITE: Final = "group.invite"
 GROUP_PREFIX: Final = "group"
 PLAIN: Final = frozenset((IDENTITY, IDENTITY_RESPONSE))
-"""Never sealed: by these the keys become known."""
+"""Never encrypted: the keys become known by these."""
 
 BARE: Final = frozenset(("welcome", "members", "msg", "state", "meta"))
 ENVELOPED: Final = frozenset(("join", "leave", "close", "ping", "pong", "error"))

@@ -25,7 +25,7 @@ LAYOUT: Final = (
     "CREATE INDEX IF NOT EXISTS _py_chat_budget_of ON _py_chat_budget (sender, origin, message, bytes)",
 )
 
-KEPT_PER_PEER: Final = 10_000
+SAVED_PER_PEER: Final = 10_000
 """Messages in one budget, and of the owner's own, in one conversation; the oldest go."""
 PRUNED_EVERY: Final = 100
 REMOVED_AT_ONCE: Final = 256
@@ -82,7 +82,7 @@ def add(
     state: str = "",
     charge: Charge | None = None,
 ) -> StoredMessage | None:
-    """Keep a message; None when its sender has sent one of this wire id before. `charge`: None for the owner's own."""
+    """Save a message; None when its sender has sent one of this wire id before. `charge`: None for the owner's own."""
     with database.atomic():
         if wire_id and is_known(database, sender, wire_id):
             return None
@@ -102,7 +102,7 @@ def add(
 
 
 def is_known(database: Database, sender: str, wire_id: str) -> bool:
-    """Return whether a message of this sender and wire id is kept."""
+    """Return whether a message of this sender and wire id is saved."""
     return database.scalar("SELECT 1 FROM _py_chat WHERE from_id = ? AND wire_id = ?", (sender, wire_id)) is not None
 
 
@@ -234,9 +234,9 @@ def conversations(database: Database, limit: int) -> list[Conversation]:
 
 
 def _prune_own(database: Database, peer: str) -> None:
-    """Remove the oldest of the owner's own messages in a conversation beyond KEPT_PER_PEER; never because of a stranger's."""
+    """Remove the oldest of the owner's own messages in a conversation beyond SAVED_PER_PEER; never because of a stranger's."""
     own = "peer_id = ? AND id NOT IN (SELECT message FROM _py_chat_budget WHERE sender = ?)"
-    oldest = database.scalar(f"SELECT id FROM _chat_messages WHERE {own} ORDER BY id DESC LIMIT 1 OFFSET ?", (peer, peer, KEPT_PER_PEER))
+    oldest = database.scalar(f"SELECT id FROM _chat_messages WHERE {own} ORDER BY id DESC LIMIT 1 OFFSET ?", (peer, peer, SAVED_PER_PEER))
     if oldest is not None:
         gone = f"SELECT id FROM _chat_messages WHERE {own} AND id <= ?"
         database.changed(f"DELETE FROM _py_chat WHERE message IN ({gone})", (peer, peer, oldest))

@@ -168,12 +168,12 @@ class ChatService:
         with self._counting_refusals(owner=caller.owner):
             if not caller.owner:
                 self._check_rate(caller.id, caller.address)
-            await self._keep(caller.id, caller.id, content, _now(), charged=charged)
+            await self._save(caller.id, caller.id, content, _now(), charged=charged)
         if not is_command(content):
             return Reply("")
         reply = await self._engine.command(caller, content)
         if reply.text:
-            await self._keep(caller.id, self._self_id, reply.text, _now(), charged=charged, reply=True)
+            await self._save(caller.id, self._self_id, reply.text, _now(), charged=charged, reply=True)
         return reply
 
     async def send(self, peer: str, content: str) -> StoredMessage:
@@ -188,7 +188,7 @@ class ChatService:
         """
         check(content)
         wire_id = str(uuid.uuid4())
-        message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
+        message = await self._save(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
         assert message is not None, "an id was drawn twice"
         return await self._carry(message, wire_id)
 
@@ -202,7 +202,7 @@ class ChatService:
             self._check_rate(peer, origin)
             if is_command(content) and len(self._answering) >= ANSWERING_MAX:
                 raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
-            message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
+            message = await self._save(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
         if message is not None and is_command(content):
             task = asyncio.create_task(self._answer(peer, content, origin))
             self._answering.add(task)
@@ -267,9 +267,9 @@ class ChatService:
             try:
                 await self.deliver(peer, reply.text, charged=(peer, origin))
             except Exception as error:
-                self._log.warning("a reply was not kept", peer=peer, cause=str(error))
+                self._log.warning("a reply was not saved", peer=peer, cause=str(error))
 
-    async def _keep(
+    async def _save(
         self,
         peer: str,
         sender: str,
