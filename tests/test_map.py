@@ -124,7 +124,6 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "web.api.site": Elsewhere("web/test_sdk_input.py", "app"),
     "web.console.controls.chat": Elsewhere("web/console/test_app.py", "app"),
     "web.console.controls.network": Elsewhere("web/console/test_app.py", "app"),
-    "web.console.controls.replies": Elsewhere("web/console/test_app.py", "app"),
     "web.console.controls.scripts": Elsewhere("web/test_console_editing.py", "app"),
     "web.console.controls.settings": Elsewhere("web/test_console_states.py", "app"),
     "web.console.events": Elsewhere("web/console/test_app.py", "app"),

@@ -27,9 +27,19 @@ BACKUP = "goop.json.bak"
 class SettingsConflictError(Exception):
     """goop.json is not the one that was shown: somebody saved it meanwhile."""
 
+    code = "conflict"
+
+    def __init__(self) -> None:
+        super().__init__("goop.json was changed meanwhile, by another tab or an editor; look at what it says now, and save again")
+
 
 class UnknownSettingError(Exception):
     """There is no setting of this name."""
+
+    code = "bad_request"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is no setting")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class SettingsError(Exception):
     """The settings are wrong; the message says where, what stands there and what is allowed, in one sentence."""
 
     owner_code: ClassVar = "settings"
+    code: ClassVar = "bad_request"
 
     def __init__(self, message: str) -> None:
         super().__init__(shown(message))  # pages show it too, and the folder's name need not be UTF-8

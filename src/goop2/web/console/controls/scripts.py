@@ -29,7 +29,7 @@ from goop2.scripting.engine import Failure, Recorded
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
 from goop2.storage.run_record import Run
-from goop2.web.console.controls.replies import refusal, reply, route, sent
+from goop2.web.console.controls.replies import CONFLICT, refusal, reply, route, sent
 from goop2.web.console.controls.runs import run_shown
 
 
@@ -99,7 +99,7 @@ def routes(peer: Peer) -> list[BaseRoute]:
             # The other editor's version may not be compiled yet.
             await peer.catalog.scan()
             now = await asyncio.to_thread(files.read, wanted.kind, wanted.name)
-            return refusal(HTTPStatus.CONFLICT, "conflict", str(error), text=now.text, version=now.version)
+            return refusal(HTTPStatus.CONFLICT, CONFLICT, str(error), text=now.text, version=now.version)
         return reply(await _state(peer, wanted, text))
 
     async def create(request: Request) -> Response:

@@ -12,22 +12,18 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from goop2.config import Settings, SettingsError
-from goop2.config.editing import BACKUP, SettingsConflictError, SettingsView, UnknownSettingError, save, show
+from goop2.config import Settings
+from goop2.config.editing import BACKUP, SettingsView, save, show
 from goop2.config.settings import Setting, declared, sections
 from goop2.config.types import Address
 from goop2.services.peer import Peer
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route, sent
-
-_CHANGED: Final = "goop.json was changed meanwhile, by another tab or an editor; look at what it says now, and save again"
+from goop2.web.console.controls.replies import reply, route, sent
 
 
 class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,18 +37,11 @@ def routes(peer: Peer, environment: Mapping[str, str] = os.environ) -> list[Base
     """Return the routes of the settings page's controls. `environment` holds the variables `GOOP2_…`."""
 
     async def answer(request: Request) -> Response:
-        try:
-            if request.method == "GET":
-                return reply(_page(peer, await asyncio.to_thread(show, peer.folder), environment))
-            wanted = await sent(request, SettingsChange)
-            shown = await asyncio.to_thread(save, peer.folder, wanted.changes, wanted.version, environment)
-        except SettingsError as error:
-            raise BadRequestError(str(error)) from None
-        except UnknownSettingError as error:
-            raise BadRequestError(f"{error} is no setting") from None
-        except SettingsConflictError:
-            # Not overwritten: the page shows what the file says now, and the owner decides.
-            return refusal(HTTPStatus.CONFLICT, "conflict", _CHANGED)
+        if request.method == "GET":
+            return reply(_page(peer, await asyncio.to_thread(show, peer.folder), environment))
+        wanted = await sent(request, SettingsChange)
+        # A file that was changed meanwhile is not overwritten (409): the page shows what it says now, and the owner decides.
+        shown = await asyncio.to_thread(save, peer.folder, wanted.changes, wanted.version, environment)
         return reply(_page(peer, shown, environment))
 
     return [route("/settings", answer, methods=["GET", "POST"])]
