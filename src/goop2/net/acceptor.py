@@ -75,9 +75,8 @@ class Acceptor:
         async with asyncio.timeout(NEGOTIATE_SECONDS):
             protocol, unsent = await negotiation.accept(muxed, self._handlers)
         handler, seconds = self._handlers[protocol]
-        stream = Stream(muxed, peer, protocol, unsent=unsent)
-        stream.origin = muxed.origin
-        stream.another = partial(self._admission.request, peer, stream.origin)
+        another = partial(self._admission.request, peer, muxed.origin)
+        stream = Stream(muxed, peer, protocol, origin=muxed.origin, unsent=unsent, another=another)
         try:
             async with asyncio.timeout(seconds):
                 await handler(stream)

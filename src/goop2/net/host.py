@@ -223,24 +223,20 @@ class Host:
         self._acquire(peer)
         try:
             with _translate_errors(peer, protocols):
-                stream = await self._requester.open(peer, protocols, relayed)
+                return await self._requester.open(peer, protocols, self._let_go, relayed)
         except BaseException:
             self._release(peer)
             raise
-        stream.at_end = self._let_go
-        return stream
 
     async def open_on(self, connection: Connection, *protocols: str) -> Stream:
         """Do as `open`, on this connection and no other."""
         self._acquire(connection.peer)
         try:
             with _translate_errors(connection.peer, protocols):
-                stream = await self._requester.open_on(connection, protocols)
+                return await self._requester.open_on(connection, protocols, self._let_go)
         except BaseException:
             self._release(connection.peer)
             raise
-        stream.at_end = self._let_go
-        return stream
 
     async def ask(self, peer: str, protocol: str, question: bytes, reader: LineReader, seconds: float, *, kept: str = "") -> bytes:
         """Return the answer to a request of one line, within so many seconds. `kept`: the protocol's form for many requests on one stream.

@@ -16,12 +16,14 @@ from goop2.net.connection import Connection
 from goop2.net.connections import ConnectionTable
 from goop2.net.faults import StreamBrokenError
 from goop2.net.limits import NEGOTIATE_SECONDS
-from goop2.net.stream import Stream
+from goop2.net.stream import Stream, nothing_to
 from goop2.net.stream_pool import StreamPool
 from goop2.protocols.line import LineReader
 
 Soon = Callable[[Coroutine[Any, Any, None]], object]
 """Runs a coroutine beside everything else."""
+AtEnd = Callable[[Stream], object]
+"""Called with a stream at the end of its block."""
 
 
 class NotConnectedError(Exception):
@@ -39,22 +41,21 @@ class Requester:
         self._connections = connections
         self._soon = soon
 
-    async def open(self, peer: str, protocols: Sequence[str], relayed: bool | None = None) -> Stream:
+    async def open(self, peer: str, protocols: Sequence[str], at_end: AtEnd, relayed: bool | None = None) -> Stream:
         """Return a stream on the first of these that the peer supports. Raises `NotConnectedError`, `NoProtocolSupportedError`,
         `TimeoutError`, and what the muxer raises.
         """
-        return await self.open_on(self._connection(peer, relayed), protocols)
+        return await self.open_on(self._connection(peer, relayed), protocols, at_end)
 
-    async def open_on(self, connection: Connection, protocols: Sequence[str]) -> Stream:
+    async def open_on(self, connection: Connection, protocols: Sequence[str], at_end: AtEnd = nothing_to) -> Stream:
         """Do as `open`, on this connection."""
         pool = connection.pool
         candidates = pool.candidates(protocols)
         muxed = connection.open()
         if pool.speaks(candidates[0]):
             proposal = negotiation.proposal(candidates[0])
-            stream = Stream(muxed, connection.peer, candidates[0], unsent=proposal, expected=proposal)
-            stream.unexpected = partial(pool.forget, candidates[0])
-            return stream
+            unexpected = partial(pool.forget, candidates[0])
+            return Stream(muxed, connection.peer, candidates[0], unsent=proposal, expected=proposal, unexpected=unexpected, at_end=at_end)
         try:
             async with asyncio.timeout(NEGOTIATE_SECONDS):
                 chosen = await negotiation.choose(muxed, candidates)
@@ -64,7 +65,7 @@ class Requester:
         except BaseException:
             muxed.abandon()
             raise
-        return Stream(muxed, connection.peer, chosen)
+        return Stream(muxed, connection.peer, chosen, at_end=at_end)
 
     async def ask(self, peer: str, protocol: str, kept: str, question: bytes, reader: LineReader, seconds: float) -> bytes:
         """Return the answer to a line. `kept`: the protocol's form for many requests on one stream, "" when there is none.

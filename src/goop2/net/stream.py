@@ -26,6 +26,10 @@ def _nothing() -> None:
     pass
 
 
+def nothing_to(_stream: Stream) -> None:
+    """Do nothing at the end of a stream."""
+
+
 class Stream:
     """A stream. As a context manager it is passed to `at_end` at the end of the block, and reset when the block fails, so that the other
     side knows.
@@ -33,18 +37,31 @@ class Stream:
     `unsent` goes before the first bytes, `expected` must come before the first: what is left of agreeing on the protocol.
     """
 
-    def __init__(self, muxed: MuxedStream, peer: str, protocol: str, *, unsent: bytes = b"", expected: bytes = b"") -> None:
+    def __init__(
+        self,
+        muxed: MuxedStream,
+        peer: str,
+        protocol: str,
+        *,
+        origin: str = "",
+        unsent: bytes = b"",
+        expected: bytes = b"",
+        unexpected: Callable[[], object] = _nothing,
+        another: Callable[[], object] = _nothing,
+        at_end: Callable[[Stream], object] = nothing_to,
+    ) -> None:
+        """Take over `muxed`. `unexpected`: called when something else comes than `expected`. `another`: called for each request but the
+        first, which the stream's opening was.
+        """
         self.muxed = muxed
         self.peer = peer
         """The authenticated id of the other side."""
-        self.origin = ""
+        self.origin = origin
         """The network the other side's connection comes from, or the relay it comes through; "" of a stream we opened."""
         self.protocol = protocol
-        self.unexpected: Callable[[], object] = _nothing
-        """Called when something else comes than `expected`."""
-        self.another: Callable[[], object] = _nothing
-        """Called for each request but the first, which the stream's opening was."""
-        self.at_end: Callable[[Stream], object] = _nothing_to
+        self.at_end = at_end
+        self._unexpected = unexpected
+        self._another = another
         self._unsent = unsent
         self._expected = expected
         self._asked = False
@@ -87,14 +104,14 @@ class Stream:
     async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
         """Return one of several lines, as `line` does; None when no more come, or none begins within `idle_seconds`.
 
-        Raises what `another` does.
+        Raises what `another` (`__init__`) does.
         """
         await self._say_unsent()
         if not await self._readable(_now() + idle_seconds) or not self.muxed.waiting:
             return None
         line = await self.line(reader, timeout_seconds)
         if self._asked:
-            self.another()
+            self._another()
         self._asked = True
         return line
 
@@ -159,7 +176,7 @@ class Stream:
         while self._expected:
             got = await self._some(len(self._expected), until)
             if not (got and self._expected.startswith(got)):
-                self.unexpected()
+                self._unexpected()
                 raise RemoteProtocolError(f"instead of {self._expected!r} came {got!r}")
             self._expected = self._expected[len(got) :]
 
@@ -186,10 +203,6 @@ class Stream:
 
     def _too_slow(self) -> StreamBrokenError:
         return StreamBrokenError(f"{self.peer} is too slow ({self.protocol})")
-
-
-def _nothing_to(_stream: Stream) -> None:
-    pass
 
 
 def _now() -> float:

@@ -16,7 +16,7 @@ from goop2.net.admission import Admission
 from goop2.net.connection import Connection
 from goop2.net.connections import ConnectionTable
 from goop2.net.limits import HANDSHAKE_SECONDS, READ_MAX_BYTES
-from goop2.net.muxer import MuxedStream, Muxer
+from goop2.net.muxer import Carrier, MuxedStream, Muxer
 from goop2.net.noise_handshake import PROTOCOL as NOISE
 from goop2.net.noise_handshake import HandshakeKeys, SecureHandshake
 from goop2.net.notification import Notification
@@ -91,17 +91,20 @@ class Upgrader:
             raise EOFError
         if about.opened_by_us:
             self._connections.make_room()
-        secured = _Secured(transport, packets, pipe.outgoing())
-        muxer = Muxer(
-            peer,
-            secured,
-            self._admission,
-            opened_by_us=about.opened_by_us,
-            origin=about.origin,
-            accept=self._accept,
-            ended=lambda: self._end(connection),
-        )
-        secured.muxer = muxer
+
+        def muxer_over(carrier: Carrier) -> Muxer:
+            return Muxer(
+                peer,
+                carrier,
+                self._admission,
+                opened_by_us=about.opened_by_us,
+                origin=about.origin,
+                accept=self._accept,
+                ended=lambda: self._end(connection),
+            )
+
+        secured = _Secured(transport, packets, pipe.outgoing(), muxer_over)
+        muxer = secured.muxer
         connection = Connection(muxer, remote=about.remote, is_relayed=about.is_relayed, from_listening_port=about.from_listening_port)
         transport.attach(secured)
         self._connections.add(connection)
@@ -192,15 +195,14 @@ class Pipe:
 class _Secured:
     """Between a transport and a muxer: encrypts outgoing bytes, decrypts incoming ones."""
 
-    muxer: Muxer
-
-    def __init__(self, transport: Transport, packets: Packets, first: bytes) -> None:
+    def __init__(self, transport: Transport, packets: Packets, first: bytes, muxer_over: Callable[[Carrier], Muxer]) -> None:
         self._packets = packets
         self._first = first
         """What the handshake had still to say, as it goes over the wire."""
         self.wake = transport.wake
         self.finish = transport.finish
         self.end = transport.end
+        self.muxer = muxer_over(self)
 
     def receive(self, data: bytes) -> None:
         """Take what came (as `Receiver.receive`)."""
