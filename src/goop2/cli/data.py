@@ -145,6 +145,7 @@ def export(folder: Path, table: str | None, everything: bool, form: str, target:
         raise CommandError("name one table, or say --all")
     if everything and target is None:
         raise CommandError("--all writes one file for each table: name a folder with --output FOLDER")
+    # One transaction for all tables, so that an export of all of them fits together.
     with _reading(folder) as reading, reading.unchanging():
         if table is None and target is not None:
             target.mkdir(parents=True, exist_ok=True)
@@ -171,6 +172,7 @@ def backup(folder: Path, target: Path, force: bool) -> None:
         raise CommandError(f"{target} is no file: name one, there already or not")
     if target.exists() and not force:
         raise CommandError(f"{target} is there already: name another file, or replace it with --force")
+    # Also under another name: a link to it would be replaced by the copy while SQLite has the file open.
     if target.resolve() in {(folder / name).resolve() for name in ("data.db", "data.db-wal", "data.db-shm")}:
         raise CommandError(f"{target} is the peer's own database: name another file")
     with _reading(folder) as reading:
@@ -201,6 +203,7 @@ async def _restore(folder: Path, source: Path) -> int:
 
     with await session.own(folder, passing=True):
         try:
+            # Under the lock of the folder: no peer and no command has the database open.
             restored = restore_database(folder, source, _progress())
         except StorageError as error:
             raise CommandError(str(error)) from None

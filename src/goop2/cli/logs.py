@@ -88,11 +88,13 @@ def cause(error: BaseException | None) -> str:
 
 def warn(sentence: str) -> None:
     """Log a warning, but not the same one again and again: every part of a peer meets a shortage of descriptors, many times a second."""
+    # Every part of a peer reports a shortage in its own words; one sentence stands for all.
     if any(text in sentence for text in _SHORTAGE):
         sentence = _no_descriptors()
     now = time.monotonic()
     if now - _said.get(sentence, -REPEATED_SECONDS) < REPEATED_SECONDS:
         return
+    # Emptied at once: a warning may be repeated early, but the memory stays bounded.
     if len(_said) >= SAID_MAX:
         _said.clear()
     _said[sentence] = now

@@ -35,6 +35,7 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Do what `arguments` ask for; return the exit code."""
     try:
+        # Before anything is opened or imported that could take the free numbers.
         _open_standard_streams()
         _install_streams()
         return _flushed(_command(arguments))
@@ -76,6 +77,7 @@ def _command(arguments: Sequence[str]) -> int:
     output.set_up()
     try:
         return _parse_and_run(arguments)
+    # Not errors of the command; `run` turns them into exit codes.
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except Exception as error:
@@ -162,6 +164,7 @@ def _flushed(code: int) -> int:
 def _end_of_output(code: int) -> int:
     """Write nothing more, not even in Python's own last flush, which would print an error; return `code`."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
+    # Both go to the null device, so that nothing written later can fail or block.
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
     return code

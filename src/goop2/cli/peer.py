@@ -58,6 +58,7 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
     from goop2.app import serve_peer
 
     told_to_end = asyncio.Event()
+    # The lock comes first: a second peer in the folder must not even read the database.
     with await session.own(folder):
         end_on_signals(told_to_end.set)
         logs.set_up()
@@ -71,6 +72,7 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
                 await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
+            # Also when the network task ended first: everything that waits for the end must wake up.
             told_to_end.set()
             await network
     return EXIT_OK
@@ -80,6 +82,7 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
     """Stay on the network until the end. Pages are served already; the network's modules take a second to load, and load beside them."""
     ending: asyncio.Future[bool] = asyncio.create_task(told_to_end.wait())
     await asyncio.wait((_loading(*LOADED_BESIDE), ending), return_when=asyncio.FIRST_COMPLETED)
+    # Told to end while the modules were loading: the network is not opened at all.
     if ending.done():
         return
     from goop2.peers.remote_control.operations import WithoutNetwork
@@ -112,6 +115,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
             try:
                 await ending
             finally:
+                # Before the network closes, so that no page starts a request on it.
                 web.remote.detach()
     except NetworkError as fault:
         return str(fault)

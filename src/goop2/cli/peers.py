@@ -169,6 +169,7 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
     from goop2.folder.lock import FolderLockedError
 
     for _ in range(STARTING_TRIES):
+        # The running peer first: two hosts with one identity would take each other's connections.
         answer = await ask_running(folder, op, request, ANSWER_SECONDS)
         if answer is not None:
             return answer
@@ -188,7 +189,9 @@ async def _alone(folder: Path, op: str, request: Request) -> Answer:
     from goop2.peers.remote_control.operations import Remote
 
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
+    # A short hold of the lock ("passing"): a peer that starts now waits for it and does not fail.
     with await session.own(folder, passing=True):
+        # Port 0: the configured port may belong to a peer that is starting.
         async with session.open_for(folder) as peer, join(peer, 0) as network:
             remote = Remote(peer, network)
             if op == "peers":

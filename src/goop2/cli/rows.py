@@ -84,6 +84,7 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
     keys = told_apart(tuple(names))
     separator = "["
     for row in rows:
+        # Row by row: a table with millions of rows must not be in memory.
         record = msgspec.json.encode(dict(zip(keys, map(in_json, row), strict=True)))
         stream.write(f"{separator}\n{output.escaped(record.decode())}")
         separator = ","
@@ -123,6 +124,7 @@ def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -
     natural = [max(text.cell_len for text in column) for column in zip(heads, *rows, strict=True)]
     numeric = [any(text.justify == "right" for text in column) for column in zip(*rows, strict=True)] or [False] * len(heads)
     room = width - BETWEEN * (len(heads) - 1)
+    # Each step narrows only the widest text columns, until the row fits the terminal.
     for most in range(max(natural, default=0), NARROWEST - 1, -1):
         widths = [own if number else min(own, most) for own, number in zip(natural, numeric, strict=True)]
         if sum(widths) <= room:

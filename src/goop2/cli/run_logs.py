@@ -104,6 +104,7 @@ def _read(folder: Path, wanted: RunFilter, limit: int) -> list[Run]:
     try:
         database = ReadOnlyRunDatabase(folder / FILE)
         try:
+            # The database gives the newest first; a terminal is read from top to bottom.
             return database.find(wanted, limit, whole=True)[::-1]
         finally:
             database.close()
@@ -116,6 +117,7 @@ def _follow(folder: Path, wanted: RunFilter, found: list[Run], as_json: bool) ->
     from msgspec.structs import replace
 
     newest = found[-1].id if found else 0
+    # Nothing matched so far: begin behind the newest run of any kind, so that each look reads new rows only.
     if not found:
         everything = _read(folder, type(wanted)(), 1)
         newest = everything[-1].id if everything else 0

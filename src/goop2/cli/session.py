@@ -67,6 +67,7 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
                 stack.enter_context(locked(folder, passing=passing))
                 return stack.pop_all()
         except FolderLockedError as held:
+            # A command holds the lock for seconds and is waited for. A running peer holds it for days.
             if not held.passing or time.monotonic() > ends:
                 raise
         await asyncio.sleep(LOOK_AGAIN_SECONDS)

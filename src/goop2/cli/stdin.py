@@ -23,6 +23,7 @@ async def lines(descriptor: int) -> AsyncIterator[str]:
         for part in complete:
             yield _text(pending + part)
             pending.clear()
+        # The rest of a longer line is read and dropped, so that the next line is found.
         if len(pending) < LINE_MAX_BYTES:
             pending += rest
     if pending:
@@ -51,6 +52,7 @@ def _text(line: bytearray) -> str:
 
 async def _chunks(descriptor: int) -> AsyncIterator[bytes]:
     while True:
+        # Before each read: stdin may be shared, so it is not made non-blocking, and a read without data would stop the loop.
         await _readable(descriptor)
         try:
             chunk = os.read(descriptor, READ_BYTES)

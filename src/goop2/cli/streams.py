@@ -101,11 +101,13 @@ class PatientWriter(io.RawIOBase):
     def _keep(self, content: bytes) -> None:
         if not content:
             return
+        # New lines are dropped, not old ones: the first lines of a problem say most about it.
         if self._waiting_bytes + len(content) > WAITING_MAX_BYTES:
             self._dropped += max(1, content.count(b"\n"))
             return
         self._waiting.append(content)
         self._waiting_bytes += len(content)
+        # A thread only while somebody is slow; a peer whose log is read needs none.
         if not self._passing_on:
             self._passing_on = True
             threading.Thread(target=self._pass_on, daemon=True, name="stderr").start()
@@ -118,6 +120,7 @@ class PatientWriter(io.RawIOBase):
                     content = self._waiting.popleft()
                     self._waiting_bytes -= len(content)
                     if left := self._passed(content):
+                        # The rest of a line must go out before the next line.
                         self._waiting.appendleft(left)
                         self._waiting_bytes += len(left)
                         break

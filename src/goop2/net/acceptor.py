@@ -75,6 +75,7 @@ class Acceptor:
         async with asyncio.timeout(NEGOTIATE_SECONDS):
             protocol, unsent = await negotiation.accept(muxed, self._handlers)
         handler, seconds = self._handlers[protocol]
+        # On a kept stream each further request counts like a new stream; otherwise one stream would get around the rate.
         another = partial(self._admission.request, peer, muxed.origin)
         stream = Stream(muxed, peer, protocol, origin=muxed.origin, unsent=unsent, another=another)
         try:

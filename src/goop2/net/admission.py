@@ -213,6 +213,7 @@ class Admission:
     @contextlib.contextmanager
     def stream(self, peer: str, network: str = "") -> Iterator[None]:
         """Count a stream that `peer` opened, from before its protocol is known to its end. Raises `AdmissionError`."""
+        # Counted even if it is refused below: a flood of refused streams costs its sender too.
         self.request(peer, network)
         with self._streams.one(peer), self._network_streams.one(network or peer):
             yield

@@ -119,12 +119,14 @@ class Circuits:
         try:
             message, rest = await read_message(stream, RELAY_ANSWER_SECONDS)
             circuit.brought(message)
+            # Only relays that we asked for a place may bring calls. Otherwise any peer could hide callers behind its own address.
             if relay not in self._places:
                 await stream.finish(circuit.take(circuit.PERMISSION_DENIED))
                 self._log.info("a circuit was refused", relay=relay, why="it brings a circuit, and gave us no place")
                 return
             # One relay is one address: those who come through it share what one may have.
             with self._host.admission.connection(f"{CIRCUIT}/{relay}"):
+                # After the admission: with OK sent, the caller begins its handshake, which takes a place.
                 await stream.write(circuit.take())
                 connection = await self._upgrade(stream, rest, relay, opened_by_us=False)
                 await connection.closed.wait()

@@ -50,6 +50,7 @@ class DialBack:
         self._all = TokenBucket(DIAL_BACKS_PER_MINUTE, time.monotonic)
         self._under_way: set[str] = set()
         """Peers that are dialled now."""
+        # A table of its own: connections of dial-back must not show up as connections of the host.
         connections = ConnectionTable(per_peer=1, most=1)
         # By another name: the peer has a connection to this one already, and a second must not end it.
         self._upgrader = Upgrader(ephemeral(), host.admission, MuxedStream.abandon, connections)

@@ -154,6 +154,7 @@ class HolePuncher:
                 # It may not know its own addresses yet.
                 await asyncio.sleep(REDIAL_PAUSE_SECONDS)
                 continue
+            # SYNC needs half a round trip. A dials when it arrives, so both first packets leave at about the same moment.
             await asyncio.sleep(round_trip_seconds / 2)
             if await self._dial(relayed.peer, addresses, opened_by_us=False, seconds=self.try_seconds):
                 return f"through a hole, at the {_ordinal(number)} try"
@@ -183,6 +184,8 @@ class HolePuncher:
         relayed = stream.connection
         if not (relayed.is_relayed and relayed.opened_by_us):
             raise NoHoleError("a hole is punched by whoever was called through a relay, and by nobody else")
+        # Two peers that each called the other have two relayed connections. The smaller id decides who goes on, on both sides
+        # alike.
         if stream.peer in self._ours and self._host.peer_id < stream.peer:
             raise NoHoleError("both punch, and the one whose id comes first goes on with it")
         if not self._asked.take(stream.peer):
@@ -281,6 +284,7 @@ class HolePuncher:
 
     def _worth_dialling(self, relayed: Connection, addresses: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses that reach at least as far as the relay's, each once, and not too many."""
+        # A relay on this machine or this network may lead to addresses there; one on the internet to public ones only.
         needed = min((_reach(address) for address in self._relay_addresses(relayed)), default=_PUBLIC)
         fit = dict.fromkeys(address for address in addresses if _reach(address) >= needed)
         return tuple(fit)[:PUNCH_ADDRESSES_MAX]

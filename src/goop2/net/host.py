@@ -161,6 +161,7 @@ class Host:
         Raises `UnreachableError`, of which `WrongPeerError` is one, and `AddressError`.
         """
         peer_id(peer)
+        # Only addresses that name this peer: others may come with a typed list, and a dial to them would prove somebody else.
         self.knows(address for address in addresses if address.peer == peer)
         transports = self._book.of(peer)
         # One dial a peer: who comes meanwhile waits for it, and has its outcome unless there are more addresses to try.
@@ -292,6 +293,7 @@ class Host:
         self._closed = True
         self._listener.close()
         with contextlib.suppress(TimeoutError):
+            # A peer that does not read must not delay the end; what is left is abandoned below.
             async with asyncio.timeout(CLOSE_SECONDS):
                 await asyncio.gather(*(connection.close() for connection in self._connections.of()))
         for connection in self._connections.of():
@@ -302,6 +304,8 @@ class Host:
 
     async def _start(self, port: int, listen_on: str) -> None:
         self._listener.open(port, listen_on)
+        # Identify comes first: a peer that connects at once must be answered, and its answer decides which protocols it is
+        # asked for.
         await self._identify.attach()
         await self.serve(PING, answer_pings, None)
         await self._circuits.attach()

@@ -74,6 +74,7 @@ class TcpListener:
         try:
             opened.setblocking(False)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Without SO_REUSEPORT, so that a port on which another peer of this user listens is refused.
             opened.bind((listen_on, port))
             opened.listen(BACKLOG)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

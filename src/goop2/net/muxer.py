@@ -155,6 +155,7 @@ class MuxedStream:
         if not (self.write_ended or self.was_reset):
             self.write_ended = True
             self._muxer.post(frames.write(frames.WINDOW, frames.FIN, self.stream_id))
+            # A stream is forgotten only when both directions are over; until then the other side may still send on it.
             self._forget_if_ended()
 
     def abandon(self) -> None:
@@ -246,6 +247,7 @@ class Muxer:
         self._carrier = carrier
         self._accept_stream = accept
         self._ended = ended
+        # Yamux: the client opens streams with odd ids, the server with even ones. So both can open a stream at once.
         self._next_id = 1 if opened_by_us else 2
         self._opened = self._accepted = 0
         """Streams that are open, by whose they are."""
@@ -287,6 +289,7 @@ class Muxer:
             raise MuxedStreamError("the connection has ended")
         if self._opened >= STREAMS_PER_DIRECTION:
             raise MuxedStreamError(f"{STREAMS_PER_DIRECTION} streams are open, the most there may be")
+        # No wait for the other side's ACK, as go-yamux does it: data may follow the SYN within the first window.
         stream = self.streams[self._next_id] = MuxedStream(self, self._next_id)
         self._opened += 1
         self._next_id += 2
@@ -349,6 +352,7 @@ class Muxer:
                 raise EOFError
             self._take(frame)
         if self._unsent_control > CONTROL_FRAMES_MAX:
+            # Pings and stream openings each cost the sender a header and us an answer. The window bounds data only.
             raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
@@ -366,6 +370,7 @@ class Muxer:
         size = count = 0
         for frame in self._outgoing:
             size += len(frame)
+            # At least one frame: a single one is never larger than a batch (FRAME_MAX_BYTES).
             if size > BATCH_MAX_BYTES and count:
                 break
             count += 1

@@ -98,6 +98,7 @@ class Reachability:
         while True:
             await asyncio.sleep(seconds_to_tick(self.look_seconds))
             self._forget()
+            # One after the other: several answers at once could not be told apart with version 1.
             for connection in self._host.connections():
                 for address in self._due(connection):
                     await self._ask(connection, address)
@@ -114,6 +115,7 @@ class Reachability:
                 del words[address]
         for question in [question for question, at in self._asked_at.items() if at + REACHABILITY_SECONDS <= now]:
             del self._asked_at[question]
+        # Only arrivals after a question count as its answer.
         self._came.clear()
         if before != (self.addresses, self.is_reachable):
             self._changed()
@@ -166,6 +168,7 @@ class Reachability:
             self._changed()
 
     async def _ask_2(self, connection: Connection, address: str) -> bool:
+        # Random, so that a server cannot claim a dial that it did not make.
         nonce = secrets.randbits(64)
         brought = self._waiting[nonce] = asyncio.Event()
         try:
@@ -201,6 +204,7 @@ class Reachability:
 
     async def _dialled_back(self, stream: Stream) -> None:
         brought = self._waiting.get(autonat.read_dial_back(await next_message(stream, autonat.reader())))
+        # Over a relay, or on a connection we opened ourselves, a nonce proves nothing about our reachability.
         if brought is None or stream.connection.is_relayed or stream.connection.opened_by_us:
             raise RemoteProtocolError("nobody was asked to bring this")
         brought.set()

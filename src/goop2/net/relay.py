@@ -68,6 +68,7 @@ class Relay:
             await stream.finish(circuit.hop_refusal(status))
 
     async def _reserve(self, stream: Stream) -> None:
+        # A reservation through another relay would make chains, and nobody could dial such a peer.
         if stream.connection.is_relayed:
             raise RelayRefusedError(circuit.PERMISSION_DENIED)
         seconds = self.reservations.reserve(stream.peer, stream.origin)
@@ -90,6 +91,7 @@ class Relay:
 
     async def _bring(self, source: str, target: str, seconds: int, most: int) -> tuple[Stream, bytes]:
         """Return the target's stream of a circuit, once it has accepted, and the bytes it has sent already. Raises `RelayRefusedError`."""
+        # A reservation is only as good as its connection; the peer may have left without a word.
         if not is_connected_directly(self._host, target):
             self.reservations.drop(target)
             raise RelayRefusedError(circuit.NO_RESERVATION)
@@ -130,12 +132,14 @@ class _Carrying:
     async def _carry(self, source: Stream, piece: bytes, target: Stream) -> None:
         while True:
             self._left -= len(piece)
+            # Both directions share one budget.
             if self._left < 0:
                 raise RemoteProtocolError("the circuit has carried all it may")
             if piece:
                 await target.write(piece)
             piece = await source.read(None)
             if not piece:
+                # Only this direction is over; the other side may still answer.
                 await target.finish()
                 return
 

@@ -52,6 +52,8 @@ class Requester:
         pool = connection.pool
         candidates = pool.candidates(protocols)
         muxed = connection.open()
+        # It used this protocol on this connection before, so the proposal and the request go in one packet, without a wait for
+        # the answer.
         if pool.speaks(candidates[0]):
             proposal = negotiation.proposal(candidates[0])
             unexpected = partial(pool.forget, candidates[0])
@@ -77,6 +79,7 @@ class Requester:
             if not kept:
                 return await self._once(await self.open_on(connection, (protocol,)), question, reader, seconds)
             pool = connection.pool
+            # At most so many requests at a time wait on kept streams of one connection; the others queue here.
             async with pool.places:
                 idle = pool.take(kept)
                 if idle is not None:
@@ -113,6 +116,7 @@ async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: 
     try:
         await _put(stream, question, seconds, used=used)
         answer = await stream.line(reader, seconds)
+        # More than one answer to one request: the next reader could take the rest for its own answer.
         if reader.rest():
             stream.reset()
     except BaseException:
@@ -131,5 +135,6 @@ async def _put(stream: Stream, question: bytes, seconds: float, *, used: bool) -
             raise
         # Not all of the line is sent: nobody has carried it out.
         raise _StreamGoneError from None
+    # The other side closes kept streams that are idle. If it did so before our line came, nobody has read the line.
     if used and await stream.over(seconds):
         raise _StreamGoneError

@@ -75,6 +75,7 @@ class SocketTransport:
         """Send what has gathered (as `Transport.wake`)."""
         if not (self._due or self._waits or self._finished or self._ended):
             self._due = True
+            # Not at once: frames that are posted later in this turn of the loop go out in the same packet.
             self._loop.call_soon(self._send)
 
     def finish(self) -> bool:
@@ -93,9 +94,11 @@ class SocketTransport:
         if self._ended:
             return
         self._ended = True
+        # Before the close: the loop would go on watching a number that the next socket may get.
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
+        # Told last: a receiver that tries to send from `lost` finds the transport ended.
         if self._receiver is not None:
             self._receiver.lost()
 
@@ -118,6 +121,7 @@ class SocketTransport:
             return
         try:
             while self._unsent or self._more(self._receiver):
+                # A partly sent batch is finished before the next is encrypted, so what is on the wire keeps its order.
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
                 if not self._unsent:
                     self._receiver.sent()

@@ -66,6 +66,7 @@ class Upgrader:
                 await self._agree(pipe, NOISE, about)
                 peer, packets = await self._secure(pipe, about)
                 pipe.encrypt(packets)
+                # The muxer is agreed on inside the encryption, so that nobody on the way can change the choice.
                 await self._agree(pipe, YAMUX, about)
             return self._connection(transport, pipe, peer, packets, about)
         except BaseException:
@@ -106,8 +107,10 @@ class Upgrader:
         secured = _Secured(transport, packets, pipe.outgoing(), muxer_over)
         muxer = secured.muxer
         connection = Connection(muxer, remote=about.remote, is_relayed=about.is_relayed, from_listening_port=about.from_listening_port)
+        # Before the connection is announced: whoever is told of it may open a stream at once.
         transport.attach(secured)
         self._connections.add(connection)
+        # The other side may have opened streams right behind its last message of the handshake; these bytes are here already.
         muxer.receive(pipe.rest())
         transport.wake()
         return connection
@@ -153,6 +156,7 @@ class Pipe:
 
     def encrypt(self, packets: Packets) -> None:
         """Encrypt what is written from now on, and decrypt what comes."""
+        # Bytes behind the last handshake message are encrypted already, though they came with plain ones.
         ahead = self._take(len(self._buffer))
         self._packets = packets
         self.receive(ahead)

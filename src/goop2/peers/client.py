@@ -111,6 +111,7 @@ class PeerClient:
         message = mq.Message(message_id or str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
         for attempt in range(1, SENDS + 1):
             try:
+                # Identity messages carry the keys, so they must be readable without one.
                 if topic in topics.PLAIN:
                     await self._deliver(peer, message, None)
                 else:
@@ -119,6 +120,7 @@ class PeerClient:
             except StreamBrokenError:
                 if attempt == SENDS:
                     raise
+                # The same id again: the other side drops the repeat when only its acknowledgement was lost.
                 await asyncio.sleep(RESEND_AFTER_SECONDS)
         raise AssertionError
 
@@ -143,6 +145,7 @@ class PeerClient:
             except _DecryptionError:
                 self._key_ring.refused(peer)
             except StreamBrokenError:
+                # Silence is not yet a refusal: one message may get lost. Several in a row are (FAILURES_BEFORE_ASIDE).
                 self._key_ring.failed(peer)
                 raise
             else:
@@ -159,6 +162,7 @@ class PeerClient:
             events = _events(stream, reader)
             first = await anext(events)
             if isinstance(first, site.FileRefusal):
+                # Any other reason may mean that the peer could not decrypt the path: existing ones answer `bad request`.
                 if box is not None and first.reason not in (site.NOT_FOUND, site.FORBIDDEN, site.DISABLED):
                     raise encrypted_payload.EncryptionRefusedError(first.reason)
                 raise RequestRefusedError(peer, path, first.reason)
@@ -172,6 +176,7 @@ class PeerClient:
         self, stack: contextlib.AsyncExitStack, header: site.FileHeader, events: AsyncIterator[site.Event], box: PayloadBox
     ) -> bytes:
         """Return the whole file in a box: before its end no part of it is proved. The memory for its copies is counted."""
+        # The base64 text, its decoded bytes and the file exist at the same time.
         held = 3 * header.size
         if not self._encrypted_files.hold(held):
             raise RemoteProtocolError("too many encrypted bytes come at a time; the file is not read")
@@ -210,6 +215,7 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
         return answer
     if isinstance(answer, data.FailureAnswer):
         raise encrypted_payload.EncryptionRefusedError(answer.error)
+    # Whoever can write on the stream could otherwise take the encryption away.
     raise DecryptionError("the answer to an encrypted request is plain")
 
 

@@ -46,6 +46,7 @@ class CallerResolver:
 
     def __call__(self, peer_id: str) -> Caller:
         entry = self._roster.get(peer_id)
+        # An e-mail address counts only if the peer itself announced it: the policy `email` reads it.
         return Caller(peer_id, entry.label, email=entry.email if entry.proved else "") if entry else Caller(peer_id)
 
 
@@ -105,6 +106,7 @@ class MessageDispatcher:
             self._key_exchange.asked(sender)
         elif isinstance(event, topics.IdentityPayload):
             self._key_exchange.heard(sender, event)
+            # The connection proves the sender; the payload's own id is ignored.
             self._roster.introduced(sender, event.label, event.email)
 
 

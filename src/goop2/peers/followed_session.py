@@ -101,6 +101,7 @@ class FollowedSession:
         if not listen.is_session(group):
             raise ListenError(f"{group[:80]!r} is no session's id: listen- and 16 hexadecimal digits")
         self._listening.follow_elsewhere(host, group)
+        # Set before the wait: the host's first messages may come before its `welcome` is handled.
         self._place = (host, group)
         try:
             await self._grouping.join(host, group)
@@ -116,6 +117,7 @@ class FollowedSession:
         if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
                 return decode(answer.json, Offered) if answer.json != _NULL else None
+        # Other implementations do not have our operation; their sessions are known by their invitations.
         invites = [one for one in self._grouping.invites() if one.host == host and listen.is_session(one.group)]
         return Offered(invites[-1].group, invites[-1].name) if invites else None
 
@@ -147,6 +149,7 @@ class FollowedSession:
                 raise StreamBrokenError(f"{followed.host} sends no sound") from None
             if isinstance(answer, listen.SoundRefusal):
                 raise ListenError(f"the host gives no sound: {answer.reason[:100]}")
+            # The format becomes a content type on our own pages, so a host may not choose it freely.
             if answer.format not in FORMATS:
                 raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
             pieces = self._pieces(followed, stream.read, reader.rest())
@@ -156,6 +159,7 @@ class FollowedSession:
     async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
         if first:
             yield first
+        # A seek or another track begins a new run; bytes of the old one would be played at the wrong place.
         while self._goes_on(followed) and (piece := await read(SILENCE_SECONDS)):
             yield piece
 
@@ -167,6 +171,7 @@ class FollowedSession:
                 for frame in frames.receive(piece):
                     yield frame
         except RemoteProtocolError as fault:
+            # The host may have restarted with another key; ask for it, so that the next stream can be read.
             self._key_ring.want(host)
             raise StreamBrokenError(f"{host} does not keep to the protocol: {fault}") from None
 

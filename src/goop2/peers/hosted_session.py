@@ -94,6 +94,7 @@ class HostedSession:
             await self._answer(stream, group)
         finally:
             self._streams[stream.peer] -= 1
+            # Adding drops the keys whose count is zero, so peers that left use no memory.
             self._streams += Counter()
 
     async def _answer(self, stream: Stream, group: str) -> None:
@@ -105,6 +106,7 @@ class HostedSession:
         if followed is None:
             await stream.finish(listen.refusal(listen.NO_TRACK))
             return
+        # The same answer as for a session that does not exist: a removed peer learns nothing more.
         if self._groups.was_removed(group, stream.peer):
             await stream.finish(listen.refusal(listen.NOT_FOUND))
             return
@@ -120,6 +122,7 @@ class HostedSession:
     async def _send(self, stream: Stream, track: Track, file: BinaryIO, position: Callable[[], float | None]) -> None:
         box = self._key_ring.box(stream.peer)
         try:
+            # One file at a time: finding the frames of an MP3 reads all of it.
             async with self._finding:
                 heard = await asyncio.to_thread(sound, file, track)
         except ListenError:

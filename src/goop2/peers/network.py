@@ -134,9 +134,11 @@ async def open_network(
         key_ring = await _key_ring(stack, peer, roster, KnownKeys(remembered))
         client = PeerClient(host, key_ring)
         key_exchange = KeyExchange(client, key_ring, partial(_identity, peer), time.monotonic)
+        # Closed after everything below that may start an exchange.
         stack.push_async_callback(key_exchange.close)
         grouping, groups = peer.grouping, peer.grouping.groups
         outbox = Outbox(client.send, grouping.gone)
+        # Pushed before the sessions, so it runs after their ends: their last messages are in the outbox then.
         stack.push_async_callback(outbox.flush, GOODBYE_SECONDS)
         grouping.attach(outbox.post, client.send, peer_id)
         stack.callback(grouping.detach)
@@ -152,6 +154,7 @@ async def open_network(
         await key_exchange.attach(host)
         await session.attach(host)
         finding = open_discovery(host, roster, remembered, partial(_presence, peer), servers=servers, near_by=near_by)
+        # Entered last of what answers others, so closed first: peers hear `offline` while this one still answers.
         discovery = await stack.enter_async_context(finding)
         _attach_keys(roster, host, key_ring, key_exchange)
         roster.subscribe(partial(_note_presence, grouping))
@@ -190,6 +193,7 @@ def _attach_keys(roster: Roster, host: Host, key_ring: KeyRing, key_exchange: Ke
         elif entry.encryption_supported and not key_ring.knows(entry.id):
             key_ring.want(entry.id)
 
+    # Some peers were found while discovery opened, before the subscription below.
     for entry in roster.peers():
         learn(entry)
     roster.subscribe(lambda change: learn(change.peer) if change.what != "offline" else None)
@@ -245,6 +249,7 @@ async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
     for seconds in itertools.count(1):
         await asyncio.sleep(seconds_to_tick(1.0))
         grouping.tick()
+        # A host may be online again without having admitted us; the join is repeated here.
         if seconds % REJOIN_SECONDS == 0:
             for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
                 grouping.back(host)

@@ -46,6 +46,7 @@ class Outbox:
         for message in messages:
             if message.peer in self._overfull:
                 continue
+            # A task exists exactly while the peer has an entry here, so its messages never overtake each other.
             if message.peer not in self._waiting:
                 self._waiting[message.peer] = deque()
                 task = asyncio.create_task(self._carry(message.peer))
@@ -54,6 +55,7 @@ class Outbox:
             waiting = self._waiting[message.peer]
             waiting.append(message)
             if len(waiting) > WAITING_MAX or sum(len(each.payload) for each in waiting) > WAITING_MAX_BYTES:
+                # Losing some messages and delivering later ones would leave a member with a wrong group; the peer counts as lost.
                 waiting.clear()
                 self._overfull.add(message.peer)
 
@@ -75,6 +77,7 @@ class Outbox:
                     waiting.popleft()
             reached = reached and peer not in self._overfull
         finally:
+            # Before `lost` is called: it may post to the same peer, which must start a new task.
             del self._waiting[peer]
             self._overfull.discard(peer)
         if not reached:

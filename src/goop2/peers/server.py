@@ -131,6 +131,7 @@ class PeerServer:
             line = await read_line(stream, site.request_reader())
             line, box = self._key_ring.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
         except RemoteProtocolError:
+            # An unreadable request is answered like a bad path, so that its sender gets a reason and not a reset.
             line, box = b"", None
         path = site.requested(line)
         if path is None:
@@ -162,6 +163,7 @@ class PeerServer:
         ends = time.monotonic() + KEPT_LIFE_SECONDS
         while (line := await self._next_request(stream)) is not None:
             await stream.write(await self._data_answer(stream.peer, stream.origin, line))
+            # Idle streams of strangers give way to new ones; the client opens another when it asks again.
             if self._waiting >= KEPT_WAITING_MAX or time.monotonic() > ends:
                 break
         await stream.finish()
@@ -279,10 +281,12 @@ class PeerServer:
     async def _send_encrypted(self, stream: Stream, file: SiteFile, box: PayloadBox) -> bool:
         """Whether it is sent: a box is made of the whole file, so one too large for it goes plain, and one there is no room for now."""
         size = file.status.st_size
+        # The file and its encrypted text, both whole in memory, since a box has one tag for all of it.
         held = 2 * encrypted_payload.size_of(size)
         if size > site.ENCRYPTED_FILE_MAX_BYTES or not self._encrypted_files.hold(held):
             return False
         try:
+            # One at a time: large files would otherwise occupy the threads that read the site.
             async with self._one_encrypts:
                 text = await threads.SITE.run(_encrypted_file, file, size, box)
             await stream.write(site.header(content_type(file.path), len(text), encrypted=True))
@@ -292,6 +296,7 @@ class PeerServer:
         return True
 
     async def _send_file(self, stream: Stream, file: SiteFile) -> None:
+        # The header has promised this size. A file that shrinks meanwhile resets the stream, so that the reader knows.
         missing = file.status.st_size
         try:
             await stream.write(site.header(content_type(file.path), missing))

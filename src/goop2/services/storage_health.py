@@ -218,6 +218,7 @@ def _why_not_writable(database: Database) -> str:
     before = database.deadline
     database.deadline = time.monotonic() + PROBE_SECONDS
     try:
+        # More than a page of random bytes: a full disk may still have room for a small row.
         database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
         database.rows("DELETE FROM _meta WHERE key = '_py_probe'")
     except DatabaseFileError as fault:

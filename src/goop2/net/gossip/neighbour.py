@@ -121,6 +121,7 @@ class Neighbour:
                 pass  # it ended, or never began
             except Exception as error:  # a mistake of ours must not be the last word to a neighbour
                 _log.warning("a stream of gossip failed", peer=self.peer, why=repr(error))
+            # A stream that lasted is reopened soon; one that ends at once, after growing pauses.
             wait = RETRY_FIRST_SECONDS if loop.time() - began > RETRY_MAX_SECONDS else min(wait * 2, RETRY_MAX_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -134,6 +135,7 @@ class Neighbour:
             return
         async with await self._host.open_on(connection, *PROTOCOLS) as stream:
             try:
+                # First on the stream: neighbours ignore messages of peers whose subscription they have not seen.
                 await stream.write(self._hello)
                 self._stream = stream
                 self._again.clear()
@@ -150,6 +152,7 @@ class Neighbour:
             self._blocked = None
         if self._stream is not None:
             self._stream = None
+            # The next stream begins with the subscription, so old frames must not go before it.
             self._first.take()
             self._then.take()
             self._reached(self, False)

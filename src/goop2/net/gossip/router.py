@@ -239,6 +239,7 @@ class Router:
         self._pending.pop(peer, None)
         neighbour = self._neighbours[peer]
         if not neighbour.reached and not neighbour.listens:
+            # Kept while either direction is open: back-offs and counters must not start anew when one stream is reopened.
             del self._neighbours[peer]
 
     def _candidates(self, *, outbound_only: bool = False) -> list[str]:
@@ -266,6 +267,8 @@ class Router:
     def _kept_of_mesh(self) -> set[str]:
         """Return DEGREE neighbours of the mesh, at least OUTBOUND of them on connections this peer opened."""
         order = self._some(self.mesh, len(self.mesh))
+        # Outbound connections cannot be made by an attacker, so a mesh that keeps some cannot be taken over by many inbound
+        # ones.
         first = [peer for peer in order if self._is_outbound(peer)][:OUTBOUND]
         return set((first + [peer for peer in order if peer not in first])[:DEGREE])
 
@@ -288,6 +291,8 @@ class Router:
     def _take_graft(self, peer: str, neighbour: _Neighbour) -> None:
         if peer in self.mesh:
             return
+        # The specification's rule: a GRAFT during the back-off is a fault, and begins the back-off anew (prune with a new
+        # time).
         if self.back_offs.get(peer, 0.0) > self._clock():
             self.fault(peer, EARLY_GRAFT)
             self._prune([peer])
@@ -317,6 +322,7 @@ class Router:
 
     def _send(self, message: GossipMessage, peers: Iterable[str], *, handed_on: bool) -> None:
         content = message.write()
+        # Our own messages come back from the mesh; they must count as seen before the first neighbour has them.
         self._seen.add(message.name)
         self._catch_up()
         self.cache.add(message.name, message.id, content)

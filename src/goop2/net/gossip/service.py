@@ -57,6 +57,7 @@ class Gossip:
         self._topic = topic
         self._intake = Intake(topic, peer_ids.to_bytes(host.peer_id), heard, time.monotonic)
         self._router = Router(topic, self._intake.seen, time.monotonic)
+        # Sequence numbers must grow over restarts, and nothing is saved: the clock does both.
         self._number = time.time_ns()
         self._neighbours: dict[str, Neighbour] = {}
         self._incoming: dict[str, Stream] = {}
@@ -96,6 +97,7 @@ class Gossip:
     async def _close(self) -> None:
         neighbours = tuple(self._neighbours.values())
         await asyncio.gather(*(neighbour.say_goodbye(LAST_WORDS_SECONDS) for neighbour in neighbours))
+        # After the last words are sent, since `publish` does nothing from here on.
         self._closed = True
         for stream in tuple(self._incoming.values()):
             stream.reset()
@@ -144,6 +146,7 @@ class Gossip:
             return
         older = self._incoming.pop(peer, None)
         if older is not None:
+            # Two streams of one neighbour would be read at twice the allowed rate.
             older.reset()
             self._listen(peer, False)
         self._incoming[peer] = stream
@@ -232,6 +235,7 @@ async def open_gossip(host: Host, topic: str, heard: Heard) -> AsyncIterator[Gos
     for protocol in PROTOCOLS:
         await host.serve(protocol, gossip._accept, None)
     unwatch = host.watch(gossip._connected, gossip._disconnected)
+    # Connections from before the topic was opened; `watch` reports only later ones.
     for connection in host.connections():
         gossip._connected(connection)
     beating = asyncio.create_task(gossip._run())

@@ -100,6 +100,7 @@ async def open_discovery(
         stack.push_async_callback(redialer.close)
         _run(stack, redialer.run())
         redialer.seek_remembered()
+        # Opened before the announcer and so closed after it: the last announcement still goes out over gossip.
         gossip = await stack.enter_async_context(open_gossip(host, TOPIC, listener.gossip))
         if near_by:
             staying = stay_near_by(

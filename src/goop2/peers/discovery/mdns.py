@@ -85,6 +85,7 @@ async def open_mdns(
     asking = None
     try:
         try:
+            # Before the announcement: answers to it may come at once.
             opened.zeroconf.async_add_listener(_Listener(peer_id, service, found), None)
             await opened.async_register_service(_announcement(peer_id, port, own, service), strict=False)
         except OPENING_FAULTS as error:
@@ -212,6 +213,7 @@ class _Listener(RecordUpdateListener):
                 if others:
                     self._found(others)
             elif isinstance(record, DNSPointer) and record.alias.endswith(self._suffix):
+                # Some responders send the PTR record alone; the addresses are in the TXT record of the name it points to.
                 zc.async_send(_question(record.alias, _TYPE_TXT))
 
 

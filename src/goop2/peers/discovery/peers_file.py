@@ -112,6 +112,7 @@ class RememberedPeers:
         content = msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb") as written:
             written.write(content)
+            # On the disk before the rename, or a crash could leave an empty file under the final name.
             written.flush()
             os.fsync(written.fileno())
         new.replace(self._path)

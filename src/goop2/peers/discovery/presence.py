@@ -86,6 +86,7 @@ async def open_announcer(says: Callable[[], Presence], ways: Sequence[Send], cha
         await asyncio.gather(giving, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
+                # After the heartbeat has ended, or an `update` could follow and bring the peer back.
                 await announcer.give("offline")
 
 
@@ -104,6 +105,7 @@ class PresenceListener:
             return False
         if said.peer_id != author:
             return False
+        # Forwarded for peers of other implementations, and not used here: DCUtR does this.
         if said.type == "punch":
             return True
         if not self._roster.signed(author, said):
@@ -116,6 +118,7 @@ class PresenceListener:
         """Take a message whose author is not proved."""
         try:
             said = read(payload)
+            # A rendezvous server may name anything as a peer; an invalid id would stay in the roster.
             peer_id(said.peer_id)
         except (RemoteProtocolError, AddressError):
             return

@@ -50,6 +50,7 @@ class Redialer:
         try:
             await self._host.connect(address.peer, [address])
         except WrongPeerError:
+            # A mistyped address must not be dialled at every start.
             self._remembered.forget(address.peer, address.transport)
             self._host.forgets(address)
             if not self._host.is_known(address.peer):
@@ -102,6 +103,7 @@ class Redialer:
         await asyncio.gather(*dials, return_exceptions=True)
 
     def _notice_connections(self) -> None:
+        # A relay is a connection, but not a peer to show or to dial again.
         now = frozenset(connected.peer for connected in self._host.peers()) - self._host.relays
         for peer in now - self._connected:
             self._roster.connected(peer)

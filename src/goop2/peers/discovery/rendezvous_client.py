@@ -87,6 +87,7 @@ class Server:
         ) as answer:
             if answer.status not in (_OK, _NO_CONTENT):
                 raise ServerAwayError(f"{self.url} answers {answer.status}")
+            # Read to the end, so that the connection can be used again.
             await self._content(answer, "/publish")
 
     async def relay(self) -> list[PeerAddress]:
@@ -121,12 +122,14 @@ class Server:
                     self._troubles.report(self.url, str(error))
                 if isinstance(error, ServerAwayError):
                     least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
+            # A server that worked is asked again soon; one that never did, after growing pauses.
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
             self.reached = False
             await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
 
     async def _hear_all(self) -> None:
         """Read events until the stream ends; the next stream begins after the last event of this one."""
+        # A new stream needs a new reader, since half an event may be left in the old one.
         last_id = self._reader.last_id
         self._reader = ServerSentEventReader()
         self._reader.last_id = last_id
@@ -149,6 +152,7 @@ class Server:
         """Raise `ServerAwayError` unless events follow, and `NotARendezvousError` where the owner must be told."""
         headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+        # Redirects are never followed: a login page would otherwise get our announcements.
         if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):
             what = f"{cut(kind)[:60] or 'something without a type'}" if answer.status == _OK else f"a redirect ({answer.status})"
             raise NotARendezvousError(

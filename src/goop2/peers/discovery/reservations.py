@@ -76,6 +76,7 @@ class RelayReservation:
         while (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(LOOK_SECONDS, left) if relay else left)
             if relay and not self._host.is_connected(relay[0].peer):
+                # A circuit of this relay would come from a place that we no longer have.
                 self._host.leave(relay[0].peer)
                 self._tell(())
                 return

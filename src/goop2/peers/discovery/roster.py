@@ -149,6 +149,7 @@ class Roster:
 
     def connected(self, peer: str) -> None:
         """Note that a connection has come up: the peer may have restarted with another clock."""
+        # Its clock may have been set back; without this its new announcements would count as replays.
         self._last_ts.pop(peer, None)
         self.alive(peer)
 

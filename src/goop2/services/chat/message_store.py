@@ -113,6 +113,7 @@ class MessageStore:
         with contextlib.suppress(DatabaseFileError):  # where a page is damaged, the others are still read and written
             messages.charge_uncharged(database, self._self_id, MESSAGE_OVERHEAD_BYTES, CONTACT)
         self._budgets = self._counted(database)
+        # A folder of an older version, or of another program, may hold more than the budgets allow.
         while (over := self._budgets.over_all()) is not None:
             with database.atomic():
                 if not self._make_room(database, self._budgets, over):

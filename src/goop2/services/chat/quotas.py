@@ -46,12 +46,14 @@ class LargestFirst:
             return
         self._sizes[key] = left
         heapq.heappush(self._heap, (-left, key))
+        # Each change adds an entry and outdates one; without this the heap would grow with every message.
         if len(self._heap) > _STALE_ENTRIES_PER_KEY * len(self._sizes) + _STALE_ENTRIES_MIN:
             self._heap = [(-size, key) for key, size in self._sizes.items()]
             heapq.heapify(self._heap)
 
     def largest(self) -> str | None:
         """Return the key with the most bytes; None when there is none."""
+        # An entry whose size is no longer the key's current one is outdated.
         while self._heap and self._sizes.get(self._heap[0][1]) != -self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][1] if self._heap else None

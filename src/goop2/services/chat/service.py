@@ -200,6 +200,7 @@ class ChatService:
         check(content)
         with self._counting_refusals():
             self._check_rate(peer, origin)
+            # Refused before it is saved, so the sender tries again; a saved command without an answer would be lost.
             if is_command(content) and len(self._answering) >= ANSWERING_MAX:
                 raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
             message = await self._save(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
@@ -223,6 +224,7 @@ class ChatService:
 
     def shown(self, messages: Iterable[StoredMessage]) -> None:
         """Note that a page of the owner's shows these messages, all with one peer; their writer is told of each once."""
+        # A message with a state was reported before; each is reported once.
         new = [each for each in messages if each.sender == each.peer and not each.state]
         if new and self._tell_shown is not None:
             task = asyncio.create_task(self._show(new, self._tell_shown))
@@ -231,6 +233,8 @@ class ChatService:
 
     async def close(self) -> None:
         """End the answers under way, then save the waiting messages."""
+        # Cancelled before the store is closed: an answer under way would otherwise find it closed and be lost without a log
+        # line.
         ending = self._answering | self._showing
         for task in ending:
             task.cancel()
@@ -242,6 +246,7 @@ class ChatService:
         wait = self._rate.check(caller, "", None)
         if wait is None and origin:
             wait = self._origin_rate.check(origin, "", None)
+            # A flood from the same network used up its share. A caller who writes rarely still has a small one of its own.
             if wait is not None and self._crowd_rate.check(caller, "", None) is None:
                 wait = None
         if wait is not None:

@@ -181,6 +181,7 @@ class GroupService:
         asking = self.groups.join(host, group)
         answer: asyncio.Future[GroupChange] = asyncio.get_running_loop().create_future()
         waiting = self._answers.setdefault((host, group), [])
+        # Registered before the request is sent: the host's answer may arrive at once.
         waiting.append(answer)
         try:
             self._post(asking)
@@ -222,11 +223,13 @@ class GroupService:
 
     def invited(self, sender: str, invite: topics.Invite) -> None:
         """Take an invitation; one that is not from the host of the group is dropped."""
+        # A peer may invite to its own groups only: a forged host would make this peer send its join there.
         if invite.host_peer_id not in ("", sender) or not 0 < len(invite.group_id) <= NAME_MAX_CHARS:
             return
         new = Invited(sender, invite.group_id, invite.group_name[:NAME_MAX_CHARS], invite.kind[:NAME_MAX_CHARS])
         self._invites.pop((sender, new.group), None)
         of_sender = [key for key in self._invites if key[0] == sender]
+        # The oldest of the same sender goes first, so one peer cannot push out the invitations of others.
         if len(of_sender) >= INVITES_PER_PEER_MAX:
             del self._invites[of_sender[0]]
         self._invites[sender, new.group] = new
@@ -269,6 +272,7 @@ class GroupService:
 
     async def save(self) -> None:
         """Save the groups now. Raises `StorageError`."""
+        # Before the write: a change during the write sets it again and is saved with the next.
         self._changed, self._unsaved = False, True
         groups = self.groups
         hosted = [
@@ -303,6 +307,7 @@ class GroupService:
                 await self.save()
             except StorageError as error:
                 self._log.warning("the groups cannot be kept", why=str(error))
+            # Changes that come meanwhile are saved together.
             await asyncio.sleep(SAVE_SECONDS)
 
 

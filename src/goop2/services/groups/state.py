@@ -145,6 +145,7 @@ class GroupState:
         if peer == self.own_id or peer not in self._joined_at[group]:
             raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
         self._removed[group][peer] = None
+        # Bounded; the peer removed longest ago may then join again.
         if len(self._removed[group]) > REMOVED_MAX:
             del self._removed[group][next(iter(self._removed[group]))]
         farewell = [self._farewell(group, peer)] if peer in known.members else []
@@ -252,6 +253,7 @@ class GroupState:
 
     def _affords(self, peer: str, cost: int) -> bool:
         minute = self._now_ms() // 60_000
+        # All budgets start anew each minute, so this needs no memory of earlier peers.
         if minute != self._minute:
             self._minute, self._spent = minute, Counter()
         self._spent[peer] += cost
@@ -264,6 +266,7 @@ class GroupState:
         bound = min(group.max_members or MEMBERS_MAX, MEMBERS_MAX)
         if peer not in members and len(members) >= bound:
             return [self._refusal(peer, group.id, GroupErrorPayload(FULL, f"the group has {bound} members, the most there may be"))]
+        # A member that comes back keeps its first time, by which others list it.
         members.setdefault(peer, self._now_ms())
         group = self._with_members(group, {*group.members, peer})
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
@@ -320,6 +323,7 @@ class GroupState:
         if said.type == "ping":
             return [self._enveloped(group.host, group.id, "pong")]
         if isinstance(said.event, GroupErrorPayload) or said.type == "close":
+            # `close` and `error` are the host's last word; later messages of this group find it gone.
             del self._joined[group.host, group.id]
             refused = said.event if isinstance(said.event, GroupErrorPayload) else _why_over(said.event)
             self._subscribers.notify(GroupChange("refused" if said.type == "error" else "ended", group, refused=refused))

@@ -61,6 +61,7 @@ class Client:
         """Return the answer to `request`, within `seconds`. Raises `OutboundError`; when cancelled, it leaves nothing open."""
         begun = time.monotonic()
         try:
+            # The time for waiting counts too: the script's deadline does not wait for a place.
             async with asyncio.timeout(max(0.0, seconds)), self._slots.place(caller):
                 return await self._follow(request, caller)
         except TimeoutError:
@@ -103,6 +104,7 @@ async def _read(answer: httpcore.Response, headers: dict[str, str]) -> Response:
     async for piece in answer.aiter_stream():
         body.feed(piece)
         count += 1
+        # A fast server could otherwise keep the event loop busy with one answer.
         if not count % PIECES_A_TURN:
             await asyncio.sleep(0)
     return Response(answer.status, headers, body.finish())

@@ -78,5 +78,6 @@ class Slots:
         if not self._held[caller]:
             del self._held[caller]
         while (next_one := self._line.take(self._may_take)) is not None:
+            # Counted for the waiting caller before it wakes up, so that nobody takes its place in between.
             self._held[next_one.caller] += 1
             next_one.turn.set_result(None)

@@ -50,6 +50,7 @@ class EgressConnector(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect through the egress policy (httpcore.AsyncNetworkBackend)."""
+        # The caller's deadline and the egress policy decide these, not httpcore.
         del timeout, local_address, socket_options
         found = await self._admit(host, port)
         stream = await self._first_to_answer(found)
@@ -84,6 +85,7 @@ class Allowance:
 
     def spend(self, count: int) -> None:
         """Count bytes against the budget. Raises `OutboundError` when it is used up."""
+        # Reads of one byte cost more than they carry; a server that dribbles must not keep us busy.
         self._left -= max(count, READ_COST_BYTES)
         if self._left < 0:
             raise self._exceeded

@@ -68,9 +68,11 @@ class HttpOperations:
         spent = invocation.spent.get(SPENT, 0)
         if spent >= REQUESTS_PER_INVOCATION:
             return TOO_MANY
+        # Counted before the arguments are read: refused requests count too, or a script could try endlessly.
         invocation.spent[SPENT] = spent + 1
         try:
             request = _get(url, options) if name == "get" else _post(url, body, options)
+            # Earlier than the script's own deadline, so that the script gets the error and can answer its caller.
             seconds = invocation.deadline - time.monotonic() - ANSWER_SECONDS
             return _shaped(await self._client.fetch(request, invocation.caller, seconds))
         except OutboundError as error:

@@ -76,6 +76,7 @@ _kept: OrderedDict[tuple[str, int, int], _Marks] = OrderedDict()
 
 
 def _mp3(file: BinaryIO, track: Track, size: int) -> SoundRange:
+    # Part of the key: marks of an older version of the file would lead into the middle of frames.
     changed = os.fstat(file.fileno()).st_mtime_ns
     marks = _kept.pop((track.path, size, changed), None) or _marks(file)
     _kept[track.path, size, changed] = marks
@@ -96,6 +97,7 @@ def _marks(file: BinaryIO) -> _Marks:
         seconds += length
         if (count - 1) % stride == 0:
             marks.append(at)
+            # Every second mark is dropped, so memory stays bounded for a track of any length.
             if len(marks) > MARKS_MAX:
                 marks, stride = marks[::2], stride * 2
     if not marks:

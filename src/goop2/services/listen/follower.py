@@ -66,6 +66,7 @@ class Following:
             nonlocal known
             now = self.followed
             if now is not None and now.run == run and now.session.playing and not self.ended():
+                # The host's latest word, counted back to the moment the sound began.
                 known = self.at() - (self._clock() - begun)
             return known
 

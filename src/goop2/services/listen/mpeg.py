@@ -73,7 +73,9 @@ def frames(file: BinaryIO) -> Iterator[MpegFrame]:
                 return
         inside = at - start
         header = _header(content, inside)
+        # Any two bytes of a picture can look like a header; the next header must follow where this frame ends.
         if header is not None and (synced or _another_follows(content, inside, header)):
+            # The first frame may be a Xing, Info or VBRI header, which decoders play as silence or skip.
             if any_yet or not _is_contents(content[inside : inside + _CONTENTS_BYTES]):
                 yield MpegFrame(at, header.size, header.seconds)
             at, synced, any_yet = at + header.size, True, True

@@ -35,6 +35,7 @@ async def paced(
         if at is None:
             yield sound.prefix
             at = begin
+        # A short delay is caught up by sending faster; only a longer one skips sound.
         elif at < begin and at < await asyncio.to_thread(sound.offset, max(0.0, now - BEHIND_SECONDS)):
             at = begin
         while at < until:

@@ -132,8 +132,10 @@ def _sounds(place: Path, hidden: Sequence[Path]) -> Iterator[Path]:
     looked_at = 0
     for folder, folders, names in os.walk(place):
         inside = Path(folder)
+        # In place: os.walk then skips hidden folders and those that must not be served.
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (inside / name).resolve() not in hidden)
         looked_at += len(names) + 1
+        # A media folder may hold a million files; the list is for choosing a track.
         if looked_at > LOOKED_AT_MAX:
             return
         yield from (inside / name for name in sorted(names) if not name.startswith(".") and name.lower().endswith(ENDINGS))
@@ -163,6 +165,7 @@ def _is_file(path: Path) -> bool:
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:
     stamp = _stamp(file)
     try:
+        # The content decides, since names lie. Only for MP3, which may begin with anything, the name is a hint.
         format_ = _format(file, real.name)
         if not format_:
             raise ListenError(f"{shown} is no audio file this peer plays: MP3, Ogg Vorbis or Opus, FLAC, WAV")

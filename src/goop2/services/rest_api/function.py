@@ -69,6 +69,7 @@ class Api:
 
     async def perform(self, invocation: Invocation, operation: Scalar, resource: Scalar, request: Scalar) -> Answer:
         """Do the private operation of api.lua (scripting.invocation.PeerOperation). Raises `WorkerProtocolError` for an unknown one."""
+        # The worker may have been taken over by another script; the peer knows which script it started.
         if not invocation.script.builtin:
             return raised("goop.api is not available")
         if _text(operation) not in ("resource", *_NEEDS):
@@ -105,6 +106,7 @@ class Api:
             return Failure(ErrorCode.UNAVAILABLE, f"the API is closed, its {FILE} is wrong: {declared}")
         if declared is not None:
             return declared.get(name) or _unknown(name)
+        # Asked without any rights, so a table that strangers may not see is no resource for anybody.
         known = await self._tables.perform("describe", ANYBODY, {"table": name})
         return default(name) if isinstance(known, Success) else _unknown(name)
 
@@ -119,6 +121,7 @@ class Api:
             return error
         except SiteFileTooLargeError as error:
             return ApiFileError(str(error))
+        # Parsed again only when its text has changed: this is on the path of every call.
         if text != self._text:
             try:
                 self._resources = parse(text)
