@@ -19,14 +19,14 @@ CHAT = Message("8b4c", 7, "chat", msgspec.Raw(b'{"content":"hi"}'))
 SENT = b'{"type":"msg","id":"8b4c","seq":7,"topic":"chat","payload":{"content":"hi"}}'
 
 BROKEN = [
-    (b"{}", "the message is none"),
-    (b'{"type":"ack","id":"a","seq":1}', "the message is none"),
-    (SENT.replace(b'"seq":7', b'"seq":"7"'), "the message is none"),
-    (SENT.replace(b"hi", b"\xff"), "the message is none"),
+    (b"{}", "the message is invalid"),
+    (b'{"type":"ack","id":"a","seq":1}', "the message is invalid"),
+    (SENT.replace(b'"seq":7', b'"seq":"7"'), "the message is invalid"),
+    (SENT.replace(b"hi", b"\xff"), "the message is invalid"),
     (SENT.replace(b"8b4c", b""), "id has 0 characters; allowed are 1 to 128"),
     (SENT.replace(b"8b4c", b"x" * 129), "id has 129 characters"),
     (SENT.replace(b"chat", b"x" * 257), "topic has 257 characters"),
-    (b'{"type":"msg","payload":' + b"[" * 50_000, "the message is none"),
+    (b'{"type":"msg","payload":' + b"[" * 50_000, "the message is invalid"),
 ]
 
 

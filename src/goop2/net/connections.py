@@ -96,4 +96,4 @@ def _tell(callbacks: list[ConnectionCallback], connection: Connection) -> None:
         try:
             callback(connection)
         except Exception as error:  # a mistake of one listener must not end the connection, or take the news from the next
-            _log.warning("a listener to connections failed", peer=connection.peer, why=repr(error))
+            _log.warning("a subscriber to connections failed", peer=connection.peer, why=repr(error))

@@ -96,7 +96,7 @@ class Identify:
                 connection.identified = await _read(stream)
         except (NetworkError, RemoteProtocolError, TimeoutError) as error:
             # It is a connection like any other; what it speaks is found out by asking.
-            _log.debug("a peer does not say what it is", peer=connection.peer, why=str(error) or type(error).__name__)
+            _log.debug("a peer did not answer identify", peer=connection.peer, why=str(error) or type(error).__name__)
         finally:
             connection.identify_done.set()
 
@@ -111,7 +111,7 @@ class Identify:
             async with asyncio.timeout(PROBE_SECONDS), await self._host.open_on(connection, PUSH) as stream:
                 await stream.finish(self.message(connection))
         except (NetworkError, RemoteProtocolError, TimeoutError) as error:
-            _log.debug("a peer was not told what has changed", peer=connection.peer, why=str(error) or type(error).__name__)
+            _log.debug("identify push failed", peer=connection.peer, why=str(error) or type(error).__name__)
 
 
 async def _read(stream: Stream) -> Identified:

@@ -150,7 +150,7 @@ class Reachability:
             async with asyncio.timeout(DIALLED_BACK_WITHIN_SECONDS):
                 came = await ask(connection, address)
         except FAULTS as error:
-            _log.debug("nobody was asked to dial back", server=connection.peer, why=str(error) or type(error).__name__)
+            _log.debug("no peer could be asked to dial back", server=connection.peer, why=str(error) or type(error).__name__)
             return
         self._note(connection.peer, address, came=came)
 

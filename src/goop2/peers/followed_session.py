@@ -205,7 +205,7 @@ class FollowedSession:
         try:
             said = listen.controlled(payload)
         except RemoteProtocolError as fault:
-            self._log.info("a host of a session says what is none", why=str(fault))
+            self._log.info("a session host sent an invalid control", why=str(fault))
             return
         if said is not None:
             self._following.heard(said.action, _track(said.track), said.position)

@@ -58,4 +58,4 @@ class KnownKeys:
             # Shielded: whoever is cancelled here must not lose what is already taken out of `_unsaved`.
             await asyncio.shield(asyncio.to_thread(self._remembered.add_keys, unsaved))
         except (NetworkError, OSError) as error:
-            _log.warning("the keys of other peers are not kept", why=str(error))
+            _log.warning("the keys of other peers are not saved", why=str(error))

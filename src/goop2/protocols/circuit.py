@@ -177,7 +177,7 @@ def taken(message: bytes) -> None:
     """Check that the peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     fields = _parsed(message, _STOP_FIELDS)
     if fields.number(_TYPE) != _STOP_STATUS:
-        raise RemoteProtocolError("the answer to a circuit is none")
+        raise RemoteProtocolError("the answer to a circuit is invalid")
     if fields.number(_STOP_CODE) != OK:
         raise RelayRefusedError(fields.number(_STOP_CODE))
 
@@ -185,7 +185,7 @@ def taken(message: bytes) -> None:
 def _hop_status(message: bytes) -> protobuf.Fields:
     fields = _parsed(message, _HOP_FIELDS)
     if fields.number(_TYPE) != _HOP_STATUS:
-        raise RemoteProtocolError("the relay's answer is none")
+        raise RemoteProtocolError("the relay's answer is invalid")
     if fields.number(_HOP_CODE) != OK:
         raise RelayRefusedError(fields.number(_HOP_CODE))
     return fields

@@ -122,7 +122,7 @@ def answered(content: bytes) -> Answer:
     try:
         sent = tolerant_json.decode(content, _Sent)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the answer is none: {error}") from None
+        raise RemoteProtocolError(f"the answer is invalid: {error}") from None
     if sent.ok:
         return SuccessAnswer(bytes(sent.data) or b"null")
     return FailureAnswer(

@@ -33,7 +33,7 @@ def identity(content: bytes) -> IdentityPayload:
     try:
         return tolerant_json.decode(content, IdentityPayload)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"{_WHAT} is none: {error}") from None
+        raise RemoteProtocolError(f"{_WHAT} is invalid: {error}") from None
 
 
 def message(own: IdentityPayload) -> bytes:

@@ -132,7 +132,7 @@ def answered(content: bytes) -> SoundHeader | SoundRefusal:
         raise RemoteProtocolError(f"the header is {text[:80]!r} where OK <format> <bitrate> <duration> or ERR <reason> is expected")
     bitrate, duration = int(found[3]), float(found[4])
     if bitrate > BITRATE_MAX or duration > DURATION_MAX_SECONDS:
-        raise RemoteProtocolError(f"the header {text[:80]!r} tells of no sound there is")
+        raise RemoteProtocolError(f"the header {text[:80]!r} describes an impossible sound")
     return SoundHeader(found[2], bitrate, duration, found[1] == "EAOK")
 
 
@@ -154,10 +154,10 @@ def controlled(payload: bytes) -> SessionControl | None:
             return None
         said = tolerant_json.decode(payload, _Message).listen
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the listening message is none: {error}") from None
+        raise RemoteProtocolError(f"the listening message is invalid: {error}") from None
     if said.action not in ACTIONS:
         return None
     seconds = (said.position or 0.0, said.track.duration if said.track else 0.0)
     if any(not math.isfinite(each) or not 0 <= each <= DURATION_MAX_SECONDS for each in seconds):
-        raise RemoteProtocolError(f"the listening message {said.action} has no position there is")
+        raise RemoteProtocolError(f"the listening message {said.action} has an impossible position")
     return said

@@ -104,7 +104,7 @@ def message(content: bytes) -> Message:
     try:
         sent = tolerant_json.decode(content, _SentMessage)
     except InvalidJsonError as error:
-        raise NotAMessageError(f"the message is none: {error}", _id_in(content)) from None
+        raise NotAMessageError(f"the message is invalid: {error}", _id_in(content)) from None
     for name, text, most in (("id", sent.id, ID_MAX_CHARS), ("topic", sent.topic, TOPIC_MAX_CHARS)):
         if not 0 < len(text) <= most:
             why = f"the message's {name} has {len(text)} characters; allowed are 1 to {most}"
@@ -143,7 +143,7 @@ def ack(content: bytes, of: Message) -> Ack:
     try:
         sent: _Answer = tolerant_json.decode(content, cast("type[_SentAck]", _Answer))
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the acknowledgement is none: {error}") from None
+        raise RemoteProtocolError(f"the acknowledgement is invalid: {error}") from None
     if isinstance(sent, _SentRefusal):
         raise _refusal(sent, of)
     if sent.id != of.id or sent.seq not in (None, of.seq):

@@ -67,7 +67,7 @@ def read(payload: bytes) -> Presence:
     try:
         said = tolerant_json.decode(payload, Presence)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the presence is none: {error}") from None
+        raise RemoteProtocolError(f"the presence is invalid: {error}") from None
     texts = {name: cut(getattr(said, name)) for name in _SHOWN}
     # A key or a token that is cut is another one: too long, it is left out.
     whole = {name: value for name in _EXACT if len(value := getattr(said, name)) <= TEXT_MAX_CHARS}

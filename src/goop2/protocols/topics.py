@@ -248,4 +248,4 @@ def _decode(topic: str, payload: bytes, as_: type[T]) -> T:
     try:
         return tolerant_json.decode(payload, as_, absent=as_ is _Envelope)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the payload of the {topic[:80]} message is none: {error}") from None
+        raise RemoteProtocolError(f"the payload of the {topic[:80]} message is invalid: {error}") from None

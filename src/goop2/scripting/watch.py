@@ -68,7 +68,7 @@ async def watch_folders(
             problem = await _round(places, look, stopping, is_all)
             if problem is not None:
                 if not warned:
-                    _log.warning("changes are looked for instead of being told", reason=str(problem), every_seconds=RELOAD_PULSE_SECONDS)
+                    _log.warning("changes of files are polled", reason=str(problem), every_seconds=RELOAD_PULSE_SECONDS)
                 await asyncio.wait({stopping}, timeout=RELOAD_PULSE_SECONDS)
             warned = problem is not None
     finally:

@@ -86,5 +86,5 @@ class Intake:
         try:
             return self._heard(author, message.data)
         except Exception as error:  # a mistake above us must not end a neighbour's stream
-            _log.warning("a message of gossip could not be taken", peer=author, why=repr(error))
+            _log.warning("a gossip message could not be handled", peer=author, why=repr(error))
             return False

@@ -216,4 +216,4 @@ async def _end(task: asyncio.Task[None]) -> None:
     except asyncio.CancelledError:
         pass
     except Exception as error:
-        _log.warning("a part of finding peers had ended", why=str(error) or type(error).__name__)
+        _log.warning("a way of finding peers had failed", why=str(error) or type(error).__name__)

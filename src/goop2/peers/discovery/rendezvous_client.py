@@ -175,7 +175,7 @@ def relay_addresses(content: bytes) -> list[PeerAddress]:
     try:
         said = decode(content, _SaidRelay)
     except InvalidJsonError as error:
-        raise ServerAwayError(f"what is said of the relay is nothing: {error}") from None
+        raise ServerAwayError(f"the answer about the relay is invalid: {error}") from None
     found = []
     for text in said.addrs[:ADDRESSES_MAX]:
         with contextlib.suppress(AddressError):

@@ -52,7 +52,7 @@ class RelayReservation:
                 lasts = await self._reserve(relay) if relay else NO_RELAY_SECONDS
             except (*AWAY, NetworkError) as error:
                 self._tell(())
-                _log.info("no place at a relay", server=self._server.url, why=str(error) or type(error).__name__)
+                _log.info("no reservation at a relay", server=self._server.url, why=str(error) or type(error).__name__)
                 wait = min(wait * 2, RETRY_MAX_SECONDS)
                 await asyncio.sleep(wait * random.uniform(0.5, 1))
                 continue

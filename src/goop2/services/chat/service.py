@@ -295,7 +295,7 @@ class ChatService:
         try:
             ids = await self._store.mark_shown([each.id for each in messages], SHOWN)
         except StorageError as error:
-            self._log.warning("nobody was told that a message is shown", cause=str(error))
+            self._log.warning("a read receipt was not sent", cause=str(error))
         else:
             if ids:
                 tell(messages[0].peer, ids)

@@ -291,7 +291,7 @@ class GroupService:
         joined = [storage.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
         invites = [storage.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
         if not self._database.is_open:
-            raise DatabaseFileError(f"the groups cannot be kept: {self.problem}")
+            raise DatabaseFileError(f"the groups cannot be saved: {self.problem}")
         # Shielded: cancelling the caller must not cancel the write.
         await asyncio.shield(self._database.run(lambda database: storage.write(database, hosted, joined, invites)))
         self._unsaved = self._changed
@@ -306,7 +306,7 @@ class GroupService:
             try:
                 await self.save()
             except StorageError as error:
-                self._log.warning("the groups cannot be kept", why=str(error))
+                self._log.warning("the groups cannot be saved", why=str(error))
             # Changes that come meanwhile are saved together.
             await asyncio.sleep(SAVE_SECONDS)
 

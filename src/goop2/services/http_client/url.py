@@ -139,7 +139,7 @@ def _port(text: str | None, scheme: str) -> int:
     port = int(text) if text else DEFAULT_PORTS[scheme]
     if 1 <= port <= HIGHEST_PORT:
         return port
-    raise BlockedError(f"port {port} is none from 1 to {HIGHEST_PORT}")
+    raise BlockedError(f"port {port} is not between 1 and {HIGHEST_PORT}")
 
 
 def _path(text: str) -> str:

@@ -110,4 +110,4 @@ def _number(value: Scalar) -> float:
     try:
         return float(_text(value))
     except ValueError:  # in a worker goop.listen.seek takes nothing else
-        raise WorkerProtocolError("goop.listen.seek of what is no number") from None
+        raise WorkerProtocolError("goop.listen.seek needs a number") from None
