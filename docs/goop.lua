@@ -4,10 +4,12 @@
 
 goop = {}
 
----@type { id: string, label: string }
+---@type { id: string, label: string, email: string }
 goop.peer = {}
 ---@type { id: string, label: string }
 goop.self = {}
+---@type table<string, any>
+goop.template = {}
 
 goop.json = {}
 
@@ -57,15 +59,15 @@ function goop.log.error(...) end
 
 goop.http = {}
 
----Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. Any status is a body, not an error.
----Returns: body, nil, {status, headers} | nil, error
+---Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. Any status is a body, not an error. With opts.full = true a third value is {status, headers}.
+---Returns: body, nil | nil, error
 ---@param url string
 ---@param opts? table
 ---@return any ...
 function goop.http.get(url, opts) end
 
 ---Like goop.http.get, sending body: a table as JSON, a string as it is.
----Returns: body, nil, {status, headers} | nil, error
+---Returns: body, nil | nil, error
 ---@param url string
 ---@param body string|table
 ---@param opts? table
@@ -263,10 +265,254 @@ function goop.listen.seek(seconds) end
 ---@return any ...
 function goop.listen.close() end
 
----The loaded chat commands, sorted, and their descriptions.
+goop.group = {}
+
+---Whether the caller is in the template group; the owner always is.
+---Returns: boolean
+---@return any ...
+function goop.group.is_member() end
+
+---The peer that hosts the template group.
+---Returns: peer id
+---@return any ...
+function goop.group.owner() end
+
+---Opens a group hosted here, with this peer in it as its owner. Failures of this function and the next ones are raised.
+---Returns: id
+---@param name string
+---@param type string
+---@param context? string
+---@param max? number|string
+---@return any ...
+function goop.group.create(name, type, context, max) end
+
+---Ends a group hosted here.
+---Returns: true
+---@param id string
+---@return any ...
+function goop.group.close(id) end
+
+---Sends a peer an invitation to a group hosted here.
+---Returns: true
+---@param id string
+---@param peer string
+---@return any ...
+function goop.group.add(id, peer) end
+
+---Removes a member.
+---Returns: true
+---@param id string
+---@param peer string
+---@return any ...
+function goop.group.remove(id, peer) end
+
+---Gives a member another role.
+---Returns: true
+---@param id string
+---@param peer string
+---@param role string
+---@return any ...
+function goop.group.set_role(id, peer, role) end
+
+---Sends a message to all members.
+---Returns: true
+---@param id string
+---@param payload any
+---@return any ...
+function goop.group.send(id, payload) end
+
+---{peer_id, role} of each member; none of an unknown group.
+---Returns: members
+---@param id string
+---@return any ...
+function goop.group.members(id) end
+
+---{id, name, group_type} of each group hosted here.
+---Returns: groups
+---@return any ...
+function goop.group.list() end
+
+---The types of groups that programs know.
+---Returns: names
+---@return any ...
+function goop.group.grouptypes() end
+
+goop.group.member = {}
+
+---The caller's role in the template group: "owner" for the owner, "" for who is not in it.
+---Returns: role
+---@return any ...
+function goop.group.member.role() end
+
+---The loaded chat commands, sorted, and their descriptions; data functions that define `handle(args)` are commands too.
 ---Returns: names, name → description
 ---@return any ...
 function goop.commands() end
+
+---A function that calls the one of actions that request.params.action names, with request.params, and gives what it gives: `call = goop.route{list = list, add = add}`.
+---Returns: function(request)
+---@param actions table
+---@return any ...
+function goop.route(actions) end
+
+---A function that calls fn when the caller is the owner of the site, and raises `only the site owner can do this` otherwise.
+---Returns: function
+---@param fn function
+---@return any ...
+function goop.owner(fn) end
+
+---@class goop.orm
+local orm = {}
+
+---Rows by where, args, order, limit, offset, fields. 1000 rows, 1 MB.
+---Returns: rows | nil, error
+---@param options? table
+---@return any ...
+function orm:find(options) end
+
+---The first row of find, or nil.
+---Returns: row or nil | nil, error
+---@param options? table
+---@return any ...
+function orm:find_one(options) end
+
+---The row with this _id; that there is none is an error.
+---Returns: row | nil, error
+---@param id number|string
+---@return any ...
+function orm:get(id) end
+
+---The first row in which the column has this value.
+---Returns: row or nil | nil, error
+---@param column string
+---@param value string|number|boolean|nil
+---@return any ...
+function orm:get_by(column, value) end
+
+---Rows in order of _id; without a limit, or 0, all.
+---Returns: rows | nil, error
+---@param limit? number|string
+---@return any ...
+function orm:list(limit) end
+
+---How many rows meet where and args; all without.
+---Returns: number | 0, error
+---@param options? table
+---@return any ...
+function orm:count(options) end
+
+---Whether a row meets where and args; an error reads as false.
+---Returns: boolean | false, error
+---@param options? table
+---@return any ...
+function orm:exists(options) end
+
+---One column of the rows by where, args, order, limit.
+---Returns: values | nil, error
+---@param column string
+---@param options? table
+---@return any ...
+function orm:pluck(column, options) end
+
+---The different values of a column, ascending, by where, args.
+---Returns: values | nil, error
+---@param column string
+---@param options? table
+---@return any ...
+function orm:distinct(column, options) end
+
+---The rows of SELECT expr, such as `COUNT(*) AS n`, by where, args, group_by.
+---Returns: rows | nil, error
+---@param expr string
+---@param options? table
+---@return any ...
+function orm:aggregate(expr, options) end
+
+---Adds a row owned by the caller.
+---Returns: id | nil, error
+---@param row table<string, string|number|boolean|nil>
+---@return any ...
+function orm:insert(row) end
+
+---Changes columns of a row.
+---Returns: true | false, error
+---@param id number|string
+---@param changes table<string, string|number|boolean|nil>
+---@return any ...
+function orm:update(id, changes) end
+
+---Removes a row.
+---Returns: true | false, error
+---@param id number|string
+---@return any ...
+function orm:delete(id) end
+
+---Changes columns of the rows that meet where and args, to values or to a goop.expr. Without where it is an error.
+---Returns: changed rows | 0, error
+---@param changes table<string, any>
+---@param options? table
+---@return any ...
+function orm:update_where(changes, options) end
+
+---Removes the rows that meet where and args; where is needed.
+---Returns: removed rows | 0, error
+---@param options? table
+---@return any ...
+function orm:delete_where(options) end
+
+---Changes the first row with the same value in key_column, or inserts it. An existing row keeps its owner.
+---Returns: id | nil, error
+---@param key_column string
+---@param row table<string, string|number|boolean|nil>
+---@return any ...
+function orm:upsert(key_column, row) end
+
+---Inserts rows when the table is empty; gives how many went in. Rows that fail are passed over.
+---Returns: number | 0, error
+---@param rows table
+---@return any ...
+function orm:seed(rows) end
+
+---Whether the row could be inserted.
+---Returns: true | false, error
+---@param row table<string, string|number|boolean|nil>
+---@return any ...
+function orm:validate(row) end
+
+---A typed table as an object: name, system_key, context, columns, access, and methods called with a colon.
+---Returns: handle | nil, error
+---@param table string
+---@return goop.orm|nil, string|nil
+function goop.orm(table) end
+
+---An SQL expression as a value of update_where, such as `position + 1`: columns of the row, constants and functions, no sub-select. Its text is the script's own: join only numbers into it, never what a caller sent as text.
+---Returns: marker
+---@param sql string
+---@return any ...
+function goop.expr(sql) end
+
+---@class goop.config
+local config = {}
+
+---Stores one value; a table of pairs stores text.
+---Returns: true | nil, error
+---@param key string
+---@param value? string|number|boolean|nil
+---@return any ...
+function config:set(key, value) end
+
+---Stores several columns of a single row.
+---Returns: true | nil, error
+---@param row table<string, string|number|boolean|nil>
+---@return any ...
+function config:save(row) end
+
+---Settings kept in a typed table: one of the columns key and value, or the newest row of any other. `config.NAME` is the stored value, else the default.
+---Returns: config | nil, error
+---@param table string
+---@param defaults? table
+---@return goop.config|nil, string|nil
+function goop.config(table, defaults) end
 
 ---Stands for JSON's null.
 goop.json.null = {}

@@ -28,12 +28,14 @@ from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine
-from goop2.scripting.invocation import Invocation, PeerOperation
+from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import open_chat
+from goop2.services.groups.closing import telling_scripts
+from goop2.services.groups.script_operations import GroupOperations
 from goop2.services.groups.service import open_groups
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
@@ -82,9 +84,9 @@ async def open_peer(
     private = not settings.storage.group_readable
     mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
-    this = load_or_create(folder)
+    this = load_or_create(folder, settings.identity.key_file)
     script_dir = settings.script_dir(folder)
-    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir])
+    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
     # More come as parts open; the pool looks at each call.
     operations: dict[str, PeerOperation] = {"site.read": site_read(files), **_http(settings, world)}
     quota = quota_of(folder / FILE, settings.storage.max_mb)
@@ -115,7 +117,9 @@ async def open_peer(
         store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
         chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
         grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
-        tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.is_member, health.for_callers))
+        owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
+        await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
+        tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, database)))
         rest = api.Api(files, tables)
@@ -124,6 +128,7 @@ async def open_peer(
         sessions = listen_operations(listening)
         operations |= {
             "commands": _commands(catalog),
+            **GroupOperations(grouping).by_name,
             api.OPERATION: rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
@@ -133,6 +138,7 @@ async def open_peer(
             await asyncio.to_thread(rest.problem),
             *_not_kept(chat.problem, grouping.problem),
             health.size(),
+            loaded.notice,
         )
         yield Peer(
             folder=folder,

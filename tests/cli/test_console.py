@@ -14,7 +14,9 @@ def test_it_prints_the_addresses_of_a_running_peer(tmp_path: Path) -> None:
     with running(tmp_path / "peer", "Ann"):
         line = goop2("console", tmp_path / "peer").stdout
         found = json.loads(goop2("console", tmp_path / "peer", "--json").stdout)
-    form = r"console: (http://127\.0\.0\.1:\d+/#token=[\w-]{43})  site: (http://k51\w+\.localhost:\d+/\?goop2-code=[\w-]{22})\n"
+    form = (
+        r"console: (http://127\.0\.0\.1:\d+/#token=[\w-]{43})  site: (http://k51\w+\.localhost:\d+/p/12D3\w{48}/\?goop2-code=[\w-]{22})\n"
+    )
     match = re.fullmatch(form, line)
     assert match is not None
     assert found["console"] == match[1]

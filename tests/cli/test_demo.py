@@ -13,7 +13,7 @@ from tests.cli.command import PROMPT, Terminal, goop2
 EXCHANGE = "> !hello Alice\nHello, Alice!\n"
 END_SECONDS = 5.0
 """A third of a second on a machine that is free."""
-SITE = re.compile(r"site: http://(k[0-9a-z]{61}\.localhost):(\d+)/")
+SITE = re.compile(r"site: http://(k[0-9a-z]{61}\.localhost):(\d+)/p/12D3\w{48}/")
 
 
 def test_without_a_terminal_it_shows_one_exchange_and_answers_what_comes(tmp_path: Path) -> None:
@@ -107,4 +107,4 @@ def test_the_browser_is_opened_on_the_front_page_unless_it_is_not_wanted(tmp_pat
             terminal.type("\x04")
             assert terminal.ended() == 0
         assert len(opened.read_text().split() if opened.exists() else []) == expected
-    assert re.fullmatch(r"http://k[0-9a-z]{61}\.localhost:\d+/\n", opened.read_text())
+    assert re.fullmatch(r"http://k[0-9a-z]{61}\.localhost:\d+/p/12D3\w{48}/\n", opened.read_text())

@@ -213,6 +213,18 @@ def test_warnings_do_not_fail_a_check(folder: Path, save: Save) -> None:
     assert done.returncode == 0
 
 
+def test_names_that_goop_does_not_have_are_warnings_of_a_check(folder: Path, save: Save) -> None:
+    save("functions/board", "local cards = goop.orm('cards')\nfunction call() return goop.omr, goop.route, goop.config end")
+    save("odd", "function handle()\n  return goop.db.query('SELECT 1')\nend")
+    done = goop2("lua", "check", folder)
+    assert done.stdout.splitlines() == [
+        "site/lua/odd.lua:2: goop.db.query is for data functions alone: in a chat command it is nil (warning)",
+        "site/lua/functions/board.lua:2: goop.omr is not known here; goop.orm is (warning)",
+    ]
+    assert (done.stderr, done.returncode) == ("6 scripts, all good\n", 0)
+    assert len(json.loads(goop2("lua", "check", folder, "--json").stdout)["warnings"]) == 2
+
+
 def test_check_as_json(folder: Path, save: Save) -> None:
     save("bad", "x = = 1")
     done = goop2("lua", "check", folder, "--json")

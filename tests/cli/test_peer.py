@@ -18,7 +18,9 @@ from tests.cli.command import Terminal, goop2, on_any_port, start
 
 END_SECONDS = 5.0
 """A third of a second on a machine that is free."""
-LINE = re.compile(r"(.+) is up  console: (http://127\.0\.0\.1:(\d+))/#token=([\w-]{43})  site: http://(k[0-9a-z]{61}\.localhost):\3/\n")
+LINE = re.compile(
+    r"(.+) is up  console: (http://127\.0\.0\.1:(\d+))/#token=([\w-]{43})  site: http://(k[0-9a-z]{61}\.localhost):\3/p/12D3\w{48}/\n"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,7 @@ def test_what_would_not_start_is_not_saved(folder: Path, changes: dict[str, obje
     assert sorted(path.name for path in folder.iterdir()) == ["goop.json"]
 
 
-@pytest.mark.parametrize("path", ["lua.nosuch", "identity.key_file", "lua", "zebra.x"])
+@pytest.mark.parametrize("path", ["lua.nosuch", "identity.nosuch", "lua", "zebra.x"])
 def test_only_settings_are_changed(folder: Path, path: str) -> None:
     with pytest.raises(UnknownSettingError):
         save(folder, {path: 1}, show(folder).version, {})

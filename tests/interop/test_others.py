@@ -155,8 +155,8 @@ async def test_our_functions(met: Met) -> None:
 
 async def test_our_tables_under_their_policies(met: Met) -> None:
     (table,) = (await met.data(op="tables"))["data"]
-    assert (table["name"], sorted(table)) == ("posts", ["created_at", "insert_policy", "name"])
-    columns = (await met.data(op="describe", table="posts"))["data"]
+    assert (table["name"], sorted(table)) == ("posts", ["created_at", "insert_policy", "mode", "name"])
+    columns = (await met.data(op="describe", table="posts"))["data"]["columns"]
     assert sorted(columns[0]) == ["cid", "default", "name", "not_null", "pk", "type"]
     inserted = (await met.data(op="insert", table="posts", data={"body": "from afar"}))["data"]
     assert inserted["status"] == "inserted"

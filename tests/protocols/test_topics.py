@@ -70,7 +70,7 @@ EVENTS: list[tuple[str, bytes, Event]] = [
     ("group:g:error", b'{"code":"full"}', Group("g", "error", GroupErrorPayload("full"))),
     ("group:g:dance", b"{}", Other("group:g:dance")),
     ("group::msg", b"{}", Other("group::msg")),
-    ("weather", b"{}", Other("weather")),
+    ("weather", b"{}", Other("weather", b"{}")),
 ]
 
 

@@ -25,6 +25,7 @@ local function globals()
 end
 
 local function told(value)
+  if type(value) == "string" and value:find("^" .. ("%x"):rep(16) .. "$") then return "(an id)" end -- of a group
   return type(value) == "string" and value or type(value)
 end
 

@@ -174,7 +174,7 @@ async def test_pages_and_files_answer_as_recorded(recorded: Recorded) -> None:
             recording[f"{who}: {path.replace(peer, 'SELF')}"] = await ask(port, "GET", path, host)
         for method in ("HEAD", "POST", "PUT"):
             recording[f"{who}: {method} /"] = await ask(port, method, "/", host, b"" if method != "HEAD" else None)
-    recording["owner: range"] = await ask(port, "GET", "/", recorded.up.site, Range="bytes=0-3")
+    recording["owner: range"] = await ask(port, "GET", f"/p/{peer}/", recorded.up.site, Range="bytes=0-3")
     compare("http-pages.json", compacted(recording))
 
 

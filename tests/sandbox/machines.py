@@ -36,6 +36,7 @@ class Ran:
     code: str
     payload: bytes
     lines: tuple[tuple[str, str], ...]
+    traceback: str = ""
 
     @property
     def text(self) -> str:
@@ -61,7 +62,8 @@ def run(
     vm = VirtualMachine(flavour_named(flavour), HostCalls(sent.append, reply, COMMANDS), memory_bytes)
     bytecode = vm.compile("hello", source.encode() if isinstance(source, str) else source)
     outcome = vm.run(kind, "hello", bytecode, argument, ("them", "Them"), ("us", "Us"))
-    return Ran(outcome.code, outcome.payload, tuple((line.level, line.text) for line in sent if isinstance(line, Log)))
+    lines = tuple((line.level, line.text) for line in sent if isinstance(line, Log))
+    return Ran(outcome.code, outcome.payload, lines, outcome.traceback)
 
 
 def reply_of(flavour: str, body: str) -> str:

@@ -13,7 +13,7 @@ from tests.started import Started
 from goop2.sandbox.messages import Setup
 
 PATIENCE_SECONDS = 20.0
-SETUP = Setup(flavour="luajit21", declarations="", self_id="p", self_label="p", memory_bytes=10_000_000, operations=())
+SETUP = Setup(flavour="luajit21", declarations={}, self_id="p", self_label="p", memory_bytes=10_000_000, operations=())
 
 
 def test_a_peer_that_ends_with_an_answer_unread_leaves_no_traceback() -> None:

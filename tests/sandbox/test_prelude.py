@@ -133,6 +133,14 @@ CONFORMANCE = {
         "local co = coroutine.wrap(function() coroutine.yield(1) return 2 end) return co() + co()",
         "3",
     ),
+    "no script knows that it runs in a coroutine": (
+        "return tostring(coroutine.running()) .. select(2, pcall(function() coroutine.yield() end))",
+        "nilhello:1: attempt to yield from outside a coroutine",
+    ),
+    "a coroutine of the script knows itself": (
+        "local co co = coroutine.create(function() return coroutine.running() == co end) return tostring(select(2, coroutine.resume(co)))",
+        "true",
+    ),
     "goop.json.null says what it is": ("return goop.json.null", "null"),
     "goop.json.null refuses new keys": (
         "return select(2, pcall(function() goop.json.null.x = 1 end))",
@@ -331,14 +339,28 @@ def test_what_a_script_itself_says_of_memory_is_its_own_error(flavour: str, mess
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("command", "commands http json kv listen log peer self"),
-        ("function", "commands db http json kv listen log peer schema self site"),
+        ("command", "commands expr group http json kv listen log owner peer route self template"),
+        ("function", "commands config db expr group http json kv listen log orm owner peer route schema self site template"),
     ],
 )
 def test_who_walks_through_goop_sees_all_of_it(flavour: str, kind: str, names: str) -> None:
     body = "local names = {} for name in pairs(goop) do names[#names + 1] = name end table.sort(names) return table.concat(names, ' ')"
     source = f"function handle() {body} end function call() return handle() end"
     assert run(flavour, source, b"{}", kind).text.strip('"') == names
+
+
+MEMBERS = {
+    "a member is the same each time": ("local first = goop.kv return rawequal(first, goop.kv) and first.get == goop.kv.get", "true"),
+    "there is none of another name": ("return tostring(goop.nope) .. tostring(goop[1]) .. tostring(goop[goop])", "nilnilnil"),
+    "what a script puts there stays": ("goop.kv = 'mine' for _ in pairs(goop) do end return goop.kv", "mine"),
+    "what a script took away stays away": ("local _ = goop.kv goop.kv = nil return tostring(goop.kv)", "nil"),
+    "values beside functions": ("return tostring(goop.json.null) .. goop.group.member.id", "nullthem"),
+}
+
+
+@pytest.mark.parametrize(("body", "reply"), MEMBERS.values(), ids=MEMBERS)
+def test_members_of_the_goop_table_are_made_when_they_are_asked_for(flavour: str, body: str, reply: str) -> None:
+    assert run(flavour, f"function handle() local found = (function() {body} end)() return tostring(found) end").text == reply
 
 
 @pytest.mark.parametrize(("value", "shown"), [("nil", "nil"), ("5", "number"), ("print", "function")])

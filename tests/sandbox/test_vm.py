@@ -54,6 +54,25 @@ def test_an_error_names_script_and_line_and_stays_short(flavour: str, body: str)
     assert ran.text.replace("[goop]", "") == ERRORS[body]
 
 
+ENDLESS = {
+    "one function": "local function f(n) return 1 + f(n + 1) end return f(1)",
+    "two functions": "local g local function f(n) return 1 + g(n) end function g(n) return 1 + f(n) end return f(1)",
+    "with any number of arguments": "local function f(...) return 1 + f(...) end return f(1, 2)",
+    "with a table a call": "local function f(t) local u = {t} local x = f(u) return x end return f({})",
+    "in a loop": "local function f(n) for i = 1, 3 do f(n + i) end return n end return f(1)",
+    "through __index": "local t = setmetatable({}, {__index = function(t, key) return t[key + 1] + 1 end}) return t[1]",
+}
+
+
+@pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS)
+def test_an_endless_recursion_has_its_place_and_its_trace_every_time(flavour: str, body: str) -> None:
+    calls_of_c = flavour == "lua51" and "__index" in body  # plain Lua counts them apart
+    for _ in range(10):  # what LuaJIT compiles differs from VM to VM
+        ran = run(flavour, f"function handle()\n{body}\nend")
+        assert (ran.code, ran.text) == ("script_error", f"hello:2: {'C ' if calls_of_c else ''}stack overflow")
+        assert ran.traceback.startswith("hello:2: in function ")
+
+
 def test_an_error_that_is_not_utf8_crosses_as_bytes(flavour: str) -> None:
     assert run(flavour, "function handle() error('\\255', 0) end").payload == b"\xff"
 
@@ -193,6 +212,19 @@ def test_a_host_answer_into_a_full_vm_is_a_memory_error_and_the_worker_goes_on(f
 def test_a_goop_table_that_could_not_be_filled_for_want_of_memory_says_so_every_time(flavour: str) -> None:
     body = f"local function ask() return goop.json.encode(1) end {FILL} pcall(ask) ask()"
     assert run(flavour, f"function handle() {body} end").code == "memory"
+
+
+def test_parts_that_come_with_a_script_are_not_asked_for(flavour: str) -> None:
+    source = b"function call(request) return {request.params.x, goop.json.encode(request.params)} end"
+
+    def ran(parts: tuple[bytes, ...]) -> tuple[bytes, list[bytes]]:
+        machine = VirtualMachine(flavour_named(flavour), HostCalls(list[object]().append, lambda: NO_ANSWER, ()), MEMORY_BYTES)
+        outcome = machine.run("function", "f", machine.compile("f", source), b'{"x": 5}', ("them", "Them"), ("us", "Us"), parts=parts)
+        return outcome.payload, machine.asked_parts
+
+    payload, asked = ran(())
+    assert set(asked) >= {b"codec", b"calls", b"vm_functions"}
+    assert ran(tuple(asked)) == (payload, [])
 
 
 def test_nothing_that_reaches_a_script_is_of_the_host(flavour: str) -> None:

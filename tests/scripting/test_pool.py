@@ -538,7 +538,8 @@ async def test_a_command_cannot_ask_the_peer_for_what_data_functions_alone_have(
         asked.append("site.read")
         return ok(b"secret")
 
-    setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=stubs(FUNCTIONS).replace("not is_command", "true"))
+    declarations = {name: expression.replace("not is_command", "true") for name, expression in stubs(FUNCTIONS).items()}
+    setup = msgspec.structs.replace(setup_of(operations=("site.read",)), declarations=declarations)
     async with open_pool(InvocationLimits(workers=1), setup, {"site.read": read}) as pool:
         outcome = await pool.run(invocation_of("function handle() return goop.site.read('x') end"))
         assert (outcome.code is ErrorCode.OK, asked) == (False, [])

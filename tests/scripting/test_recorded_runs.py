@@ -99,9 +99,11 @@ async def test_a_host_call_has_its_statement_rows_and_scans(tmp_path: Path) -> N
         assert (create.operation, create.detail, create.scanned) == ("schema.create", "t", 0)
         assert (insert.operation, insert.rows) == ("db.exec", 100)
         assert (query.operation, query.detail, query.rows) == ("db.query", "SELECT * FROM t WHERE n > ?", 10)
+        assert query.scanned is not None
         assert 90 <= query.scanned <= 110
         assert (get.operation, get.detail, get.rows, get.scanned) == ("schema.get", "t", 1, 0)
         assert (find.operation, find.detail, find.rows) == ("schema.find", "t", 10)
+        assert find.scanned is not None
         assert 90 <= find.scanned <= 110
 
 

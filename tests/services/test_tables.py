@@ -39,7 +39,7 @@ async def tables(tmp_path: Path) -> AsyncIterator[Tables]:
     for points in range(12):
         typed.insert("posts", {"body": f"post {points}", "points": points}, Owner("owner-id"))
     typed.insert("posts", {"points": 2**53 + 1, "raw": b"\x00\xff"}, Owner("alice-id"))
-    tables = Tables(tmp_path / "data.db", {"alice-id"}.__contains__)
+    tables = Tables(tmp_path / "data.db", lambda peer: {"group": "" if peer == "alice-id" else None})
     await tables.open()
     yield tables
     await tables.close()
@@ -65,8 +65,8 @@ async def test_the_policy_is_the_callers(tables: Tables) -> None:
     ]
     assert await ask(tables, "update", ALICE, table="posts", id=1, data=data) == "not_found"
     assert await ask(tables, "update", ALICE, table="posts", id=14, data=data) == {"status": "updated"}
-    assert [await ask(tables, "count", caller, table="diary") for caller in (BOB, OWNER)] == ["not_found", 0]
-    assert [await ask(tables, "count", caller, table="club") for caller in (BOB, ALICE)] == ["forbidden", 0]
+    assert [await ask(tables, "count", caller, table="diary") for caller in (BOB, OWNER)] == ["not_found", {"count": 0}]
+    assert [await ask(tables, "count", caller, table="club") for caller in (BOB, ALICE)] == ["forbidden", {"count": 0}]
     assert await ask(tables, "delete-table", ALICE, table="posts") == "forbidden"
     assert await ask(tables, "nosuch", OWNER) == "bad_request"
 
@@ -92,7 +92,7 @@ async def test_a_query_that_takes_long_is_ended_and_the_owner_does_not_wait_for_
     begun = time.monotonic()
     slow = asyncio.create_task(tables.perform("query", BOB, {"table": "posts", "where": SLOW}))
     await asyncio.sleep(0.05)
-    assert await ask(tables, "count", OWNER, table="posts") == 13
+    assert await ask(tables, "count", OWNER, table="posts") == {"count": 13}
     assert not slow.done()
     outcome = await slow
     assert isinstance(outcome, Failure)
@@ -130,7 +130,7 @@ async def test_a_crowd_nobody_knows_with_slow_queries_keeps_nobody_waiting_beyon
     ]
     await asyncio.sleep(0.05)
     begun = time.monotonic()
-    assert await ask(tables, "count", BOB, table="posts") == 13
+    assert await ask(tables, "count", BOB, table="posts") == {"count": 13}
     assert time.monotonic() - begun < STRANGER_SECONDS
     outcomes = await asyncio.gather(*crowd)
     assert CROWDED in outcomes
@@ -147,7 +147,7 @@ async def test_more_than_may_wait_are_turned_away_at_once(tables: Tables) -> Non
 async def test_an_operation_past_its_time_is_not_done(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.services.tables.STRANGER_SECONDS", -1.0)
     assert await tables.perform("insert", ALICE, {"table": "posts", "data": {"body": "late"}}) == LATE
-    assert await ask(tables, "count", OWNER, table="posts") == 13
+    assert await ask(tables, "count", OWNER, table="posts") == {"count": 13}
 
 
 async def test_who_waits_at_the_end_is_told(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ def access(database: Database) -> TableAccess:
 
 
 def test_they_are_among_the_columns_and_in_the_rows(access: TableAccess) -> None:
-    described = access.perform("describe", BOB, {"table": "old"})
-    assert isinstance(described, list)
+    answer = access.perform("describe", BOB, {"table": "old"})
+    assert isinstance(answer, dict)
+    described = answer["columns"]
     assert [column["name"] for column in described] == COLUMNS
     assert [column["name"] for column in described if column.get("computed")] == ["size", "loud"]
     for condition in ("", "size = 3"):

@@ -47,11 +47,3 @@ def test_a_column_that_was_dropped_is_said(database: Database, typed: TypedTable
     database.rows("ALTER TABLE scores DROP COLUMN points")
     (warning,) = check(database)
     assert "the typed table scores has no column points, though it is registered with it" in warning
-
-
-def test_roles_of_a_table_that_came_with_a_folder_are_said(database: Database, typed: TypedTables) -> None:
-    assert typed.is_there("scores")
-    database.rows("UPDATE _orm_schemas SET schema_json = json_set(schema_json, '$.roles', json('{\"editor\": {\"insert\": true}}'))")
-    (warning,) = check(database)
-    assert "the table scores has roles; roles are not obeyed" in warning
-    assert typed.table("scores").policies["insert"] == "owner"

@@ -31,7 +31,7 @@ def names(database: Database) -> list[object]:
 
 
 def policies(database: Database, table: str = "posts") -> dict[str, str]:
-    return dict(TypedTables(database).table(table).policies)
+    return dict(TypedTables(database).table(table).access)
 
 
 def test_a_missing_table_is_made_as_its_file_says(database: Database, tmp_path: Path) -> None:
@@ -266,24 +266,13 @@ def test_a_key_of_a_newer_program_is_named_and_changes_nothing(database: Databas
     assert policies(database)["read"] == "open"
 
 
-@pytest.mark.parametrize(
-    ("declared", "obeyed"),
-    [
-        ({"insert": "open", "update": "group", "delete": "local"}, {"insert": "owner", "update": "owner", "delete": "local"}),
-        ({}, {"insert": "owner", "update": "owner", "delete": "owner"}),
-    ],
-)
-def test_roles_are_kept_and_until_they_are_obeyed_writing_is_the_owners(
-    database: Database, tmp_path: Path, declared: dict[str, str], obeyed: dict[str, str]
-) -> None:
+def test_roles_are_kept_with_the_policies_as_declared(database: Database, tmp_path: Path) -> None:
     roles = {"editor": {"read": True, "insert": True, "update": False, "delete": False}}
-    save(tmp_path, {**POSTS, "access": {"read": "group", **declared}, "roles": roles})
-    (warning,) = apply_files(database, tmp_path)
-    assert "roles are not obeyed by this version" in warning
-    assert policies(database) == {"read": "group", **obeyed}
-    document = json.loads(str(database.scalar("SELECT schema_json FROM _orm_schemas")))
-    assert document["roles"] == roles
-    assert document["access"].get("insert") == declared.get("insert", "owner")
+    save(tmp_path, {**POSTS, "access": {"read": "group", "insert": "group"}, "roles": roles})
+    assert apply_files(database, tmp_path) == []
+    assert policies(database) == {"read": "group", "insert": "group", "update": "owner", "delete": "owner"}
+    assert json.loads(str(database.scalar("SELECT schema_json FROM _orm_schemas")))["roles"] == roles
+    assert TypedTables(database).table("posts").rights == roles
 
 
 def test_warnings_have_an_end(database: Database, tmp_path: Path) -> None:

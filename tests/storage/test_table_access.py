@@ -69,7 +69,7 @@ def test_hostile_sql_shows_nothing_of_others_and_changes_nothing(access: TableAc
         answer = ask(access, BOB, operation, table="notes", column="body", **{key: text})
         rows = answer if isinstance(answer, list) else []
         assert rows == [] or operation == "distinct", answer
-        assert answer in ([], 0, False, None) or isinstance(answer, str), answer
+        assert answer in ([], {"count": 0}, {"exists": False}, None) or isinstance(answer, str), answer
         assert SECRET not in json.dumps(answer)
     answer = ask(access, ALICE, "query", table="notes", **{key: text})
     assert isinstance(answer, str) or [row["_owner"] for row in answer] in ([], ["alice-id"])  # type: ignore[attr-defined]
@@ -115,7 +115,9 @@ def test_a_column_is_the_name_of_one_or_refused(access: TableAccess, name: objec
     ],
 )
 def test_a_table_that_is_not_for_strangers_is_not_there(access: TableAccess, name: object) -> None:
-    for operation in ("query", "count", "describe", "orm-schema", "insert", "update", "delete"):
+    # Without a table, orm-schema is asked for those of all (network.md, "Data answers at its newest state").
+    schema = ("orm-schema",) if name else ()
+    for operation in ("query", "count", "describe", *schema, "insert", "update", "delete"):
         with pytest.raises(AccessError, match="there is no table") as refused:
             access.perform(operation, BOB, {"table": name, "data": {"body": "x"}, "id": 1})
         assert refused.value.code == "not_found"
@@ -262,7 +264,7 @@ def test_a_table_whose_declaration_is_damaged_is_the_owners_and_in_nobodys_way(a
     assert [table["name"] for table in ask(access, BOB, "tables")] == ["notes"]  # type: ignore[attr-defined]
     assert ask(access, BOB, "query", table="posts") == 'there is no table "posts"'
     assert [table["name"] for table in ask(access, OWNER, "tables")] == ["diary", "notes", "posts", "unregistered"]  # type: ignore[attr-defined]
-    assert ask(access, OWNER, "count", table="posts") == 3
+    assert ask(access, OWNER, "count", table="posts") == {"count": 3}
     damaged = '_orm_schemas, table "posts": schema_json is not JSON'
     for operation in ("insert", "update", "update-where", "upsert", "orm-schema"):
         assert ask(access, OWNER, operation, table="posts", id=1, where="1", key_col="body", data={"body": "x"}) == damaged
@@ -309,13 +311,13 @@ def test_a_trigger_that_came_with_the_folder_cannot_carry_rows_out(access: Table
     database.rows("CREATE TRIGGER steal AFTER INSERT ON posts BEGIN UPDATE posts SET body = (SELECT content FROM _chat_messages); END")
     assert "may not read the table _chat_messages" in str(ask(access, OWNER, "insert", table="posts", data={"body": "b"}))
     assert ask(access, BOB, "insert", table="posts", data={"body": "b"}) == "a trigger of the table does what is refused to it"
-    assert ask(access, BOB, "count", table="posts") == 3
+    assert ask(access, BOB, "count", table="posts") == {"count": 3}
 
 
 def test_a_filter_of_the_site_holds_whatever_the_caller_adds(access: TableAccess) -> None:
     rows = access.perform("pluck", BOB, {"table": "posts", "column": "points", "where": "1) OR (1"}, condition="points < 3")
     assert rows == [1, 2]
-    assert access.perform("count", BOB, {"table": "posts"}, condition="_id > 2") == 1
+    assert access.perform("count", BOB, {"table": "posts"}, condition="_id > 2") == {"count": 1}
     with pytest.raises(AccessError, match="no such table"):
         access.perform("count", BOB, {"table": "posts", "where": "(SELECT count(*) FROM main.posts) = 3"}, condition="_id > 2")
     stolen = "SELECT _id, _owner, '', '', '', content, 7 FROM leak, (SELECT '' AS _owner, 1 AS _id)"
@@ -354,10 +356,11 @@ def test_changes_of_many_rows_are_the_owners_alone(access: TableAccess, database
 
 def test_the_owner_changes_rows_by_where(access: TableAccess, database: Database) -> None:
     changed = ask(access, OWNER, "update-where", table="posts", where="points > ?", args=[1], data={"body": "late"})
-    assert changed == {"status": "updated", "count": 2}
+    assert changed == {"status": "updated", "count": 2, "affected": 2}
     assert ask(access, OWNER, "delete-where", table="posts", where="body = ? -- all of them", args=["late"]) == {
         "status": "deleted",
         "count": 2,
+        "affected": 2,
     }
     assert database.rows("SELECT points FROM posts") == [(1,)]
     assert "where is missing" in str(ask(access, OWNER, "delete-where", table="posts"))
@@ -369,10 +372,10 @@ def test_the_owner_changes_rows_by_where(access: TableAccess, database: Database
 
 def test_upsert_changes_the_row_or_adds_it(access: TableAccess, database: Database) -> None:
     assert ask(access, OWNER, "upsert", table="posts", key_col="body", data={"body": "post 2", "points": 20}) == {
-        "status": "updated",
+        "status": "ok",
         "id": 2,
     }
-    assert ask(access, OWNER, "upsert", table="posts", key_col="body", data={"body": "new", "points": 9}) == {"status": "inserted", "id": 4}
+    assert ask(access, OWNER, "upsert", table="posts", key_col="body", data={"body": "new", "points": 9}) == {"status": "ok", "id": 4}
     assert database.rows("SELECT points FROM posts ORDER BY _id") == [(1,), (20,), (3,), (9,)]
     assert "data has no points" in str(ask(access, OWNER, "upsert", table="posts", key_col="points", data={"body": "x"}))
     database.rows("UPDATE posts SET points = 5")
@@ -380,10 +383,16 @@ def test_upsert_changes_the_row_or_adds_it(access: TableAccess, database: Databa
 
 
 def test_a_visitors_role_says_which_rows_are_theirs(access: TableAccess) -> None:
-    assert ask(access, BOB, "role", table="notes") == {"role": "visitor", "read": "own", "insert": "all", "update": "own", "delete": "own"}
-    assert ask(access, ALICE, "role", table="posts") == {"role": "member", "read": "all", "insert": "all", "update": "own", "delete": "own"}
+    nobody, own = {"role": "", "permissions": None}, {"read": "all", "insert": "all", "update": "own", "delete": "own"}
+    assert ask(access, BOB, "role", table="notes") == {**nobody, **own, "read": "own"}
+    assert ask(access, ALICE, "role", table="posts") == {**nobody, **own}
     everything = dict.fromkeys(("read", "insert", "update", "delete"), "all")
-    assert ask(access, OWNER, "role", table="diary") == {"role": "owner", **everything, "policies": dict.fromkeys(everything, "local")}
+    assert ask(access, OWNER, "role", table="diary") == {
+        "role": "owner",
+        "permissions": None,
+        **everything,
+        "policies": dict.fromkeys(everything, "local"),
+    }
     assert ask(access, BOB, "role", table="diary") == 'there is no table "diary"'
 
 
@@ -426,7 +435,7 @@ def test_bytes_are_base64_on_their_way_in_and_out(database: Database) -> None:
     ask(access, BOB, "insert", table="files", data={"raw": "AP8="})
     ask(access, BOB, "update", table="files", id=1, data={"raw": "/w=="})
     assert ask(access, BOB, "pluck", table="files", column="raw") == ["/w=="]
-    assert ask(access, OWNER, "upsert", table="files", key_col="raw", data={"raw": "/w=="}) == {"status": "updated", "id": 1}
+    assert ask(access, OWNER, "upsert", table="files", key_col="raw", data={"raw": "/w=="}) == {"status": "ok", "id": 1}
     assert database.rows("SELECT typeof(raw), hex(raw) FROM files") == [("blob", "FF")]
     assert ask(access, BOB, "insert", table="files", data={"raw": "ä"}) == 'files.raw takes bytes in base64, not "ä"'
     assert "takes bytes in base64" in str(ask(access, BOB, "insert", table="files", data={"raw": "AP 8="}))
@@ -446,7 +455,7 @@ def test_no_error_tells_a_table_that_is_hidden_from_one_that_is_not(access: Tabl
 
 def test_a_query_reads_its_table_once_even_where_all_of_it_is_open(access: TableAccess) -> None:
     """Else a stranger could join it with itself, again and again."""
-    assert ask(access, BOB, "count", table="posts") == 3
+    assert ask(access, BOB, "count", table="posts") == {"count": 3}
     assert isinstance(ask(access, BOB, "query", table="posts", where="(SELECT sum(a.points) FROM main.posts a, main.posts b) > 0"), str)
 
 

@@ -63,6 +63,11 @@ class Served:
         return urlsplit(self.web.site).netloc
 
     @property
+    def front(self) -> str:
+        """Path of the front page."""
+        return f"/p/{self.peer.identity.peer_id}/"
+
+    @property
     def console(self) -> str:
         """Host of the console."""
         return urlsplit(self.web.console).netloc

@@ -14,6 +14,7 @@ from tests.web.served import Answer, Served, exchange, served
 
 from goop2.scripting.outcomes import QUEUE_FULL
 from goop2.services.tables import BUSY
+from goop2.web.http.peer_host import host_label
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,8 +68,9 @@ async def test_a_page_elsewhere_loads_nothing_whatever_way(up: Served, site: str
 
 
 async def test_a_link_from_elsewhere_leads_to_the_site(up: Served) -> None:
-    answer = await up.ask("/", sec_fetch_site="cross-site", sec_fetch_mode="navigate", sec_fetch_dest="document")
-    assert answer.status == 200
+    for path, status in (("/", 302), (up.front, 200)):
+        answer = await up.ask(path, sec_fetch_site="cross-site", sec_fetch_mode="navigate", sec_fetch_dest="document")
+        assert answer.status == status
 
 
 async def test_the_own_page_calls_with_its_origin(up: Served) -> None:
@@ -83,11 +85,31 @@ async def test_two_hosts_in_one_request_are_refused(up: Served) -> None:
 
 async def test_a_site_is_the_same_under_its_peers_path(up: Served) -> None:
     own = up.peer.identity.peer_id
-    assert (await up.ask(f"/p/{own}/")).body == (await up.ask("/")).body
+    assert (await up.ask(f"/p/{own}/")).body == (await up.ask("/index.html")).body
     assert (await up.ask(f"/p/{own}/index.html")).status == 200
     bare = await up.ask(f"/p/{own}")
     assert (bare.status, bare.headers["location"]) == (308, f"/p/{own}/")
     assert (await up.ask(f"/p/{OTHER}/")).status == 403
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_the_root_of_a_site_leads_to_its_peers_path(up: Served, method: str) -> None:
+    other = f"{host_label(OTHER)}.localhost:{up.port}"
+    for host, peer_id in ((up.site, up.peer.identity.peer_id), (up.visitor("ann"), up.peer.identity.peer_id), (other, OTHER)):
+        for query in ("", "?slug=a%20b&x=1"):
+            answer = await up.ask(f"/{query}", host=host, method=method)
+            assert (answer.status, answer.headers["location"]) == (302, f"/p/{peer_id}/{query}")
+            assert answer.headers["cache-control"] == "no-store"
+    assert (await up.ask("/", method="POST")).status == 405
+
+
+async def test_every_link_to_the_own_site_has_its_peers_path(up: Served) -> None:
+    own = up.peer.identity.peer_id
+    assert urlsplit(up.web.site).path == urlsplit(up.web.browser_addresses()["site"]).path == f"/p/{own}/"
+    assert urlsplit((await up.ask("/as/ann/", host=up.console)).headers["location"]).path == f"/p/{own}/"
+    home = (await up.ask("/api/console/home", host=up.console, authorization=f"Bearer {up.web.token.text}")).json
+    assert home["site"] == f"http://{up.site}/p/{own}/"
+    assert home["visitor"].endswith(f".{up.site}/p/{own}/")
 
 
 async def test_the_console_leads_to_each_peers_own_origin(up: Served) -> None:
@@ -102,7 +124,7 @@ async def test_the_console_leads_to_each_peers_own_origin(up: Served) -> None:
 
 async def test_before_the_network_is_up_a_visited_peer_is_not_there_yet_and_says_so(up: Served) -> None:
     host = urlsplit((await up.ask(f"/p/{OTHER}/", host=up.console)).headers["location"]).netloc
-    answer = await up.ask("/", host=host)
+    answer = await up.ask("/index.html", host=host)
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")
     assert b"Not on the network yet" in answer.body
     for path in ("/api/data/lua/call", "/api/data/query"):
@@ -223,7 +245,16 @@ async def test_a_new_cookie_is_no_new_allowance(tmp_path: Path, lan_address: str
         assert len({answer.headers["set-cookie"] for answer in answers}) == 4
 
 
-@pytest.mark.parametrize(("name", "type_"), [("nosuch.js", "text/javascript"), ("nosuch.css", "text/css"), ("a/b.mjs", "text/javascript")])
+@pytest.mark.parametrize(
+    ("name", "type_"),
+    [
+        ("nosuch.js", "text/javascript"),
+        ("nosuch.css", "text/css"),
+        ("a/b.mjs", "text/javascript"),
+        ("nosuch.svg", "image/svg+xml"),
+        ("nosuch.json", "application/json"),
+    ],
+)
 async def test_what_is_missing_below_the_sdk_is_404_with_its_type(up: Served, name: str, type_: str) -> None:
     for host, prefix in ((up.site, "/sdk/"), (up.console, "/")):
         answer = await up.ask(prefix + name, host=host)

@@ -45,9 +45,9 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 async def test_a_hung_site_stops_its_readers_alone(tmp_path: Path, hang: threading.Event) -> None:
     async with served(tmp_path) as up:
-        assert (await up.ask("/")).status == 200
+        assert (await up.ask(up.front)).status == 200
         hang.set()
-        pages = [asyncio.create_task(up.ask("/")) for _ in range(threads.SITE_THREADS_MAX + 4)]
+        pages = [asyncio.create_task(up.ask(up.front)) for _ in range(threads.SITE_THREADS_MAX + 4)]
         began = time.monotonic()
         assert (await up.ask("/healthz")).status == 200
         assert (await up.call("hello")).json == "Hello, world!"

@@ -60,7 +60,7 @@ async def _scripts(up: Served) -> None:
 
 @pytest.mark.parametrize("under", ["", "p/{peer}/"], ids=["at the root", "under the peer's path"])
 async def test_a_quiz_is_scored_by_lua_and_its_answers_stay_with_the_peer(browser: Browser, up: Served, under: str) -> None:
-    address = up.web.site + under.format(peer=up.peer.identity.peer_id) + "quiz.html"
+    address = f"http://{up.site}/" + under.format(peer=up.peer.identity.peer_id) + "quiz.html"
     async with opened(browser, address) as page:
         await page.get_by_label("4").check()
         await page.get_by_label("Sydney").check()
@@ -288,7 +288,7 @@ async def test_the_consoles_pages_could_not_load_from_elsewhere(browser: Browser
 
 
 def _targets(up: Served) -> dict[str, Any]:
-    return {"console": f"http://{up.console}", "site": up.web.site.rstrip("/"), "peer": up.peer.identity.peer_id}
+    return {"console": f"http://{up.console}", "site": f"http://{up.site}", "peer": up.peer.identity.peer_id}
 
 
 @dataclass

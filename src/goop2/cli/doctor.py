@@ -12,7 +12,7 @@ import click
 
 from goop2.cli import logs, output, session
 from goop2.cli.main import EXIT_FAULT, EXIT_OK
-from goop2.cli.options import json_option
+from goop2.cli.options import FOLDER, json_option
 
 EXAMPLE, EXPECTED = "!hello Alice", "Hello, Alice!"
 
@@ -56,15 +56,17 @@ class Finding:
 
 
 @click.command("doctor")
+@click.argument("folder", metavar="[DIR]", type=FOLDER, required=False)
 @json_option
-def doctor(as_json: bool) -> int:
+def doctor(folder: Path | None, as_json: bool) -> int:
     """Say what this machine offers, and how to get the rest.
 
     Looks at Python and Lua, then starts a peer in a temporary folder and calls a script in it: so each layer of the wall is
     reported by a worker that stands behind it. Two lines more say what layers in force do not cover on this machine. The exit
-    code is 2 when no script can run here.
+    code is 2 when no script can run here. With DIR it also says what that peer folder, if it was made by Goop2, has that is not
+    used here.
     """
-    findings = list(_findings())
+    findings = [*_findings(), *(_of_folder(folder) if folder is not None else ())]
     if as_json:
         output.answer_json(_as_json(findings))
     else:
@@ -85,6 +87,19 @@ def _findings() -> Iterator[Finding]:
     yield from (_layer(name, why) for name, why in layers.items())
     if layers and not layers.get("seccomp"):  # without the layer its gaps say nothing
         yield from (_gap(name, gaps.get(name, "")) for name in GAPS)
+
+
+def _of_folder(folder: Path) -> Iterator[Finding]:
+    """Say what of a peer folder, which Goop2 may have made, is not used here."""
+    from goop2.config.loading import check, of_goop2, read_document, unused_keys
+
+    _, document = read_document(folder)
+    check(folder, document, {})
+    unused = unused_keys(document)
+    says = f"goop.json has keys that are not used here: {', '.join(unused)}" if unused else "all of goop.json is used here"
+    yield Finding("settings", True, says)
+    if off := of_goop2(document):
+        yield Finding("scripts' means", True, off)
 
 
 def _flavours() -> Iterator[Finding]:

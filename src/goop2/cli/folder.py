@@ -49,7 +49,7 @@ def identity(folder: Path, as_json: bool) -> None:
     from goop2.folder.identity import load_or_create
 
     settings = session.settings_of(folder)
-    peer_id = load_or_create(folder).peer_id
+    peer_id = load_or_create(folder, settings.identity.key_file).peer_id
     if as_json:
         output.answer_json({"id": peer_id, "label": settings.profile.label or peer_id})
     else:

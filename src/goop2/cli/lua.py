@@ -102,7 +102,8 @@ def lua_list(folder: Path, as_json: bool) -> int:
 def lua_check(folder: Path, as_json: bool) -> int:
     """Compile every script; name the file and line of each mistake.
 
-    Prints "file:line: message" for each on stdout. The exit code is 1 when a script is broken; warnings do not count.
+    Prints "file:line: message" for each on stdout. A name that goop does not have, such as goop.schema.fnd, is a warning.
+    The exit code is 1 when a script is broken; warnings do not count.
     """
     listed = session.run(_listing(folder))
     if as_json:

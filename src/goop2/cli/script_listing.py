@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 COLUMNS = ("script", "state", "calls a minute", "what it is for")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScriptListing:
     """The scripts and warnings to show, taken from a peer before it closed."""
 
@@ -25,6 +26,8 @@ class ScriptListing:
     script_dir: str
     enabled: bool
     rate_per_caller: int
+    unknown_names: tuple[str, ...]
+    """`file:line: sentence` for each name below `goop` that a script will not find."""
 
     @property
     def broken(self) -> list[ScriptEntry]:
@@ -53,7 +56,7 @@ class ScriptListing:
     def findings_as_json(self) -> dict[str, object]:
         """Return what `lua check --json` prints."""
         broken = [{"file": script.path, **_fault(script)} for script in self.broken]
-        return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": self.all_warnings}
+        return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": [*self.all_warnings, *self.unknown_names]}
 
     def _script_as_json(self, script: ScriptEntry) -> dict[str, object]:
         return {
@@ -71,7 +74,28 @@ def listing(peer: Peer) -> ScriptListing:
     """Return what there is to show of `peer`."""
     lua = peer.settings.lua
     scripts = tuple(peer.catalog.listing())
-    return ScriptListing(scripts, peer.catalog.warnings, lua.script_dir, lua.enabled, lua.rate_limit_per_peer)
+    unknown = tuple(_unknown_names(peer, scripts))
+    return ScriptListing(
+        scripts=scripts,
+        warnings=peer.catalog.warnings,
+        script_dir=lua.script_dir,
+        enabled=lua.enabled,
+        rate_per_caller=lua.rate_limit_per_peer,
+        unknown_names=unknown,
+    )
+
+
+def _unknown_names(peer: Peer, scripts: Iterable[ScriptEntry]) -> Iterator[str]:
+    from goop2.scripting.api import FUNCTIONS
+    from goop2.scripting.catalog import Script
+    from goop2.scripting.goop_names import GoopNames
+
+    names = GoopNames(FUNCTIONS)
+    for listed in scripts:
+        script = (peer.catalog.command if listed.kind == "command" else peer.catalog.function)(listed.name)
+        if isinstance(script, Script):
+            for finding in names.unknown(script.source, command=listed.kind == "command"):
+                yield f"{listed.path}:{finding.line}: {finding.message}"
 
 
 def print_list(listed: ScriptListing) -> None:
@@ -92,7 +116,7 @@ def print_findings(listed: ScriptListing) -> None:
     for script in listed.broken:
         assert script.fault is not None
         print(f"{_place(script)}: {output.one_line(script.fault.message)}")
-    for warning in listed.all_warnings:
+    for warning in (*listed.all_warnings, *listed.unknown_names):
         print(f"{output.one_line(warning)} (warning)")
     sys.stdout.flush()
     count, broken = len(listed.scripts), len(listed.broken)

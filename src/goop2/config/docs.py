@@ -18,7 +18,7 @@ A bad value stops the start with one sentence that says what is allowed; an unkn
 For one start, an environment variable replaces a value: `GOOP2_<SECTION>_<KEY>`, such as `GOOP2_LUA_TIMEOUT_SECONDS=10`. A list
 is JSON, or its parts between commas.
 
-The sections `identity` and `paths` of a Goop2 peer, and keys of the others that are not listed here, are left as they are.
+Keys of a Goop2 peer that are not listed here are left as they are; `goop2 doctor DIR` names them.
 """
 
 

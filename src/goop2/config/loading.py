@@ -12,10 +12,10 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, cast
 
-from goop2.config.settings import LINKS_OUT, Setting, Settings, declared, sections
+from goop2.config.settings import LINKS_OUT, SITE, Setting, Settings, declared, sections
 from goop2.config.types import NotAllowedError
 from goop2.folder import SETTINGS_FILE
 from goop2.folder.regular_files import FileRefusedError, NotRegularError, read_regular, shown
@@ -27,10 +27,11 @@ FILE_MAX_BYTES = 1024 * 1024
 PRIVATE_FOLDER = "data"
 """Holds the key, tokens and the socket of the running peer: it is written too, so no link of it may lead out, whatever the owner says."""
 SHOWN_VALUE_CHARACTERS = 80
+_OF_KEYS = frozenset({("p2p", "nacl_public_key"), ("p2p", "nacl_private_key")})
+"""Read by payload_keys.py."""
 OWN_SECTIONS = frozenset({"lua", "listen", "storage"})
 """Sections all of whose keys are known here: any other key is a mistake. In the rest Goop2 has keys of its own."""
 _WHAT = {"data.db": "file"}
-SECTIONS_OF_GOOP2 = frozenset({"identity", "paths"})
 LIKENESS = 0.6
 """From which difflib calls two names alike: good enough to ask "did you mean"."""
 SLIP_OF_THE_PEN = 0.88
@@ -54,6 +55,8 @@ class Loaded:
     settings: Settings
     warnings: tuple[str, ...]
     """One sentence each, for keys and variables that do nothing."""
+    notice: str = ""
+    """A sentence for the owner of a folder made by Goop2 about what is off here; "" for none."""
 
 
 def load(folder: Path, environment: Mapping[str, str]) -> Loaded:
@@ -79,9 +82,10 @@ def check(folder: Path, document: dict[str, object], environment: Mapping[str, s
             names[setting.path] = name
     # Each value has just been parsed by the kind declared on its field.
     settings = Settings(**{name: section_class(**values[name]) for name, section_class in sections().items()})
+    _check_places(file, settings)
     _check_links(folder, settings)
     _check_script_dir(folder, names.get("lua.script_dir", f"{file}: lua.script_dir"), settings)
-    return Loaded(settings, (*_unknown_keys(file, document), *_unknown_variables(environment)))
+    return Loaded(settings, (*_unknown_keys(file, document), *_unknown_variables(environment)), of_goop2(document))
 
 
 def _document(file: Path, content: bytes) -> dict[str, object]:
@@ -159,11 +163,64 @@ def _check_script_dir(folder: Path, name: str, settings: Settings) -> None:
         raise SettingsError(f"{name} is {value}, which is really {real}; allowed is a folder inside the peer folder {root}")
 
 
+def _check_places(file: Path, settings: Settings) -> None:
+    """Refuse a site or a key where either would give away the peer's private files, and a folder that is no peer's."""
+    site, key = settings.paths.site_root, settings.identity.key_file
+    if not _is_inside(site) or PurePosixPath(site).parts[0] == PRIVATE_FOLDER:
+        allowed = f"a folder inside the peer folder, other than {PRIVATE_FOLDER}/"
+        raise SettingsError(f"{file}: paths.site_root is {_shown(site)}; allowed is {allowed}")
+    if not _is_inside(key) or PurePosixPath(key).is_relative_to(PurePosixPath(site)):
+        raise SettingsError(
+            f"{file}: identity.key_file is {_shown(key)}; allowed is a file inside the peer folder and outside of its site: move it there"
+        )
+    if settings.presence.rendezvous_only:
+        raise SettingsError(
+            f"{file}: presence.rendezvous_only is true, so this folder is a rendezvous server of Goop2 and no peer: "
+            'start "goop2 rendezvous", or set it to false'
+        )
+
+
+def _is_inside(path: str) -> bool:
+    """Return whether a relative path names something below the folder it begins in."""
+    place = PurePosixPath(path)
+    return bool(place.parts) and not place.is_absolute() and ".." not in place.parts
+
+
+def of_goop2(document: Mapping[str, object]) -> str:
+    """Return what a folder made by Goop2 has on there and off here, since its goop.json does not say; "" when there is nothing.
+
+    Goop2 switches `goop.http` and `goop.kv` on where their keys are missing.
+    """
+    lua = document.get("lua")
+    if not isinstance(lua, dict) or not lua.get("enabled") or not document.keys() & {"identity", "paths"}:
+        return ""
+    missing = [key for key in ("http_enabled", "kv_enabled") if key not in lua]
+    if not missing:
+        return ""
+    names = " and ".join(f"goop.{key.partition('_')[0]}" for key in missing)
+    keys = " and ".join(f"lua.{key}" for key in missing)
+    return (
+        f"{names}, on in Goop2 where goop.json does not say, {'is' if len(missing) == 1 else 'are'} off here: set {keys} to true to use it"
+    )
+
+
+def unused_keys(document: Mapping[str, object]) -> list[str]:
+    """Return the keys of goop.json that mean something to Goop2 and nothing here, as `section.key`, sorted."""
+    known = {(setting.section, setting.key) for setting in declared()} | _OF_KEYS
+    return sorted(
+        f"{section}.{key}"
+        for section, keys in document.items()
+        if isinstance(keys, dict)
+        for key, value in keys.items()
+        if (section, key) not in known and value not in (None, "", False, [], 0)
+    )
+
+
 def _check_links(folder: Path, settings: Settings) -> None:
     """Refuse a link that leads out of the peer folder: in a stranger's archive it could reveal, or change, files outside the peer."""
     root = Path(os.path.realpath(folder))
     for name in (PRIVATE_FOLDER, *LINKS_OUT):
-        place = folder / name
+        place = folder / (settings.paths.site_root if name == SITE else name)
         real = Path(os.path.realpath(place))
         if name in (FILE, *settings.storage.links_out) or root in real.parents:
             continue
@@ -174,7 +231,7 @@ def _check_links(folder: Path, settings: Settings) -> None:
 
 
 def _unknown_keys(file: Path, document: dict[str, object]) -> Iterator[str]:
-    for name in sorted(document.keys() - sections().keys() - SECTIONS_OF_GOOP2):
+    for name in sorted(document.keys() - sections().keys()):
         yield _unknown(f"{file}: {_printable(name)}", _like(name, sections(), LIKENESS))
     for section in sections():
         keys = document.get(section)

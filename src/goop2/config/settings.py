@@ -121,9 +121,28 @@ class PresenceSettings:
     """Finding peers beyond the local network."""
 
     rendezvous_wan: str = setting(web_address(), "", "A rendezvous server. Empty: none.")
+    rendezvous_only: bool = setting(
+        boolean(), False, "Kept for Goop2, where it starts a rendezvous server alone: a folder with true is not started as a peer."
+    )
     rendezvous_host: bool = setting(boolean(), False, "Whether the peer runs a rendezvous server of its own, and uses it beside that.")
     rendezvous_bind: str = setting(line(), "127.0.0.1", "The address its own server listens on; `0.0.0.0` opens it to others.")
     rendezvous_port: int = setting(whole(0, 65535), 8787, "The port its own server listens on. 0: any free one.")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings:
+    """Who the peer is."""
+
+    key_file: str = setting(
+        line(), "data/identity.key", "The file of the peer's key, inside the peer folder and outside of its site. Made when it is missing."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where in the peer folder things are."""
+
+    site_root: str = setting(line(), "site", "The folder of the site, inside the peer folder.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +208,8 @@ class Settings:
     p2p: P2p = P2p()
     presence: PresenceSettings = PresenceSettings()
     listen: ListenSettings = ListenSettings()
+    identity: IdentitySettings = IdentitySettings()
+    paths: Paths = Paths()
     storage: Storage = Storage()
     runs: RunsSettings = RunsSettings()
 
@@ -199,7 +220,7 @@ class Settings:
 
     def homes(self, folder: Path) -> tuple[Path, ...]:
         """Return the real paths in which files of the peer in `folder` may lie: its own, and that of its site if the owner allows it."""
-        outside = (Path(os.path.realpath(folder / SITE)),) if SITE in self.storage.links_out else ()
+        outside = (Path(os.path.realpath(folder / self.paths.site_root)),) if SITE in self.storage.links_out else ()
         return (Path(os.path.realpath(folder)), *outside)
 
 

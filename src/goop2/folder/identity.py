@@ -47,18 +47,20 @@ class Identity:
     """The secret: 32 bytes, from which the key pair follows. Not in the repr, so not in a log or a traceback."""
 
 
-def load_or_create(folder: Path) -> Identity:
+def load_or_create(folder: Path, key_file: str = FILE) -> Identity:
     """Return the identity of the peer in `folder`, made if there is none. Raises `IdentityError`.
+
+    `key_file` is relative to the folder.
 
     Processes that start at the same moment get the same identity.
     """
-    file = folder / FILE
+    file = folder / key_file
     try:
         if not _is_there(file):
             _create(file)
     except OSError as error:
         raise IdentityError(f"{file} cannot be made ({error.strerror}): the peer keeps its key there and must be able to write") from None
-    return _load(file)
+    return _load(folder, file)
 
 
 def _is_there(file: Path) -> bool:
@@ -80,9 +82,9 @@ def ephemeral() -> Identity:
     return Identity(_peer_id(_public_key(seed)), seed)
 
 
-def _load(file: Path) -> Identity:
+def _load(folder: Path, file: Path) -> Identity:
     try:
-        with open_regular(file, file.parent.parent) as opened:
+        with open_regular(file, folder) as opened:
             content = opened.read(max(FILE_SIZES) + 1)
     except NotRegularError:
         raise IdentityError(_unfit(file, "it is not a regular file")) from None
@@ -122,7 +124,7 @@ def _peer_id(public_key: bytes) -> str:
 
 def _create(file: Path) -> None:
     """Make the file whole or not at all, unless another process was first."""
-    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     seed = secrets.token_bytes(SEED_BYTES)
     key = seed + _public_key(seed)
     make_whole(file, ED25519 + bytes([len(key)]) + key)

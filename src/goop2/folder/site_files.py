@@ -118,16 +118,18 @@ class SiteFileEntry:
     """Bytes."""
     modified: int
     """Milliseconds since 1970."""
+    is_folder: bool = False
 
 
 class SiteFiles:
     """The site of the peer in `folder`, whose scripts are in `script_dirs`. Blocking: call it from a thread.
 
-    More than one folder of scripts: the one the peer began with, and where its name leads now.
+    `site_root` is the folder of the site, relative to the peer's. More than one folder of scripts: the one the peer began with, and
+    where its name leads now.
     """
 
-    def __init__(self, folder: Path, script_dirs: Iterable[Path]) -> None:
-        self.root = folder / SITE
+    def __init__(self, folder: Path, script_dirs: Iterable[Path], site_root: str = SITE) -> None:
+        self.root = folder / site_root
         self._script_dirs = frozenset(script_dirs)
         self._folder = folder
         self._said: dict[int | None, float] = {}
@@ -164,8 +166,9 @@ class SiteFiles:
             raise SiteFileTooLargeError(f"{file.path} is {max(file.status.st_size, len(content))} bytes; the most is {max_bytes}")
         return bytes(content)
 
-    def listing(self) -> list[SiteFileEntry]:
-        """Return every file that `open` serves, by path, without those behind links to folders. At most LISTED_MAX.
+    def listing(self, *, folders: bool = False) -> list[SiteFileEntry]:
+        """Return every file that `open` serves, by path, without those behind links to folders. At most LISTED_MAX. With `folders` also
+        these.
 
         Raises `UnreadableError` where the whole site cannot be listed; a file or a folder that cannot be read on its own is left out.
         """
@@ -176,11 +179,14 @@ class SiteFiles:
                 self._list(root, "", found, self.hidden(), 0)
             finally:
                 os.close(root)
-        return sorted(found, key=lambda listed: listed.path)
+        return sorted((listed for listed in found if folders or not listed.is_folder), key=lambda listed: listed.path)
 
     def _list(self, folder: int, prefix: str, found: list[SiteFileEntry], hidden: _Hidden, depth: int) -> None:
-        if file_identity(os.fstat(folder)) in hidden or depth > DEPTH_MAX:
+        status = os.fstat(folder)
+        if file_identity(status) in hidden or depth > DEPTH_MAX:
             return
+        if prefix:
+            found.append(SiteFileEntry(prefix.removesuffix("/"), 0, status.st_mtime_ns // 1_000_000, is_folder=True))
         for name in sorted(os.listdir(folder)):
             if name.startswith(".") or _NOT_IN_NAMES.search(name) or len(found) >= LISTED_MAX:
                 continue

@@ -20,6 +20,7 @@ from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.scripting.subscribers import Subscribers
+from goop2.services.app_messages import AppMessage
 from goop2.services.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
 from goop2.services.chat.message_store import MessageStoreBusyError
 from goop2.services.chat.service import ChatError, ChatRefusedError, Heard
@@ -69,10 +70,13 @@ def peer_server(peer: Peer, caller_of: CallerResolver, save: SaveMessage, key_ri
 class MessageDispatcher:
     """Hands each message of another peer to the part of this peer that it is for."""
 
-    def __init__(self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], key_exchange: KeyExchange) -> None:
+    def __init__(
+        self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], app_messages: Subscribers[AppMessage], key_exchange: KeyExchange
+    ) -> None:
         self._peer = peer
         self._roster = roster
         self._broadcasts = broadcasts
+        self._app_messages = app_messages
         self._key_exchange = key_exchange
 
     async def dispatch_message(self, received: Received) -> None:
@@ -95,6 +99,7 @@ class MessageDispatcher:
                 await peer.chat.receive(sender, received.id, event.content, event.at, received.origin)
         elif isinstance(event, topics.Delivered):
             await peer.chat.delivered(sender, event.msg_id)
+            self._app_messages.notify(AppMessage(sender, event.msg_id, topics.ACK, b"null"))
         elif isinstance(event, topics.Broadcast):
             peer.chat.admit_broadcast(sender, event.chat.content, received.origin)
             self._broadcasts.notify(Heard(sender, event.chat.content))
@@ -108,6 +113,8 @@ class MessageDispatcher:
             self._key_exchange.heard(sender, event)
             # The connection proves the sender; the payload's own id is ignored.
             self._roster.introduced(sender, event.label, event.email)
+        else:
+            self._app_messages.notify(AppMessage(sender, received.id, event.topic, event.json))
 
 
 def _listen_state(peer: Peer) -> Operation:

@@ -33,6 +33,7 @@ from goop2.peers.payload_crypto import KeyRing
 from goop2.protocols import topics
 from goop2.protocols.presence import Presence
 from goop2.scripting.subscribers import Subscribers
+from goop2.services.app_messages import AppMessage
 from goop2.services.chat.service import Carry, Heard, TellShown, UndeliveredError
 from goop2.services.groups.records import Outgoing
 from goop2.services.groups.service import GroupService
@@ -57,6 +58,7 @@ class PeerNetwork:
     client: PeerClient
     discovery: Discovery
     broadcasts: Subscribers[Heard]
+    app_messages: Subscribers[AppMessage]
     groups: GroupState
     outbox: Outbox
     followed: FollowedSession
@@ -148,8 +150,9 @@ async def open_network(
         stack.callback(followed.stop)
         caller_of = CallerResolver(roster)
         broadcasts: Subscribers[Heard] = Subscribers()
+        app_messages: Subscribers[AppMessage] = Subscribers()
         # Before anybody can find us: whoever does asks at once.
-        dispatcher = MessageDispatcher(peer, roster, broadcasts, key_exchange)
+        dispatcher = MessageDispatcher(peer, roster, broadcasts, app_messages, key_exchange)
         await peer_server(peer, caller_of, dispatcher.dispatch_message, key_ring).attach(host)
         await key_exchange.attach(host)
         await session.attach(host)
@@ -164,7 +167,14 @@ async def open_network(
         peer.chat.attach(_carry(client), caller_of, _show_receipts(outbox))
         stack.callback(peer.chat.detach)
         yield PeerNetwork(
-            host=host, client=client, discovery=discovery, broadcasts=broadcasts, groups=groups, outbox=outbox, followed=followed
+            host=host,
+            client=client,
+            discovery=discovery,
+            broadcasts=broadcasts,
+            app_messages=app_messages,
+            groups=groups,
+            outbox=outbox,
+            followed=followed,
         )
 
 

@@ -56,6 +56,7 @@ class DataRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     expr: msgspec.Raw = _NOTHING
     group_by: msgspec.Raw = _NOTHING
     key_col: msgspec.Raw = _NOTHING
+    policy: msgspec.Raw = _NOTHING
 
 
 class SuccessAnswer(msgspec.Struct, frozen=True):

@@ -7,7 +7,8 @@
     group.invite                {"group_id", "group_name", "host_peer_id", "app_type" or "group_type", "volatile"}
     group:<id>:<type>           bare: welcome members msg state meta; in an envelope {"type","group","from"?,"payload"?}: the others
 
-Any other topic is `Other`: acknowledged and ignored. Ids in a payload (`from`, `peerID`, `peer_id`) are data, not proof.
+Any other topic is `Other`: acknowledged, and shown to pages that listen. Ids in a payload (`from`, `peerID`, `peer_id`) are data, not
+proof.
 """
 
 from __future__ import annotations
@@ -158,9 +159,10 @@ class Broadcast(msgspec.Struct, frozen=True):
 
 
 class Other(msgspec.Struct, frozen=True):
-    """A message of a topic this peer does not know."""
+    """A message of a topic this peer does not know; `json` is its payload, a page's own affair."""
 
     topic: str
+    json: bytes = b"null"
 
 
 Event = ChatPayload | Broadcast | Delivered | WhoAreYou | IdentityPayload | Invite | Group | Other
@@ -197,7 +199,7 @@ def read(topic: str, payload: bytes) -> Event:
         return WhoAreYou()
     if topic.startswith(GROUP_PREFIX + ":"):
         return _group(topic, payload)
-    return Other(topic)
+    return Other(topic, payload)
 
 
 def is_free(topic: str) -> bool:

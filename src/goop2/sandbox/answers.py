@@ -13,9 +13,9 @@ import msgspec
 
 from goop2.sandbox.messages import FailureForm, Scalar
 
-PLAIN, JSON, ROWS, ROW, RAISE = b"v", b"j", b"R", b"r", b"!"
+PLAIN, JSON, ROWS, ROW, LIST, RAISE = b"v", b"j", b"R", b"r", b"l", b"!"
 """Shapes. One letter a value: `v` the value as it is, `j` JSON text that the script receives decoded. `R` and `r` are rows and the first
-row; `!` raises the value as an error at the script's line."""
+row; `l` a list of all values that follow; `!` raises the value as an error at the script's line."""
 FAILED: Final = b"e"
 """Shape of `err`: a message without a form. It never reaches the VM, since `with_failure_form` replaces it."""
 
@@ -27,6 +27,7 @@ FAILURES: Final[Mapping[FailureForm, Callable[[bytes], Answer]]] = {
     FailureForm.NIL: lambda message: (b"vv", None, message),
     FailureForm.MESSAGE: lambda message: (PLAIN, message),
     FailureForm.FALSE: lambda message: (b"vv", False, message),
+    FailureForm.ZERO: lambda message: (b"vv", 0, message),
     FailureForm.RAISE: lambda message: (RAISE, message),
 }
 

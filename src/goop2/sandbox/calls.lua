@@ -1,32 +1,38 @@
--- The goop table: fills it, and does its functions: arguments checked and converted, then done here or by the host.
--- Loaded when a script first uses it. It must follow no metatable of a script and use no global.
+-- The goop table: makes its members, and does their functions: arguments checked and converted, then done here or by the host.
+-- Loaded when a script first uses one. It must follow no metatable of a script and use no global.
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
---            goop, the table to fill; is_command, whether a chat command runs; load_part(name, ...), for what most scripts do not use
--- Returns: call(operation, signature, ...) -> results; perform(operation, resource, request), for a script of ours alone
+--            goop, the table whose members these are; is_command, whether a chat command runs; is_owner, whether the caller is
+--            this peer; caller_id; load_part(name, ...), for what most scripts do not use; load_bytecode(bytecode, ...)
+-- Returns: call_here(operation, signature, ...) -> results of what is done in the VM; perform(operation, resource, request), for a script of ours alone;
+--          member(name) -> goop[name], which is made if need be; all_members(), which makes all
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
 -- as JSON, i a whole number or one as text, d a string or a table: sent as "s" and the string, or as "j" and the table as JSON;
+-- c a table of columns and what SQL can hold or goop.expr, sent as JSON: a list of column, kind and value;
 -- r, last, a table of columns and what SQL can hold, sent as column, value, column, value.
 -- After it `?` means optional, `*` any number of them.
 --
 -- A shape is one letter a value the host answers: v as it is, j JSON to decode; "!" raises the value.
+-- l a list of all values that follow.
 -- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json, null, goop, is_command, load_part = ...
+local host, json, null, goop, is_command, is_owner, caller_id, load_part, load_bytecode = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
+local setmetatable = setmetatable
 local tostring, type, unpack = tostring, type, unpack
 local concat = table.concat
 local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
-local byte, find, format, sub = string.byte, string.find, string.format, string.sub
+local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
 
 -- One argument of a host call; larger ones are refused before they leave the VM's own memory.
 local ARGUMENT_MAX_BYTES = 1048576
 -- A value to be kept; goop.kv says of one so large that it is, as of smaller ones that are too large.
 local STORED_MAX_BYTES = ARGUMENT_MAX_BYTES
-local RAISE, PLAIN, ROWS, ROW, JSON = "!", "v", "R", "r", byte("j")
+local ACTION_SHOWN_BYTES = 64 -- of a name that the caller made up
+local RAISE, PLAIN, ROWS, ROW, LIST, JSON = "!", "v", "R", "r", "l", byte("j")
 local HUGE = math.huge
 
 -- `return pass(f())` keeps the frame of the function it stands in, which error levels count; `return f()` would not.
@@ -84,7 +90,7 @@ end
 
 local TYPE_NAMES = {
   s = "string", n = "number", i = "number", b = "boolean", t = "table", f = "function", v = "string, number, boolean or nil",
-  o = "table", r = "table", d = "string or table",
+  o = "table", r = "table", c = "table", d = "string or table",
 }
 local TYPE_LETTERS = { string = "s", number = "n", boolean = "b", table = "t", ["function"] = "f" }
 
@@ -94,7 +100,7 @@ local function fits(letter, value)
     return true
   elseif letter == "v" then
     return value == nil or kind == "string" or kind == "number" or kind == "boolean"
-  elseif kind == "table" and (letter == "o" or letter == "d" or letter == "r") then
+  elseif kind == "table" and (letter == "o" or letter == "d" or letter == "r" or letter == "c") then
     return true
   elseif letter == "i" then
     return kind == "number" or (kind == "string" and find(value, "^%-?%d+$") ~= nil)
@@ -137,9 +143,14 @@ local function convert(name, position, letter, value)
   return value
 end
 
+-- What goop.expr gives -> its SQL. By the table itself: nothing that comes from a caller can be taken for one.
+local expressions = setmetatable({}, { __mode = "k" })
+
 -- nil, or why a column cannot hold the value.
 local function misfit(column, value)
-  if not fits("v", value) then
+  if type(value) == "table" and expressions[value] then
+    return format("%s is a goop.expr, which only update_where of a goop.orm handle takes", column)
+  elseif not fits("v", value) then
     return format("%s cannot hold a %s", column, type(value))
   elseif value ~= value or value == HUGE or value == -HUGE then
     return format("%s is not a finite number", column)
@@ -168,6 +179,23 @@ local function flatten(name, position, row, arguments)
   return last
 end
 
+local received
+
+-- Operation -> what does it in the VM (vm_functions.lua), and what makes the JSON of changes; loaded when one is first used.
+local done_here, changes_text
+
+local function keep_spare()
+  spare = spare or create(attend)
+end
+
+local function here()
+  if not done_here then
+    done_here, changes_text =
+      load_part("vm_functions", ask, ask_in_any_case, keep_spare, received, json, null, expressions, is_owner, load_part)
+  end
+  return done_here
+end
+
 -- Checks and converts the arguments in place; returns how many there are to pass on.
 local function prepare(name, signature, arguments, count)
   local position, cursor, last = 0, 1, #signature
@@ -182,7 +210,10 @@ local function prepare(name, signature, arguments, count)
         arguments[index] = convert(name, index, letter, value)
       end
     end
-    if letter == "r" then
+    if letter == "c" then
+      here()
+      arguments[first] = changes_text(name, first, arguments[first], complain, misfit)
+    elseif letter == "r" then
       final = flatten(name, first, arguments[first], arguments)
     end
     position = final
@@ -190,50 +221,6 @@ local function prepare(name, signature, arguments, count)
   end
   return position
 end
-
--- ── done here ────────────────────────────────────────────────────────────────────────────────
-
-local here = {}
-
--- Whatever a __tostring of the script gives, this is a string.
-local function text_of(value)
-  local text = tostring(value)
-  return type(text) == "string" and text or format("(__tostring gives a %s)", type(text))
-end
-
-function here.print(...)
-  local parts = {}
-  for index = 1, select("#", ...) do
-    parts[index] = text_of((select(index, ...)))
-  end
-  ask("log", { "print", sub(concat(parts, "\t"), 1, ARGUMENT_MAX_BYTES) }, 2)
-end
-
-local function show(value)
-  if type(value) == "table" and not getmetatable(value) then
-    local text = json().encode(value, "value")
-    if text then
-      return text
-    end
-  end
-  return text_of(value)
-end
-
-local function write_line(level, ...)
-  local parts = {}
-  for index = 1, select("#", ...) do
-    parts[index] = show((select(index, ...)))
-  end
-  ask("log", { level, sub(concat(parts, " "), 1, ARGUMENT_MAX_BYTES) }, 2)
-end
-
-here["log.info"] = function(...) write_line("info", ...) end
-here["log.warn"] = function(...) write_line("warn", ...) end
-here["log.error"] = function(...) write_line("error", ...) end
-here["json.encode"] = function(value) return json().encode(value, "value") end
-here["json.decode"] = function(text) return json().decode(text) end
-here["json.object"] = function(value) return json().object(value) end
-here["json.array"] = function(value) return json().array(value) end
 
 -- ── done by the host ─────────────────────────────────────────────────────────────────────────
 
@@ -281,71 +268,36 @@ local function shaped(shape, first, second, third)
   return unpack({ first, second, third }, 1, #shape)
 end
 
-local function received(shape, ...)
+function received(shape, ...)
   if shape == PLAIN then
     return (...)
   elseif shape == ROWS then
     return (read_rows(...))
   elseif shape == ROW then
     return read_rows(...)[1]
+  elseif shape == LIST then
+    local list = { ... }
+    for index = 1, select("#", ...) do
+      if list[index] == nil then list[index] = null end
+    end
+    return list
   elseif shape == RAISE then
     error((...), 4) -- 1 received, 2 call, 3 the goop function, 4 the script
   end
   return shaped(shape, ...)
 end
 
--- fn runs as a coroutine of its own: one that yielded out would leave the transaction open behind it. So does what begins
--- and ends the transaction: near the end of the script's stack there would be no room to end it.
--- From begin to commit or rollback nothing of ours may fail, want of memory included: all that is needed is made before.
--- `transact` gives whether all went well, whether an error is one of ours, to be told at the script's line, and the results or the error.
-here["db.transaction"] = function(fn)
-  local inner = create(function() return fn() end)
-  spare = spare or create(attend)
-
-  local function finish(whole, done, ...)
-    if whole and done and status(inner) == "dead" then
-      local shape, message = ask_in_any_case("db.commit")
-      if shape == RAISE then
-        return false, true, message
-      end
-      return true, false, ...
-    end
-    ask_in_any_case("db.rollback")
-    if not whole then
-      return false, false, done
-    elseif done then
-      return false, true, "attempt to yield out of goop.db.transaction"
-    end
-    return false, false, (...)
-  end
-
-  local transact = create(function()
-    local shape, message = ask("db.begin")
-    if shape == RAISE then
-      return false, true, message
-    end
-    return finish(pcall(resume, inner))
-  end)
-
-  local function conclude(resumed, done, ours, ...)
-    if resumed and done then
-      return ...
-    elseif not resumed then
-      error(done, 0)
-    end
-    error((...), ours and 5 or 0) -- 1 conclude, 2 the transaction, 3 call, 4 the goop function, 5 the script
-  end
-  return pass(conclude(resume(transact)))
-end
-
 local function call(operation, signature, ...)
   local arguments = { ... }
   local count = prepare(operation, signature, arguments, select("#", ...))
-  local work = here[operation]
-  if work then
-    return pass(work(unpack(arguments, 1, count)))
-  end
   return pass(received(ask(operation, arguments, count)))
+end
+
+-- The same for what is done in the VM.
+local function call_here(operation, signature, ...)
+  local arguments = { ... }
+  local count = prepare(operation, signature, arguments, select("#", ...))
+  return pass(here()[operation](unpack(arguments, 1, count)))
 end
 
 -- ── the table itself ─────────────────────────────────────────────────────────────────────────
@@ -354,17 +306,50 @@ end
 local open_handle
 
 local function handles()
-  open_handle = open_handle or load_part("handles", prepare, here, ask, received)
+  open_handle = open_handle or load_part("handles", prepare, ask, received)
   return open_handle
 end
 
-local functions = {
-  --@declarations: one stub a function, from scripting/api, which asks is_command where one is for data functions only
+-- The manifest of the site's template.
+local function template()
+  local shape, text = ask("template")
+  return shape == "j" and decode(text) or { require_email = false }
+end
+
+-- Name -> what makes that member of the goop table: bytecode, or a function. A script uses one or two of them.
+local members = {
+  --@members: from the declarations in scripting/api
 }
-functions.json.null = null
-for name, member in next, functions do
-  if rawget(goop, name) == nil then
-    rawset(goop, name, member)
+members.template = template
+
+local function make(from)
+  if type(from) == "function" then
+    return from()
+  end
+  return load_bytecode(from, call, call_here, handles, here, pass, is_command)
+end
+
+-- What goop[name] is, when the table has nothing of that name: made now, and put into it.
+local function member(name)
+  if name == nil or not members[name] then
+    return nil
+  end
+  local made = make(members[name])
+  if name == "json" then
+    made.null = null
+  elseif name == "group" then
+    made.member.id = caller_id
+  end
+  rawset(goop, name, made)
+  members[name] = nil -- only now: there may have been no memory for it
+  return made
+end
+
+local function all_members()
+  for name in next, members do
+    if rawget(goop, name) == nil then
+      member(name)
+    end
   end
 end
 
@@ -373,4 +358,4 @@ local function perform(operation, resource, request)
   return call("api.perform", "sso", operation, resource, request)
 end
 
-return call, perform
+return call_here, perform, member, all_members

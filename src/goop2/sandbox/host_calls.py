@@ -106,7 +106,7 @@ class HostCalls:
         arguments: tuple[Scalar, ...],
         values: tuple[Scalar, ...],
         rows: int | None = None,
-        scanned: int = 0,
+        scanned: int | None = 0,
     ) -> None:
         if len(self._calls) >= CALLS_RECORDED_MAX:
             return

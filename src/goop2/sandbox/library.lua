@@ -3,7 +3,7 @@
 --
 -- Arguments: json() -> the codec of json.lua; the others Lua's own functions
 -- Returns: load, loadstring, tostring, without_addresses, error, each called by one of the prelude's;
---          describe(raised) -> message, code; lacks_entry(name, entry, has_other), which raises
+--          describe(raised) -> message, code; lacks_entry(name, entry, has_other), which raises; runner(kind, globals, reply_text, perform)
 local json, error, plain_tostring, load_chunk, load_pieces, setfenv, metatable_of, frame_of = ...
 
 local pcall, rawequal, rawget, select, setmetatable, type, unpack = pcall, rawequal, rawget, select, setmetatable, type, unpack
@@ -192,6 +192,48 @@ local ENTRIES = {
 function library.lacks_entry(name, entry, has_other)
   local shape, other, hint = unpack(ENTRIES[entry])
   error(format("%s defines no function %s%s", name, shape, has_other and format(" (it defines %s: %s)", other, hint) or ""), 0)
+end
+
+-- How a script runs that is neither a chat command nor a data function: runner(chunk, name, argument) -> text, error class.
+local runners = {}
+
+-- The `handle` of a data function's file, for a chat command that has no file of its own.
+function runners.handle(globals, reply_text)
+  return function(chunk, _, text)
+    chunk()
+    local handle = rawget(globals, "handle")
+    if type(handle) ~= "function" then
+      return "", "not_found"
+    end
+    return reply_text((handle(text)))
+  end
+end
+
+function runners.group_close(globals)
+  return function(chunk, _, group)
+    chunk()
+    local entry = rawget(globals, "on_group_close")
+    if type(entry) == "function" then
+      entry(group)
+    end
+    return "null"
+  end
+end
+
+-- A script of ours may answer nil, error class, message.
+function runners.builtin(globals, _, perform)
+  return function(chunk, _, params)
+    chunk()
+    local result, class, message = rawget(globals, "call")({ params = params }, perform)
+    if result == nil and class then
+      return message, class
+    end
+    return json().result(result)
+  end
+end
+
+function library.runner(kind, ...)
+  return runners[kind](...)
 end
 
 return library

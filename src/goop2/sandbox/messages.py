@@ -19,6 +19,12 @@ UNKNOWN_VERSION = "unknown_version"
 BUILTIN = "builtin"
 """Kind of an `Invoke` whose script is ours and is handed its private operation (prelude.lua)."""
 
+HANDLE = "handle"
+"""Kind of an `Invoke` for the `handle` of a data function's file: run by the rules of a chat command, with the keys of that file."""
+
+GROUP_CLOSE = "group_close"
+"""Kind of an `Invoke` for the `on_group_close` of a data function's file, with the id of the group."""
+
 Scalar = None | bool | int | float | bytes
 
 ShortText = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -33,6 +39,8 @@ class FailureForm(StrEnum):
     """The message alone: for functions that give nothing when all went well."""
     FALSE = "false"
     """`false, "message"`: for checks."""
+    ZERO = "zero"
+    """`0, "message"`: for functions that give a number."""
     RAISE = "raise"
     """An error at the script's line."""
 
@@ -53,8 +61,8 @@ class Setup(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
     flavour: str
     """Name of the Lua flavour, a key of `vm.FLAVOURS`; "" for the best there is."""
-    declarations: str
-    """Lua lines that fill the goop table (scripting/api renders them)."""
+    declarations: dict[str, str]
+    """Member of the goop table → the Lua expression that makes it (scripting/api renders them)."""
     self_id: str
     self_label: str
     memory_bytes: int
@@ -76,7 +84,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     """Peer → worker: run this script."""
 
     kind: str
-    """`command`, `function` or BUILTIN."""
+    """`command`, `function`, HANDLE, GROUP_CLOSE or BUILTIN."""
     script: str
     version: bytes
     """Digest of the source; the worker keeps compiled versions by it."""

@@ -8,13 +8,14 @@
 -- limit on again, which is off while values are pushed (vm.py, MemoryGate); memory_bytes: the limit
 local host, memory_bytes = ...
 
-local error, getmetatable, next, pairs, pcall, rawequal, rawget = error, getmetatable, next, pairs, pcall, rawequal, rawget
-local newproxy, select, setfenv, setmetatable, type, xpcall = newproxy, select, setfenv, setmetatable, type, xpcall
+local error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset = error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset
+local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
 local plain_tostring = tostring
 local load_pieces, metatable_of, frame_of, trace_of = load, debug.getmetatable, debug.getinfo, debug.traceback
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
-local create, resume = coroutine.create, coroutine.resume
+local create, resume, running, status, yield =
+  coroutine.create, coroutine.resume, coroutine.running, coroutine.status, coroutine.yield
 local floor, max, min = math.floor, math.max, math.min
 local compile_never = jit and jit.off
 
@@ -30,8 +31,6 @@ local GC_START_PERCENT = 1000
 -- A reply is cut at 4096 bytes outside; what is far beyond need not cross the wall.
 local REPLY_CROSSING_BYTES = 8192
 local MESSAGE_MAX_BYTES = 2000
--- Free memory before a trace is made: Lua's own has two dozen lines, and each may name a script and a function of 64 letters.
-local TRACE_SPARE_BYTES = 65536
 -- What our own code is called in error messages (vm.py), and the place it leaves in front of one when
 -- the script's own frame was a tail call.
 local OUR_CHUNK, OUR_PLACE = "=[goop]", "^%[goop%]:[%d?]+: "
@@ -135,22 +134,18 @@ local LIBRARY = {
     byte = byte, char = string.char, find = find, format = format, gsub = string.gsub, match = string.match, sub = sub,
   },
   table = { concat = table.concat, sort = table.sort },
-  coroutine = { create = create, resume = resume, status = coroutine.status, yield = coroutine.yield },
+  coroutine = { create = create, resume = resume, status = status, yield = yield },
   math = { floor = math.floor, huge = math.huge },
 }
 
--- The bytecode of calls.lua, json.lua, library.lua or handles.lua. The host is asked in a coroutine, for the reason in calls.lua (exchange).
+-- The bytecode of calls.lua, json.lua, library.lua, handles.lua or config.lua. The host is asked in a coroutine: calls.lua (exchange) says why.
 local function exchange(name)
   local done, bytecode = pcall(host, "part", name)
   host()
   return done and bytecode or error(bytecode, 0)
 end
 
-local function load_part(name, ...)
-  local received, bytecode = resume(create(exchange), name)
-  if not received then
-    error(bytecode, 0)
-  end
+local function load_bytecode(bytecode, ...)
   local part, message = load_chunk(bytecode, OUR_CHUNK)
   if not part then
     error(message, 0) -- out of memory
@@ -160,6 +155,20 @@ local function load_part(name, ...)
     compile_never(part, true)
   end
   return part(...)
+end
+
+-- Name -> bytecode of the parts that this script used the last time, which came with it: a question less for each.
+local given
+
+local function load_part(name, ...)
+  if given and given[name] then
+    return load_bytecode(given[name], ...)
+  end
+  local received, bytecode = resume(create(exchange), name)
+  if not received then
+    error(bytecode, 0)
+  end
+  return load_bytecode(bytecode, ...)
 end
 
 -- Whether the VM ran out of memory: coroutine.wrap puts a place in front of the message, once for each coroutine it passes through.
@@ -249,27 +258,27 @@ if compile_never then
   end
 end
 
--- Until something else than peer and self is asked of it, the goop table is empty behind a metatable;
--- then calls.lua fills it and the metatable goes.
+-- Until something else than peer and self is asked of it, the goop table has these two alone; calls.lua makes what is asked for.
 local goop = { peer = {}, self = {} }
-local unfilled = { __metatable = "goop" } -- a script can neither see nor replace it
-local is_command = false
-local call, perform
+local is_command, is_owner, id_of_caller = false, false, ""
+local call_here, perform, member, all_members
 
-local function fill()
-  if not call then
-    local loaded, private = load_part("calls", host, json, null, goop, is_command, load_part) -- may fail for want of memory
-    unfilled.__metatable = nil
-    setmetatable(goop, nil)
-    call, perform = loaded, private
+local function need_calls()
+  if not call_here then -- set last: there may be no memory
+    local loaded
+    loaded, perform, member, all_members =
+      load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part, load_bytecode)
+    call_here = loaded
   end
 end
 
-function unfilled.__index(_, name)
-  fill()
-  return rawget(goop, name)
-end
-setmetatable(goop, unfilled)
+setmetatable(goop, {
+  __metatable = "goop", -- a script can neither see nor replace it
+  __index = function(_, name)
+    need_calls()
+    return member(name)
+  end,
+})
 globals.goop = goop
 
 -- Who walks through the goop table sees all of it.
@@ -278,14 +287,15 @@ function globals.pairs(value)
     error(format("bad argument #1 to 'pairs' (table expected, got %s)", type(value)), 2) -- here Lua would name a place of ours
   end
   if rawequal(value, goop) then
-    fill()
+    need_calls()
+    all_members()
   end
   return pairs(value)
 end
 
 function globals.print(...)
-  fill()
-  call("print", "a*", ...)
+  need_calls()
+  call_here("print", "a*", ...)
 end
 
 -- ── what the worker calls ────────────────────────────────────────────────────────────────────
@@ -329,27 +339,29 @@ local function run_function(chunk, name, params)
   return codec.result((entry({ params = params })))
 end
 
--- A script of ours may answer nil, error class, message.
-local function run_builtin(chunk, _, params)
-  chunk()
-  fill()
-  local result, class, message = rawget(globals, "call")({ params = params }, perform)
-  if result == nil and class then
-    return message, class
+-- What no script of an author runs as, or few do (library.lua).
+local function runner_of(kind)
+  if kind == "builtin" then
+    need_calls()
   end
-  return codec.result(result)
+  return ours().runner(kind, globals, reply_text, perform)
 end
 
--- Where the script is when an error that nobody catches is raised, for its owner. Called on the script's own stack, before that is
--- given up, so it does the least it can: a handler that fails itself loses the error, so there is no trace where memory is short.
--- The trace is cut outside (vm.py).
-local trace
+-- The script's main coroutine. A script runs in one because its stack is still there after an error, to make the trace from: LuaJIT calls
+-- no handler of xpcall for a stack overflow in machine code, nor where the stack has no room for one. The script must not notice:
+-- for its main coroutine `running` and `yield` do what they do outside of coroutines.
+local script
 
-local function note_trace(raised)
-  if collectgarbage("count") * 1024 < memory_bytes - TRACE_SPARE_BYTES then
-    trace = trace_of("", 2)
+function coroutine.running()
+  local thread = running()
+  return not rawequal(thread, script) and thread or nil
+end
+
+function coroutine.yield(...)
+  if rawequal(running(), script) then
+    error("attempt to yield from outside a coroutine", 2)
   end
-  return raised
+  return yield(...)
 end
 
 -- (name, source) -> bytecode, or nil and the compiler's message "name:line: ..."
@@ -365,34 +377,49 @@ local function compile(name, source)
   return dump(chunk)
 end
 
--- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one, and its trace
-local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label)
+local function take_parts(name, bytecode, ...)
+  if name then
+    given = given or {}
+    given[name] = bytecode
+    return take_parts(...)
+  end
+end
+
+-- Runs one invocation -> "ok", text | error class, message, and the code of an error the script raised with one, and its trace.
+-- After the arguments come names and bytecode of parts that it is likely to use.
+local function run(kind, name, bytecode, seed, argument, caller_id, caller_label, self_id, self_label, caller_email, ...)
   host() -- everything is pushed: from here on the memory limit holds
+  take_parts(...)
   randomseed(seed)
-  goop.peer.id, goop.peer.label = caller_id, caller_label
+  goop.peer.id, goop.peer.label, goop.peer.email = caller_id, caller_label, caller_email
   goop.self.id, goop.self.label = self_id, self_label
-  is_command = kind == "command"
-  local runner, message = run_command, nil
-  if not is_command then
-    runner = kind == "builtin" and run_builtin or run_function
-    argument, message = json().params(argument)
+  id_of_caller = caller_id
+  is_command, is_owner = kind == "command" or kind == "handle", caller_id == self_id
+  local runner = kind == "command" and run_command or kind == "function" and run_function or runner_of(kind)
+  if kind == "function" or kind == "builtin" then
+    local params, message = json().params(argument)
     if message then
       return "bad_request", message
     end
+    argument = params
   end
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once
   new_sentinel()
   local chunk = load_chunk(bytecode, "=" .. name)
-  local done, result, class = xpcall(function() return runner(chunk, name, argument) end, note_trace)
+  -- Without arguments: plain Lua ends the process when another coroutine's stack cannot grow to take them.
+  script = create(function() return runner(chunk, name, argument) end)
+  local done, result, class = resume(script)
   watching = false -- when the VM is closed, LuaJIT would call finalizers ten times over
   if done then
     return class or "ok", result
   elseif is_out_of_memory(result) then
     return "memory", "memory limit exceeded"
   end
+  local traced, trace = pcall(trace_of, script, "")
+  script = nil -- with all that only its stack holds
   local described, text, code = pcall(describe, result)
-  return "script_error", described and text or "(error object is a " .. type(result) .. " value)", code, trace
+  return "script_error", described and text or "(error object is a " .. type(result) .. " value)", code, traced and trace or nil
 end
 
 return run, compile

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,9 @@ _OUR_FRAME: Final = re.compile(
 )
 """A line of a trace that names no place in a script: our own code, and functions of the language without a name."""
 
+_PLACE: Final = re.compile(r"(?P<script>[^:]*):\d+:")
+"""The place in front of a message. LuaJIT does not know the line of the innermost frame when the VM itself raised the error."""
+
 PART: Final = b"part"
 """The operation by which prelude.lua asks for one of `Flavour.parts`, whose bytes most VMs never need."""
 
@@ -48,7 +51,9 @@ SEEDS_AT_ONCE = 64
 """Seeds of math.random that are asked of the kernel at a time: one by one, that was a hundredth of a short call."""
 _HERE = Path(__file__).parent
 _PART = re.compile(rb"--@(\w+\.lua)")
-_DECLARATIONS_MARK = "--@declarations"
+_MEMBERS_MARK = b"--@members"
+_MEMBER = b"local call, call_here, handles, here, pass, is_command = ... return "
+"""In front of what makes a member of the goop table."""
 _DUMP = b"local source = ... return string.dump(assert(loadstring(source, '%s')), true)" % OUR_CHUNK
 _OUT_OF_MEMORY = b"not enough memory"
 
@@ -85,25 +90,29 @@ def preferred_flavour() -> str:
     return next(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
 
 
-def _frames(trace: bytes) -> str:
+def _frames(trace: bytes, message: str) -> str:
     """Return the frames of a trace that are the script's, or the function of the language it was in; ours tell an author nothing."""
     lines = (line.strip() for line in trace.decode("utf-8", "replace").split("\n"))
-    kept = (line for line in lines if line and not _OUR_FRAME.match(line))
+    kept = [line for line in lines if line and not _OUR_FRAME.match(line)]
+    place = _PLACE.match(message)
+    if kept and place and kept[0].startswith(f"{place['script']}: in "):
+        kept[0] = place[0] + kept[0][len(place["script"]) + 1 :]
     return "\n".join(kept)[:TRACEBACK_MAX_CHARS]
 
 
 class Flavour:
     """A Lua implementation and our own Lua code compiled for it, shared by all its VMs."""
 
-    def __init__(self, name: str, declarations: str) -> None:
+    def __init__(self, name: str, declarations: Mapping[str, str]) -> None:
+        """`declarations`: member of the goop table → the Lua expression that makes it (scripting/api/stubs.py)."""
         self._module: Any = importlib.import_module(FLAVOURS[name])
-        before, _, after = (_HERE / "calls.lua").read_text("utf-8").partition(_DECLARATIONS_MARK)
-        rest = after.partition("\n")[2]
         self.supplement = self._bytecode((_HERE / SUPPLEMENTS[name]).read_bytes()) if name in SUPPLEMENTS else None
         self.prelude = self._bytecode((_HERE / "prelude.lua").read_bytes())
-        self.parts: dict[Scalar, bytes] = {
-            b"calls": self._bytecode(f"{before}{declarations}\n{rest}".encode()),
+        self.parts: dict[bytes, bytes] = {
+            b"calls": self._bytecode(self._calls(declarations)),
+            b"vm_functions": self._bytecode((_HERE / "vm_functions.lua").read_bytes()),
             b"handles": self._bytecode((_HERE / "handles.lua").read_bytes()),
+            b"config": self._bytecode((_HERE / "config.lua").read_bytes()),
             b"library": self._bytecode((_HERE / "library.lua").read_bytes()),
             b"codec": self._bytecode(_PART.sub(_part, (_HERE / "json.lua").read_bytes())),
         }
@@ -119,9 +128,23 @@ class Flavour:
             max_memory=memory_bytes or None,
         )
 
+    def _calls(self, declarations: Mapping[str, str]) -> bytes:
+        """Return the source of calls.lua with each member of the goop table as bytecode, a text: what is not used is not read."""
+        members = b"".join(
+            b"%s = %s,\n" % (name.encode(), _literal(self._bytecode(_MEMBER + expression.encode())))
+            for name, expression in declarations.items()
+        )
+        before, _, after = (_HERE / "calls.lua").read_bytes().partition(_MEMBERS_MARK)
+        return before + members + after.partition(b"\n")[2]
+
     def _bytecode(self, source: bytes) -> bytes:
         dumped: bytes = self.runtime().execute(_DUMP, source)
         return dumped
+
+
+def _literal(text: bytes) -> bytes:
+    """Return `text` as Lua writes it, whatever its bytes."""
+    return b'"%s"' % b"".join(b"\\%03d" % byte for byte in text)
 
 
 def _part(mark: re.Match[bytes]) -> bytes:
@@ -138,12 +161,14 @@ class MemoryGate:
     coroutine of ours (calls.lua): on a script's own stack an overflow between them would leave the limit off.
     """
 
-    __slots__ = ("_host", "_memory_bytes", "_parts", "runtime")
+    __slots__ = ("_host", "_memory_bytes", "_parts", "asked", "runtime")
 
-    def __init__(self, host: Host, parts: dict[Scalar, bytes], memory_bytes: int, runtime: Any) -> None:
+    def __init__(self, host: Host, parts: dict[bytes, bytes], memory_bytes: int, runtime: Any) -> None:
         self._host = host
         self._parts = parts
         self._memory_bytes = memory_bytes
+        self.asked: list[bytes] = []
+        """Names of the parts this VM asked for."""
         self.runtime = runtime
 
     def __call__(self, operation: bytes | None = None, *arguments: Scalar) -> tuple[Scalar, ...] | bytes | None:
@@ -152,9 +177,14 @@ class MemoryGate:
         if operation is None:
             self.runtime.set_max_memory(self._memory_bytes)
             return None
-        answer = self._parts[arguments[0]] if operation == PART else self._host(operation, *arguments)
+        answer = self._part(arguments[0]) if operation == PART else self._host(operation, *arguments)
         self.lift()
         return answer
+
+    def _part(self, name: Scalar) -> bytes:
+        assert isinstance(name, bytes)
+        self.asked.append(name)
+        return self._parts[name]
 
     def lift(self) -> None:
         """Lift the limit: nothing that is pushed from now on fails."""
@@ -166,8 +196,11 @@ class VirtualMachine:
 
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
+        self._parts = flavour.parts
         self._runtime = flavour.runtime(memory_bytes)
         self._gate = MemoryGate(host, flavour.parts, memory_bytes, self._runtime)
+        self.asked_parts = self._gate.asked
+        """Names of the parts of our Lua code (`Flavour.parts`) that were asked for so far."""
         self._gate.lift()
         if flavour.supplement is not None:
             self._runtime.compile(flavour.supplement, name=OUR_CHUNK)()
@@ -191,18 +224,33 @@ class VirtualMachine:
         bytecode: bytes = compiled
         return bytecode
 
-    def run(self, kind: str, script: str, bytecode: bytes, argument: bytes, caller: tuple[str, str], this: tuple[str, str]) -> VmResult:
-        """Run the script's entry. `caller` and `this` peer are (id, label) pairs."""
+    def run(
+        self,
+        kind: str,
+        script: str,
+        bytecode: bytes,
+        argument: bytes,
+        caller: tuple[str, str],
+        this: tuple[str, str],
+        email: str = "",
+        parts: tuple[bytes, ...] = (),
+    ) -> VmResult:
+        """Run the script's entry. `caller` and `this` peer are (id, label) pairs; `email` is the caller's.
+
+        `parts`: names of parts that come with the script, since it is likely to ask for them.
+        """
         # Without a seed of its own every VM would give the same numbers, and strangers could foretell them.
         seed = _new_seed()
+        texts = [text.encode() for text in (*caller, *this, email)]
+        for name in parts:
+            texts += (name, self._parts[name])
         self._gate.lift()
         try:
-            code, payload, *more = self._run(
-                kind.encode(), script.encode(), bytecode, seed, argument, *(part.encode() for part in (*caller, *this))
-            )
+            code, payload, *more = self._run(kind.encode(), script.encode(), bytecode, seed, argument, *texts)
         # Only where no Lua code of ours could catch it, as when the call itself is pushed.
         except self._memory_error:
             code, payload, more = b"memory", b"memory limit exceeded", []
         error_code, trace = (*more, None, None)[:2]
         own_code = error_code.decode("utf-8", "replace") if error_code is not None else ""
-        return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code, _frames(trace) if trace else "")
+        frames = _frames(trace, payload.decode("utf-8", "replace")) if trace else ""
+        return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code, frames)

@@ -80,6 +80,14 @@ class Channel:
         return answer
 
 
+class CompiledScript(msgspec.Struct):
+    """A script as one worker keeps it."""
+
+    bytecode: bytes
+    parts: tuple[bytes, ...] = ()
+    """The parts of our own Lua code it asked for in its runs so far; the next one gets them at once."""
+
+
 class Worker:
     """Runs what comes over `channel`."""
 
@@ -100,7 +108,7 @@ class Worker:
             else None
         )
         self._host = HostCalls(channel.send, channel.receive_answer, setup.operations, self.data)
-        self._bytecode: dict[bytes, bytes] = {}
+        self._scripts: dict[bytes, CompiledScript] = {}
         self._bytecode_bytes = 0
         self._runs = 0
         self._pending: Invoke | None = None
@@ -155,12 +163,17 @@ class Worker:
     def _invoke(self, vm: VirtualMachine, invoke: Invoke) -> Done:
         self._host.begin(invoke)
         try:
-            bytecode = self._compiled(vm, invoke)
-            if bytecode is None:
+            script = self._compiled(vm, invoke)
+            if script is None:
                 return Done(UNKNOWN_VERSION, b"", 0)
         except CompileError as error:
             return Done("script_error", str(error).encode(), 0)
-        outcome = vm.run(invoke.kind, invoke.script, bytecode, invoke.argument, (invoke.caller_id, invoke.caller_label), self._this)
+        caller = (invoke.caller_id, invoke.caller_label)
+        outcome = vm.run(
+            invoke.kind, invoke.script, script.bytecode, invoke.argument, caller, self._this, invoke.caller_email, script.parts
+        )
+        if vm.asked_parts:
+            script.parts += tuple(vm.asked_parts)
         self._host.end()
         code = UNAVAILABLE if self._met_lock(outcome) else outcome.code
         fault = self.data.file_fault if self.data else ""
@@ -179,21 +192,21 @@ class Worker:
         busy = self.data.busy if self.data else b""
         return bool(busy) and outcome.code == "script_error" and busy in outcome.payload
 
-    def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> bytes | None:
-        """Return the script's bytecode; None when neither we nor the message have it."""
-        bytecode = self._bytecode.get(invoke.version)
-        if bytecode is None and invoke.source is not None:
-            bytecode = vm.compile(invoke.script, invoke.source)
-            self._store_bytecode(invoke.version, bytecode)
-        return bytecode
+    def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> CompiledScript | None:
+        """Return the compiled script; None when neither we nor the message have it."""
+        script = self._scripts.get(invoke.version)
+        if script is None and invoke.source is not None:
+            script = CompiledScript(vm.compile(invoke.script, invoke.source))
+            self._store_script(invoke.version, script)
+        return script
 
-    def _store_bytecode(self, version: bytes, bytecode: bytes) -> None:
+    def _store_script(self, version: bytes, script: CompiledScript) -> None:
         """Keep a compiled script for later runs, at the cost of the oldest ones."""
-        self._bytecode[version] = bytecode
-        self._bytecode_bytes += len(bytecode)
+        self._scripts[version] = script
+        self._bytecode_bytes += len(script.bytecode)
         # Oldest out first: a dict keeps the order in which keys came.
-        while len(self._bytecode) > COMPILED_MAX or self._bytecode_bytes > COMPILED_MAX_BYTES:
-            self._bytecode_bytes -= len(self._bytecode.pop(next(iter(self._bytecode))))
+        while len(self._scripts) > COMPILED_MAX or self._bytecode_bytes > COMPILED_MAX_BYTES:
+            self._bytecode_bytes -= len(self._scripts.pop(next(iter(self._scripts))).bytecode)
 
 
 def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:

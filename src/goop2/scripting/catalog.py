@@ -23,7 +23,10 @@ import msgspec
 import structlog
 
 from goop2.folder import threads
+from goop2.sandbox.messages import BUILTIN, GROUP_CLOSE, HANDLE
 from goop2.scripting.annotations import Annotations
+from goop2.scripting.handle_scan import HANDLE as HANDLE_NAME
+from goop2.scripting.handle_scan import ON_GROUP_CLOSE, defines
 from goop2.scripting.limits import COMPILE_TOGETHER_BYTES, COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
 from goop2.scripting.source_files import Kind, Snapshot, SourceFile, SourceFolder
@@ -70,6 +73,23 @@ class Script(msgspec.Struct, frozen=True, gc=False):
     annotations: Annotations
     builtin: bool = False
     """Ours, for sites that have no script of that name; it has an operation of the peer of its own."""
+    of_function: bool = False
+    """A command that is the `handle` of a data function's file."""
+
+    for_event: bool = False
+    """A function that is told of an ended group, by its `on_group_close`."""
+
+    @property
+    def invoked_as(self) -> str:
+        """Return the kind of its `Invoke`."""
+        if self.for_event:
+            return GROUP_CLOSE
+        return BUILTIN if self.builtin else HANDLE if self.of_function else self.kind
+
+    @property
+    def file(self) -> str:
+        """Return what rates are counted by: the kind of its file, and its name."""
+        return f"{'function' if self.of_function else self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +216,11 @@ class Catalog:
         self._entries: dict[str, _CatalogRecord] = {}
         self._found: dict[Kind, dict[str, Script | BrokenScript]] = {"command": {}, "function": {}}
         self._commands: tuple[tuple[str, str], ...] | None = ()
-        """None when a command has changed since they were asked for."""
+        """None when a script has changed since they were asked for."""
+        self._handles: dict[str, Script] | None = {}
+        """Lower-case name → the `handle` of a data function's file; None when a script has changed."""
+        self._without_handle: set[bytes] = set()
+        """Versions of functions that a run has shown to have no `handle`."""
         self._reading = asyncio.Lock()
         self._compilers = asyncio.Semaphore(COMPILES_AT_ONCE)
         self._compilations: set[asyncio.Task[None]] = set()
@@ -209,19 +233,39 @@ class Catalog:
         return self._snapshot.warnings
 
     def command(self, name: str) -> Script | BrokenScript | None:
-        """Return the chat command `name`, in whatever case it is written."""
-        return self._found["command"].get(name.lower())
+        """Return the chat command `name`, in whatever case it is written: its own file, else a data function's that has a `handle`."""
+        return self._found["command"].get(name.lower()) or self._handled().get(name.lower())
+
+    def lacks_handle(self, script: Script) -> None:
+        """Note that a run of a data function's file as a command has found no `handle` in it."""
+        self._without_handle.add(script.version)
+        self._commands = self._handles = None
+
+    def _handled(self) -> dict[str, Script]:
+        if self._handles is None:
+            functions = [script for script in self._found["function"].values() if isinstance(script, Script)]
+            self._without_handle &= {script.version for script in functions}
+            having = [script for script in functions if script.version not in self._without_handle and defines(script.source, HANDLE_NAME)]
+            self._handles = {script.name.lower(): msgspec.structs.replace(script, kind="command", of_function=True) for script in having}
+        return self._handles
 
     def function(self, name: str) -> Script | BrokenScript | None:
         """Return the data function `name`; ours where the site has none."""
         return self._found["function"].get(name) or self._builtins.get(name)
 
     def commands(self) -> tuple[tuple[str, str], ...]:
-        """Return names and descriptions of the chat commands that answer, by name."""
+        """Return names and descriptions of the chat commands that answer, by name; of data functions with a `handle` too."""
         if self._commands is None:
-            scripts = [script for script in self._found["command"].values() if isinstance(script, Script)]
-            self._commands = tuple(sorted((script.name, script.annotations.description) for script in scripts))
+            scripts = {**self._handled(), **self._found["command"]}.values()
+            named = ((script.name, script.annotations.description) for script in scripts if isinstance(script, Script))
+            self._commands = tuple(sorted(named))
         return self._commands
+
+    def group_listeners(self) -> list[Script]:
+        """Return the data functions that want to be told of ended groups, by name."""
+        functions = (script for script in self._found["function"].values() if isinstance(script, Script))
+        wanting = [msgspec.structs.replace(script, for_event=True) for script in functions if defines(script.source, ON_GROUP_CLOSE)]
+        return sorted(wanting, key=lambda script: script.name)
 
     def listing(self) -> list[ScriptEntry]:
         """Return every script, broken or not: commands first, each kind by name."""
@@ -403,8 +447,7 @@ class Catalog:
             self._found[file.kind].pop(file.name, None)
         else:
             self._found[file.kind][file.name] = answer
-        if file.kind == "command":
-            self._commands = None
+        self._commands = self._handles = None
 
     def _notify(self, change: CatalogChange) -> None:
         if self._subscribers:

@@ -97,10 +97,9 @@ class Engine:
             return Reply("", Failure(ErrorCode.UNAVAILABLE, DISABLED))
         script = self._catalog.command(name)
         if script is None:
-            text = f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}"
-            failure = Failure(ErrorCode.NOT_FOUND, text, printable(name, NAME_SHOWN_CHARS))
-            self._refused(caller, "command", failure, arguments.encode("utf-8", "replace"))
-            return Reply(text, Failure(ErrorCode.NOT_FOUND, text))
+            failure = _unknown(name)
+            self._refused(caller, "command", failure, arguments.encode("utf-8", "replace"), printable(name, NAME_SHOWN_CHARS))
+            return Reply(failure.message, failure)
         argument = arguments.encode("utf-8", "replace")
         if len(argument) > PARAMS_MAX_BYTES:
             failure = Failure(ErrorCode.BAD_REQUEST, f"the message is {len(argument)} bytes; the most is {PARAMS_MAX_BYTES}", script.name)
@@ -109,6 +108,10 @@ class Engine:
         answer = await self._run(script, caller, argument, recorded)
         if isinstance(answer, bytes):
             return Reply(reply_text(answer))
+        if isinstance(script, Script) and script.of_function and answer.code is ErrorCode.NOT_FOUND:
+            self._catalog.lacks_handle(script)
+            answer = _unknown(name)
+            return Reply(answer.message, answer)
         return Reply(_failure_text(answer), answer)
 
     async def call(self, caller: Caller, function: str, params: bytes = b"{}", recorded: Recorded | None = None) -> Success | Failure:
@@ -124,6 +127,12 @@ class Engine:
             return self._refused(caller, "function", Failure(ErrorCode.NOT_FOUND, f"unknown function: {shown}"), params, shown)
         answer = await self._run(script, caller, params, recorded)
         return Success(answer) if isinstance(answer, bytes) else answer
+
+    async def group_closed(self, owner: Caller, group: str) -> None:
+        """Tell every data function that has an `on_group_close` that a group has ended, one after the other, as the owner."""
+        if self._limits.enabled:
+            for script in self._catalog.group_listeners():
+                await self._run(script, owner, group.encode(), None)
 
     async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes, recorded: Recorded | None) -> bytes | Failure:
         if isinstance(script, BrokenScript):
@@ -149,7 +158,7 @@ class Engine:
         return outcome.payload if failure is None else failure
 
     def _refuse_rate(self, script: Script, caller: Caller) -> Failure | None:
-        wait = self._rate.check(caller.id, f"{script.kind}/{script.name}", script.annotations.rate_limit, caller.address)
+        wait = self._rate.check(caller.id, script.file, script.annotations.rate_limit, caller.address)
         if wait is None:
             return None
         return Failure(ErrorCode.RATE_LIMITED, "rate limit exceeded; try again later", script.name, retry_after_seconds=wait)
@@ -224,6 +233,10 @@ def _not_the_scripts(outcome: Outcome, why: str) -> Outcome:
     if outcome.code is not ErrorCode.SCRIPT_ERROR:
         return outcome
     return msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE, payload=why.encode())
+
+
+def _unknown(name: str) -> Failure:
+    return Failure(ErrorCode.NOT_FOUND, f"Unknown command: {printable(name, NAME_SHOWN_CHARS)}")
 
 
 def _split(message: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import structlog
 
 from goop2.sandbox.framing import WorkerProtocolError
-from goop2.sandbox.messages import BUILTIN, UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
+from goop2.sandbox.messages import UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
 from goop2.scripting.catalog import CompileUnavailableError
 from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import WorkerStartError
@@ -297,7 +297,7 @@ class Pool:
         source = None if worker.knows(script.version) else script.source
         worker.send(
             Invoke(
-                BUILTIN if script.builtin else script.kind,
+                script.invoked_as,
                 script.name,
                 script.version,
                 source,

@@ -32,6 +32,7 @@ from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.limits import VISITOR_SECONDS
 from goop2.storage.policies import Visitor
 from goop2.storage.table_access import TableAccess
+from goop2.storage.template_group import Roles, manifest, requires_email
 from goop2.storage.write_queue import Rank
 
 OWNER_SECONDS: Final = 10.0
@@ -113,11 +114,15 @@ class _Operator:
             return FAULT
 
 
-class Tables:
-    """The tables of one peer. `is_member` says who is in a group of type `template` hosted here (policy `group`)."""
+RolesOf = Callable[[str], Roles]
+"""Peer id → its roles in the groups of type `template` hosted here."""
 
-    def __init__(self, path: Path, is_member: Callable[[str], bool] = lambda _id: False, care: FileCare = CARELESS) -> None:
-        self._is_member = is_member
+
+class Tables:
+    """The tables of one peer. `roles_of` says who is what in the groups of type `template` hosted here (policy `group`)."""
+
+    def __init__(self, path: Path, roles_of: RolesOf = lambda _id: {}, care: FileCare = CARELESS) -> None:
+        self._roles_of = roles_of
         self._owners = _Operator("goop2-tables-owner", Rank.PEER, path, care)
         self._strangers = _Operator("goop2-tables", Rank.STRANGER, path, care)
         self._owners_waiting = 0
@@ -130,6 +135,10 @@ class Tables:
         """Open both connections. Raises `DatabaseError`."""
         await self._owners.database.open()
         await self._strangers.database.open()
+
+    async def template(self) -> dict[str, object]:
+        """Return what goop.template holds: the manifest of the site's template, and `require_email`. Raises `StorageError`."""
+        return await self._owners.database.run(lambda database: {**manifest(database), "require_email": requires_email(database)})
 
     async def close(self) -> None:
         """Answer waiting jobs with `STOPPED`, and close both connections."""
@@ -148,7 +157,9 @@ class Tables:
         """
         if self._stopped:
             return STOPPED
-        visitor = Visitor(caller.id, caller.email, member=self._is_member(caller.id), owner=caller.owner)
+        roles = self._roles_of(caller.id)
+        member = any(role is not None for role in roles.values())
+        visitor = Visitor(caller.id, caller.email, member=member, owner=caller.owner, roles=roles)
         seconds = OWNER_SECONDS if caller.owner else STRANGER_SECONDS
         job = _Job(operation, visitor, request, condition, time.monotonic() + seconds)
         return await (self._for_owner(job) if caller.owner else self._for_stranger(job, caller.account))
@@ -203,9 +214,9 @@ def read_request(body: bytes) -> Request | Failure:
 
 
 @asynccontextmanager
-async def open_tables(path: Path, is_member: Callable[[str], bool], care: FileCare = CARELESS) -> AsyncIterator[Tables]:
+async def open_tables(path: Path, roles_of: RolesOf, care: FileCare = CARELESS) -> AsyncIterator[Tables]:
     """Open the tables of the database at `path` until the block is left. Raises `DatabaseError`."""
-    tables = Tables(path, is_member, care)
+    tables = Tables(path, roles_of, care)
     try:
         await tables.open()
         yield tables

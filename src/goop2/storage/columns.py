@@ -108,14 +108,19 @@ class Table:
     context: object = None
     """Kept for peers that use it."""
     roles: object = None
-    """Role → operation → whether it may, as declared. Kept, and not obeyed yet: see `policies`."""
+    """Role → operation → whether it may, as declared; `rights` is what holds of it."""
 
     @property
-    def policies(self) -> dict[str, str]:
-        """Operation → the policy that holds: with `roles`, which this version does not obey, writing is at most the owner's."""
-        if not self.roles:
-            return dict(self.access)
-        return {operation: policy if operation == "read" or policy == "local" else "owner" for operation, policy in self.access.items()}
+    def rights(self) -> dict[str, dict[str, bool]] | None:
+        """Role → operation → whether it may, under the policy `group`; None without roles. What cannot be read of it opens nothing."""
+        if self.roles is None or self.roles == {}:
+            return None
+        declared = self.roles if isinstance(self.roles, dict) else {}
+        return {
+            str(role): {operation: allowed.get(operation) is True for operation in OPERATIONS}
+            for role, allowed in declared.items()
+            if isinstance(allowed, dict)
+        }
 
     def column(self, name: str) -> Column | None:
         """Return the site's own column of that name."""

@@ -10,7 +10,7 @@ A new operation is a row here and a method of `TableAccess` that is called like 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +28,7 @@ class DataOperation:
     does: str
     """What it does and answers, in one sentence."""
     method: str = "POST"
-    """Of HTTP."""
+    """Of HTTP; "" for GET and POST alike."""
     owner_only: bool = False
     """Refused to everybody but the owner of the site."""
     of_scripts: bool = False
@@ -52,7 +52,13 @@ DATA_OPERATIONS: Final = (
     LUA_LIST,
     DataOperation(name="tables", path="tables", method="GET", keys=(), does="List the tables the caller may know of."),
     DataOperation(name="describe", path="tables/describe", keys=("table",), does="Return the columns of a table."),
-    DataOperation(name="orm-schema", path="orm-schema", keys=("table",), does="Return the declaration of a typed table."),
+    DataOperation(
+        name="orm-schema",
+        path="orm-schema",
+        method="",
+        keys=("table",),
+        does="Return the declaration of a typed table; without `table` those of all.",
+    ),
     DataOperation(name="role", path="role", keys=("table",), does="Return what the caller is to the site, and which rows it may touch."),
     DataOperation(name="query", path="query", keys=("table", *_COLUMNS, *_ROWS), does="Return rows."),
     DataOperation(name="query-one", path="query-one", keys=("table", *_COLUMNS, *_FIRST), does="Return the first row, or null."),
@@ -93,8 +99,8 @@ DATA_OPERATIONS: Final = (
     DataOperation(
         name="create-table",
         path="tables/create",
-        keys=("name", "table", "column_defs"),
-        does="Create a classic table.",
+        keys=("name", "table", "columns", "column_defs"),
+        does="Create a table: a typed one where a column has key, required, auto or values, else a classic one.",
         owner_only=True,
     ),
     DataOperation(
@@ -106,9 +112,23 @@ DATA_OPERATIONS: Final = (
     DataOperation(
         name="rename-table", path="tables/rename", keys=("old_name", "table", "new_name"), does="Rename a table.", owner_only=True
     ),
+    DataOperation(name="set-policy", path="tables/set-policy", keys=("table", "policy"), does="Set who may add rows.", owner_only=True),
     DataOperation(name="delete-table", path="tables/delete", keys=("table", "name"), does="Delete a table with its rows.", owner_only=True),
 )
+
+
+def _of_value(request: Mapping[str, object]) -> dict[str, object]:
+    name = str(request.get("column", "")).replace('"', '""')
+    return {"table": request.get("table"), "where": f'"{name}" = ?', "args": [request.get("value")]}
+
+
 BY_NAME: Final[Mapping[str, DataOperation]] = {operation.name: operation for operation in DATA_OPERATIONS}
 """Name → operation."""
+FURTHER_PATHS: Final[Mapping[str, tuple[DataOperation, Callable[[Mapping[str, object]], Mapping[str, object]]]]] = {
+    "find": (BY_NAME["query"], lambda request: request),
+    "find-one": (BY_NAME["query-one"], lambda request: request),
+    "get-by": (BY_NAME["query-one"], _of_value),
+}
+"""Further paths of pages → the operation asked of the tables, and how its request follows from the page's."""
 TABLE_OPERATIONS: Final = frozenset(operation.name for operation in DATA_OPERATIONS if not operation.of_scripts)
 """Names of those that are asked of the tables."""

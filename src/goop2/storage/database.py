@@ -24,7 +24,7 @@ from goop2.storage.connection_settings import OPEN_FLAGS, configure
 from goop2.storage.database_files import checked, sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseFileError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
-from goop2.storage.guard import INTERNAL, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
+from goop2.storage.guard import INTERNAL, ONE_TABLE_WRITES, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
     CHECKPOINT_SECONDS,
@@ -61,7 +61,8 @@ FAULTS: Final = (apsw.Error, MemoryError, UnicodeError, OverflowError)
 
 Value = None | int | float | str | bytes
 """What SQLite holds and a statement can be given."""
-STATEMENT_SECONDS: Final = {SCRIPT_WRITES: LOCK_MAX_SECONDS}
+
+STATEMENT_SECONDS: Final = dict.fromkeys((SCRIPT_WRITES, ONE_TABLE_WRITES), LOCK_MAX_SECONDS)
 """Kind of role → how long a statement of it may run; the others may until the deadline."""
 
 Alarm = Callable[[float], None]
@@ -254,7 +255,7 @@ class Database:
         self._guard.refusal = ""
         seconds = self._visitor_seconds if role.kind is VISITOR else STATEMENT_SECONDS.get(role.kind)
         self._statement_ends = FOREVER if seconds is None else time.monotonic() + seconds
-        self._alarmed = role.kind is SCRIPT_WRITES and not self.in_transaction  # which is held to its time as a whole
+        self._alarmed = role.kind.writes and not self.in_transaction  # which is held to its time as a whole
         self._set_alarm()
         if self._memory_max is not FOREVER:
             self._memory_ends = apsw.memory_used() + self._memory_max
@@ -306,14 +307,14 @@ class Database:
         if readonly is None:
             self._guard.changes = False
             readonly = inspect(cursor, role, sql, arguments)
-            if role.kind is SCRIPT_WRITES and not self._guard.changes:
+            if role.kind.writes and not self._guard.changes:
                 readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
             if len(self._inspected) >= INSPECTED_MAX:
                 del self._inspected[next(iter(self._inspected))]
             self._inspected[key] = readonly
-        if readonly and role.kind is SCRIPT_WRITES:
+        if readonly and role.kind.writes:
             raise StorageError(f"{role.name} takes INSERT, UPDATE, DELETE or REPLACE; goop.db.query reads")
-        if not readonly and role.kind is not SCRIPT_WRITES:
+        if not readonly and not role.kind.writes:
             raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
 
     def _fault(self, error: BaseException) -> StorageError:

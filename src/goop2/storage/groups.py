@@ -18,6 +18,8 @@ LAYOUT: Final = (
     "CREATE TABLE IF NOT EXISTS _py_group_members (group_id TEXT NOT NULL, peer_id TEXT NOT NULL, joined_at INTEGER NOT NULL, "
     "PRIMARY KEY (group_id, peer_id))",
     "CREATE TABLE IF NOT EXISTS _py_group_removed (group_id TEXT NOT NULL, peer_id TEXT NOT NULL, PRIMARY KEY (group_id, peer_id))",
+    "CREATE TABLE IF NOT EXISTS _py_group_roles (group_id TEXT NOT NULL, peer_id TEXT NOT NULL, role TEXT NOT NULL, "
+    "PRIMARY KEY (group_id, peer_id))",
     "CREATE TABLE IF NOT EXISTS _py_group_invites (host TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, "
     "PRIMARY KEY (host, id))",
     "CREATE TABLE IF NOT EXISTS _py_group_subscriptions (host TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, "
@@ -37,6 +39,8 @@ class Hosted:
     """Peer → since when, milliseconds since 1970."""
     removed: tuple[str, ...] = ()
     """Peers that were members and may not come back by themselves."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Member that was given a role → which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,9 @@ def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Sub
     removed: dict[str, list[str]] = {}
     for group, peer in database.rows("SELECT group_id, peer_id FROM _py_group_removed ORDER BY rowid"):
         removed.setdefault(str(group), []).append(str(peer))
+    roles: dict[str, dict[str, str]] = {}
+    for group, peer, role in database.rows("SELECT group_id, peer_id, role FROM _py_group_roles ORDER BY rowid"):
+        roles.setdefault(str(group), {})[str(peer)] = str(role)
     hosted = database.rows("SELECT id, name, kind, max_members FROM _py_groups ORDER BY rowid")
     return (
         [
@@ -72,6 +79,7 @@ def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Sub
                 max_members=_int(most),
                 members=members.get(str(id_), {}),
                 removed=tuple(removed.get(str(id_), ())),
+                roles=roles.get(str(id_), {}),
             )
             for id_, name, kind, most in hosted
         ],
@@ -83,7 +91,14 @@ def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Sub
 def write(database: Database, hosted: Iterable[Hosted], joined: Iterable[Subscription], invites: Iterable[Subscription]) -> None:
     """Keep these, and nothing else."""
     with database.atomic():
-        for table in ("_py_groups", "_py_group_members", "_py_group_removed", "_py_group_subscriptions", "_py_group_invites"):
+        for table in (
+            "_py_groups",
+            "_py_group_members",
+            "_py_group_removed",
+            "_py_group_roles",
+            "_py_group_subscriptions",
+            "_py_group_invites",
+        ):
             database.changed(f"DELETE FROM {table}")
         for group in hosted:
             database.changed(
@@ -93,6 +108,8 @@ def write(database: Database, hosted: Iterable[Hosted], joined: Iterable[Subscri
             for peer, at in group.members.items():
                 sql = "INSERT INTO _py_group_members (group_id, peer_id, joined_at) VALUES (?, ?, ?)"
                 database.changed(sql, (group.id, peer, at))
+            for peer, role in group.roles.items():
+                database.changed("INSERT INTO _py_group_roles (group_id, peer_id, role) VALUES (?, ?, ?)", (group.id, peer, role))
             for peer in group.removed:
                 database.changed("INSERT INTO _py_group_removed (group_id, peer_id) VALUES (?, ?)", (group.id, peer))
         for table, those in (("_py_group_subscriptions", joined), ("_py_group_invites", invites)):

@@ -55,11 +55,14 @@ class StatementKind:
 
     name: str
     flags: int
+    writes: bool = False
+    """Whether its statements change rows: they hold the lock, and are bounded by the time for that."""
 
 
 SCRIPT_READS: Final = StatementKind("script reads", 0)
-SCRIPT_WRITES: Final = StatementKind("script writes", 0)
+SCRIPT_WRITES: Final = StatementKind("script writes", 0, writes=True)
 ONE_TABLE: Final = StatementKind("one table", apsw.SQLITE_PREPARE_DONT_LOG)
+ONE_TABLE_WRITES: Final = StatementKind("changes one table", apsw.SQLITE_PREPARE_PERSISTENT | apsw.SQLITE_PREPARE_NORMALIZE, writes=True)
 VISITOR: Final = StatementKind("visitor", apsw.SQLITE_PREPARE_DONT_LOG | apsw.SQLITE_PREPARE_PERSISTENT)
 OWNER_READS: Final = StatementKind("owner reads", apsw.SQLITE_PREPARE_NORMALIZE)
 OURS: Final = StatementKind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
@@ -76,6 +79,8 @@ class Role:
     """VISITOR: the secret name of the view through which alone the table is read."""
     whole: bool = False
     """VISITOR: that view shows every row, so how many the table has is no secret."""
+    columns: frozenset[str] = frozenset()
+    """ONE_TABLE_WRITES: the columns it may set."""
 
 
 QUERY: Final = Role(SCRIPT_READS, "goop.db.query")
@@ -107,6 +112,22 @@ def _readable_table(role: Role, table: str | None, *_rest: str | None) -> bool:
 
 def _the_table(role: Role, table: str | None, *_rest: str | None) -> bool:
     return table is not None and table.lower() == role.table.lower()  # a registry of another peer may spell it otherwise
+
+
+# A statement that changes one table has no sub-select of its own, so none of its CTEs can be what it stands inside of: only a trigger.
+def _of_trigger(check: Check) -> Check:
+    return lambda role, first, second, database, inside: inside is not None and check(role, first, second, database, inside)
+
+
+def _own_or_of_trigger(own: Check, of_trigger: Check) -> Check:
+    def check(role: Role, first: str | None, second: str | None, database: str | None, inside: str | None) -> bool:
+        return (own if inside is None else of_trigger)(role, first, second, database, inside)
+
+    return check
+
+
+def _the_columns(role: Role, table: str | None, column: str | None, *_rest: str | None) -> bool:
+    return _the_table(role, table) and column in role.columns
 
 
 def _through_the_view(role: Role, table: str | None, column: str | None, _database: str | None, inside: str | None) -> bool:
@@ -146,6 +167,15 @@ PERMITTED: Final[dict[StatementKind, dict[int, Check]]] = {
         apsw.SQLITE_DELETE: _user_table,
     },
     ONE_TABLE: {**_READING, apsw.SQLITE_READ: _the_table},
+    ONE_TABLE_WRITES: {
+        apsw.SQLITE_FUNCTION: _harmless_function,
+        apsw.SQLITE_SELECT: _of_trigger(_always),
+        apsw.SQLITE_RECURSIVE: _of_trigger(_always),
+        apsw.SQLITE_READ: _own_or_of_trigger(_the_table, _readable_table),
+        apsw.SQLITE_INSERT: _of_trigger(_user_table),
+        apsw.SQLITE_UPDATE: _own_or_of_trigger(_the_columns, _user_table),
+        apsw.SQLITE_DELETE: _own_or_of_trigger(_the_table, _user_table),
+    },
     VISITOR: {apsw.SQLITE_SELECT: _always, apsw.SQLITE_FUNCTION: _function_of_visitor, apsw.SQLITE_READ: _through_the_view},
     OWNER_READS: {
         **_READING,
@@ -159,6 +189,7 @@ PERMITTED: Final[dict[StatementKind, dict[int, Check]]] = {
 _CHANGING: Final = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 
 _DOING: Final = {
+    apsw.SQLITE_SELECT: "use a sub-select",
     apsw.SQLITE_READ: "read the table {first}",
     apsw.SQLITE_INSERT: "write to the table {first}",
     apsw.SQLITE_UPDATE: "write to the table {first}",

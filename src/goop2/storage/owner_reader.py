@@ -82,7 +82,7 @@ class Reading:
         except DeclarationError:
             return "unreadable", dict(LOCAL)
         if typed is not None:
-            return "typed", typed.policies
+            return "typed", dict(typed.access)
         if self._has("_tables"):
             policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
             if policy is not None:

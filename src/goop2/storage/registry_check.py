@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from goop2.storage.columns import Table
 from goop2.storage.database import Database
-from goop2.storage.policies import ROLES_NOT_OBEYED
 from goop2.storage.registry_schema import column_names, table_there, unregister
 from goop2.storage.typed_tables import TypedTables
 
@@ -39,6 +38,4 @@ def _of_table(database: Database, table: Table) -> list[str]:
             f"data.db: the typed table {table.name} has no column {columns}, though it is registered with it: add the column again, "
             "or drop the table and let it be made anew"
         )
-    if table.roles:
-        warnings.append(f"data.db: the table {table.name} has roles; {ROLES_NOT_OBEYED}")
     return warnings

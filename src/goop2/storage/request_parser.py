@@ -6,7 +6,9 @@ A name of a column is one the table has; `where` and `order` are SQL that others
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from goop2.storage.columns import quoted
 from goop2.storage.database import Value
@@ -15,6 +17,12 @@ from goop2.storage.target_table import TargetTable
 from goop2.storage.values import shown, whole_number
 
 Request = Mapping[str, object]
+AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
+AGGREGATED: Final = "value"
+"""Name of what an aggregate gives, in each row of its answer, where `expr` gives it none."""
+_AGGREGATE: Final = re.compile(
+    r'\s*(?P<function>\w+)\s*\(\s*(?P<of>.*?)\s*\)(?:\s+[aA][sS]\s+"?(?P<alias>[A-Za-z_]\w{0,62})"?)?\s*', re.ASCII | re.DOTALL
+)
 
 
 def data(subject: TargetTable, request: Request) -> dict[str, Value]:
@@ -45,6 +53,32 @@ def one_column(subject: TargetTable, request: Request) -> str:
     fields = request.get("fields")
     only = fields[0] if isinstance(fields, list) and len(fields) == 1 else None
     return column(subject, only if request.get("column") is None else request["column"])
+
+
+class Aggregate(NamedTuple):
+    """One aggregate of `expr`."""
+
+    function: str
+    sql: str
+    alias: str
+    """Its name in each row of the answer."""
+
+
+def aggregates(subject: TargetTable, request: Request) -> list[Aggregate]:
+    """Return the aggregates of `expr`, separated by commas; one without a name of its own is called AGGREGATED."""
+    expression = request.get("expr")
+    wrong = AccessError("bad_request", f"expr is {shown(expression)}; allowed is {', '.join(AGGREGATES)} of a column")
+    found = []
+    for part in re.split(r"(?<=[)\w])\s*,", str(expression or "")):
+        match = _AGGREGATE.fullmatch(part)
+        if match is None or match["function"].lower() not in AGGREGATES:
+            raise wrong
+        function, of = match["function"].lower(), match["of"]
+        wanted = "*" if of == "*" and function == "count" else quoted(column(subject, of))
+        found.append(Aggregate(function, f"{function}({wanted})", match["alias"] or AGGREGATED))
+    if len({each.alias.lower() for each in found}) < len(found):
+        raise AccessError("bad_request", f"expr is {shown(expression)}; give each of several a name of its own, as in count(*) AS n")
+    return found
 
 
 def columns(subject: TargetTable, request: Request) -> str:

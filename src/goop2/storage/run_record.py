@@ -43,8 +43,8 @@ class HostCallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """SQL text, table, key, file name, or method, host and status."""
     rows: int | None = None
     """Rows read or changed; None where that means nothing."""
-    scanned: int = 0
-    """Rows SQLite stepped over in full scans of a table (SQLITE_STMTSTATUS_FULLSCAN_STEP)."""
+    scanned: int | None = 0
+    """Rows SQLite stepped over in full scans of a table (SQLITE_STMTSTATUS_FULLSCAN_STEP); None where they were not counted."""
 
 
 class Run(msgspec.Struct, frozen=True, gc=False):

@@ -12,16 +12,26 @@ import apsw
 
 
 class ScanCounter:
-    """The rows scanned on one connection, from now on."""
+    """The rows scanned on one connection while it is told to count them."""
 
     def __init__(self, connection: apsw.Connection, counts: Callable[[], bool]) -> None:
-        """Count those of statements at whose end `counts()` is true."""
+        """Count those of statements at whose end `counts()` is true, once `watch` says so."""
+        self._connection = connection
         self._counts = counts
         self._rows = 0
-        connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._ended)
+        self._watches = False
 
-    def take(self) -> int:
-        """Return how many rows were scanned since this was last asked."""
+    def watch(self, watches: bool) -> None:
+        """Count from now on, or no longer. SQLite's trace makes each statement a few microseconds longer."""
+        if watches != self._watches:
+            self._watches = watches
+            self._connection.trace_v2(apsw.SQLITE_TRACE_PROFILE if watches else 0, self._ended if watches else None)
+        self._rows = 0
+
+    def take(self) -> int | None:
+        """Return how many rows were scanned since this was last asked; None while they are not counted."""
+        if not self._watches:
+            return None
         rows, self._rows = self._rows, 0
         return rows
 

@@ -18,7 +18,7 @@ from goop2.storage import columns
 from goop2.storage.columns import Column, Table
 from goop2.storage.database import Database
 from goop2.storage.errors import SchemaFileError, StorageError
-from goop2.storage.policies import LOCAL, ROLES_NOT_OBEYED
+from goop2.storage.policies import LOCAL
 from goop2.storage.registry_schema import make_table, register_again, table_there
 from goop2.storage.schema_key_hints import Oddity, oddities
 from goop2.storage.typed_tables import TypedTables
@@ -104,8 +104,6 @@ def _of_declared(database: Database, declared: Declared) -> Iterator[str]:
     yield from map(str, sorted(declared.odd, key=lambda oddity: not oddity.closes)[:ODDITIES_MAX])
     if len(declared.odd) > ODDITIES_MAX:
         yield f"{len(declared.odd) - ODDITIES_MAX} more keys of it are not known"
-    if declared.table.roles:
-        yield ROLES_NOT_OBEYED
     present = TypedTables(database).lookup(declared.table.name)
     if present is None:
         yield from _make(database, declared)
@@ -114,7 +112,7 @@ def _of_declared(database: Database, declared: Declared) -> Iterator[str]:
         _open_again(database, declared.table)
         present = TypedTables(database).table(present.name)
     elif declared.closed and not _is_held(database, present.name):
-        yield f"the table {present.name} keeps the policies it is registered with, so {WHO_MAY_READ[present.policies['read']]}"
+        yield f"the table {present.name} keeps the policies it is registered with, so {WHO_MAY_READ[present.access['read']]}"
     elif declared.closed:
         yield _held(present)
     yield from _compare(database, present, declared)
@@ -145,7 +143,7 @@ def _is_held(database: Database, name: str) -> bool:
 def _open_again(database: Database, table: Table) -> None:
     """Give a table that was closed for an odd file the policies of the mended one."""
     with database.atomic():
-        register_again(database, table.name, lambda document: document.update(access=dict(table.access)))
+        register_again(database, table.name, lambda document: document.update(access=dict(table.access), roles=table.roles))
         database.rows("UPDATE _tables SET insert_policy = ? WHERE name = ?", (table.access["insert"], table.name))
         database.rows("DELETE FROM _py_held_tables WHERE name = ?", (table.name,))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import apsw
 
 from goop2.storage.errors import StorageError
-from goop2.storage.guard import OWNER_READS, SCRIPT_WRITES, Role
+from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.values import Value
 
 
@@ -49,7 +49,7 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     cursor.exec_trace = trace
     try:
         # Compiled anew where the guard must be asked: it is not about what stands in the cache.
-        cursor.execute(sql, arguments, can_cache=role.kind is not SCRIPT_WRITES, prepare_flags=role.kind.flags)
+        cursor.execute(sql, arguments, can_cache=not role.kind.writes, prepare_flags=role.kind.flags)
     except apsw.ExecTraceAbort:
         pass
     finally:

@@ -14,6 +14,7 @@ from typing import Final
 
 from goop2.storage import error_masking, row_visibility, table_changes
 from goop2.storage import request_parser as read
+from goop2.storage.columns import OPERATIONS as OPERATION_NAMES
 from goop2.storage.columns import quoted
 from goop2.storage.data_operations import BY_NAME, TABLE_OPERATIONS
 from goop2.storage.database import Database, Value
@@ -25,14 +26,12 @@ from goop2.storage.registry_schema import names_and_computed, user_tables
 from goop2.storage.request_parser import Request
 from goop2.storage.row_visibility import VisibleRows, Ways
 from goop2.storage.target_table import TargetTable
+from goop2.storage.template_group import OWNER, role_in
 from goop2.storage.typed_tables import Owner, TypedTables
 from goop2.storage.values import shown
 
 NAME_BYTES: Final = 16
 VIEWS_KEPT: Final = 256
-AGGREGATES: Final = ("count", "sum", "avg", "min", "max")
-AGGREGATED: Final = "value"
-"""Name of what an aggregate gives, in each row of its answer."""
 
 
 class TableAccess:
@@ -87,7 +86,7 @@ class TableAccess:
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
         # A registry may name a table that another program has dropped since.
         registered: list[dict[str, object]] = [
-            {"name": name, "insert_policy": policy, "created_at": created}
+            {"name": name, "insert_policy": policy, "created_at": created, "mode": subject.mode}
             for name, policy, created in rows
             if (subject := self._find(str(name))) is not None and subject.visible_to(visitor)
         ]
@@ -96,31 +95,36 @@ class TableAccess:
     def _unregistered(self, registered: set[str]) -> list[dict[str, object]]:
         """Tables that another program made and no registry names, for the owner: to everybody else they do not exist."""
         return [
-            {"name": name, "insert_policy": "local", "created_at": None}
+            {"name": name, "insert_policy": "local", "created_at": None, "mode": subject.mode}
             for name in user_tables(self._database)
-            if name not in registered and self._find(name) is not None
+            if name not in registered and (subject := self._find(name)) is not None
         ]
 
-    def describe(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """Return the columns of a table the visitor may see."""
+    def describe(self, visitor: Visitor, request: Request) -> dict[str, object]:
+        """Return the columns of a table the visitor may see, and the declaration of a typed one."""
         subject = self._subject(visitor, request)
         rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
         keys = ("cid", "name", "type", "not_null", "default", "pk")
-        return [
+        columns = [
             {
                 **dict(zip(keys, (cid, name, kind, bool(not_null), default, bool(pk)), strict=True)),
                 **({"computed": True} if name in subject.computed else {}),
             }
             for cid, name, kind, not_null, default, pk, _ in rows
         ]
+        return {"mode": subject.mode, **({"schema": subject.declaration} if subject.typed else {}), "columns": columns}
 
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Return the declaration of a typed table."""
+        """Return the declaration of a typed table; without `table` those of all the visitor may know of, by name."""
+        if not request.get("table"):
+            names = self._database.rows("SELECT table_name FROM _orm_schemas ORDER BY table_name")
+            subjects = [subject for (name,) in names if (subject := self._find(str(name))) is not None]
+            return {one.name: one.declaration for one in subjects if one.typed is not None and one.visible_to(visitor)}
         subject = self._subject(visitor, request)
         subject.need_declaration()
         if subject.typed is None:
             raise AccessError("not_found", f"{subject.name} is not a typed table")
-        return {"name": subject.name, "columns": [column.plain() for column in subject.typed.columns], "access": dict(subject.access)}
+        return subject.declaration
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -133,16 +137,16 @@ class TableAccess:
         """The first row of `query`, or None."""
         return next(iter(self.query(visitor, {**request, "limit": 1})), None)
 
-    def count(self, visitor: Visitor, request: Request) -> int:
+    def count(self, visitor: Visitor, request: Request) -> dict[str, int]:
         """Return how many rows `query` would find."""
         subject = self._subject(visitor, request)
         found = self._select(visitor, subject, "count(*) AS n", {**request, "order": None, "limit": None, "offset": None})[0]["n"]
         assert isinstance(found, int)
-        return found
+        return {"count": found}
 
-    def exists(self, visitor: Visitor, request: Request) -> bool:
+    def exists(self, visitor: Visitor, request: Request) -> dict[str, bool]:
         """Return whether `query` would find a row."""
-        return self.query_one(visitor, {**request, "columns": ["_id"]}) is not None
+        return {"exists": self.query_one(visitor, {**request, "columns": ["_id"]}) is not None}
 
     def pluck(self, visitor: Visitor, request: Request) -> list[object]:
         """One column of what `query` finds."""
@@ -157,22 +161,15 @@ class TableAccess:
         return [row[column] for row in rows]
 
     def aggregate(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """`expr`, as `sum(points)`, over what `query` finds, for each `group_by`."""
+        """`expr`, as `sum(points)` or `count(*) AS n, max(points) AS most`, over what `query` finds, for each `group_by`."""
         subject = self._subject(visitor, request)
-        function, _, rest = str(request.get("expr", "")).partition("(")
-        column = rest.removesuffix(")").strip()
-        if function.strip().lower() not in AGGREGATES or not rest.endswith(")"):
-            raise AccessError("bad_request", f"expr is {shown(request.get('expr'))}; allowed is {', '.join(AGGREGATES)} of a column")
-        counts_rows = column == "*" and function.strip().lower() == "count"
-        wanted = "*" if counts_rows else quoted(read.column(subject, column))
-        selected = f"{function.strip().lower()}({wanted}) AS {AGGREGATED}"
+        aggregates = read.aggregates(subject, request)
+        selected = ", ".join(f"{each.sql} AS {quoted(each.alias)}" for each in aggregates)
         group = request.get("group_by")
         if group is None:
             return self._select(visitor, subject, selected, request)
-        if read.column(subject, group) == AGGREGATED:
-            raise AccessError(
-                "bad_request", f"group_by cannot be {AGGREGATED}: the answer has the {function.strip().lower()} under that name"
-            )
+        if read.column(subject, group) in [each.alias for each in aggregates]:
+            raise AccessError("bad_request", f"group_by cannot be {group}: the answer has the {aggregates[0].function} under that name")
         by = quoted(str(group))
         return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
 
@@ -195,7 +192,7 @@ class TableAccess:
 
     def _visible(self, visitor: Visitor, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
         """The rows the visitor may read, and what of the request the view is told."""
-        allowed = scope(subject.access, "read", visitor)
+        allowed = self._scope(subject, "read", visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "read", visitor, f"you may not read {subject.name}"))
         rows = VisibleRows(allowed is Scope.OWN, self._condition)
@@ -246,7 +243,7 @@ class TableAccess:
     def insert(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Insert a row that belongs to the visitor."""
         subject = self._subject(visitor, request)
-        if scope(subject.access, "insert", visitor) is Scope.NONE:
+        if self._scope(subject, "insert", visitor) is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "insert", visitor, f"you may not add to {subject.name}"))
         with self._database.atomic():
             row = self._insert(subject, read.data(subject, request), Owner(visitor.id, visitor.email))
@@ -273,9 +270,14 @@ class TableAccess:
         found = self._database.change(_writing(subject), sql, (read.whole(request, "id", None), *arguments))
         return _done(bool(found), subject, request, "deleted")
 
+    def _scope(self, subject: TargetTable, operation: str, visitor: Visitor) -> Scope:
+        # The role is looked up for tables that ask for it alone.
+        role = role_in(self._database, visitor.roles) if subject.rights is not None and not visitor.owner else ""
+        return scope(subject.access, operation, visitor, subject.rights, role)
+
     def _only(self, visitor: Visitor, subject: TargetTable, operation: str) -> tuple[str, tuple[Value, ...]]:
         """The condition a row must meet, as SQL and its arguments."""
-        allowed = scope(subject.access, operation, visitor)
+        allowed = self._scope(subject, operation, visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, operation, visitor, f"you may not {operation} rows of {subject.name}"))
         site = f"(\n{self._condition}\n)" if self._condition else "1"
@@ -311,12 +313,15 @@ class TableAccess:
         return self._database.change(_writing(subject), sql, (*values.values(), *arguments))
 
     def role(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Return what the visitor is to the site, and which rows of the table each operation opens: all, own or none."""
+        """Return the visitor's role in the template group, what it may by the table's `roles`, and which rows each operation opens."""
         subject = self._subject(visitor, request)
-        opened = {operation: _OPENED[scope(subject.access, operation, visitor)] for operation in subject.access}
-        role = "owner" if visitor.owner else "member" if visitor.member else "visitor"
+        opened = {operation: _OPENED[self._scope(subject, operation, visitor)] for operation in subject.access}
+        role = OWNER if visitor.owner else role_in(self._database, visitor.roles)
+        permissions = None
+        if role and subject.rights is not None:
+            permissions = dict.fromkeys(OPERATION_NAMES, True) if role == OWNER else subject.rights.get(role)
         # The policies themselves are for who may change them.
-        return {"role": role, **opened, **({"policies": dict(subject.access)} if visitor.owner else {})}
+        return {"role": role, "permissions": permissions, **opened, **({"policies": dict(subject.access)} if visitor.owner else {})}
 
     # ── the owner's ──────────────────────────────────────────────────────────────────────────
 
@@ -324,13 +329,15 @@ class TableAccess:
         """Change columns of every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
         data = read.data(subject, request)
-        return {"status": "updated", "count": self._update(subject, data, read.needed_where(request), read.arguments(request))}
+        changed = self._update(subject, data, read.needed_where(request), read.arguments(request))
+        return {"status": "updated", "count": changed, "affected": changed}
 
     def delete_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Remove every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
         sql = f"DELETE FROM {quoted(subject.name)} WHERE {read.needed_where(request)}"
-        return {"status": "deleted", "count": self._database.change(_writing(subject), sql, read.arguments(request))}
+        changed = self._database.change(_writing(subject), sql, read.arguments(request))
+        return {"status": "deleted", "count": changed, "affected": changed}
 
     def upsert(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Change the row whose `key_col` is that of `data`; without one, add it. Several such rows are an error."""
@@ -345,10 +352,10 @@ class TableAccess:
             if len(rows) > 1:
                 raise AccessError("bad_request", f"several rows of {subject.name} have this {column}")
             if not rows:
-                return {"status": "inserted", "id": self._insert(subject, data, Owner(visitor.id, visitor.email))}
+                return {"status": "ok", "id": self._insert(subject, data, Owner(visitor.id, visitor.email))}
             (row,) = rows[0]
             self._update(subject, data, "_id = ?", (row,))
-            return {"status": "updated", "id": row}
+            return {"status": "ok", "id": row}
 
     def change_structure(self, operation: str, request: Request) -> dict[str, object]:
         """Tables and columns made, renamed and removed."""
@@ -378,7 +385,7 @@ class TableAccess:
         except DeclarationError as error:
             return TargetTable(name=name, columns=columns, access=LOCAL, typed=None, computed=computed, damage=str(error))
         if typed is not None:
-            return TargetTable(name=name, columns=columns, access=typed.access, typed=typed, computed=computed)
+            return TargetTable(name=name, columns=columns, access=typed.access, typed=typed, rights=typed.rights, computed=computed)
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
         access = CLASSIC.get(str(policy), LOCAL)
         return TargetTable(name=name, columns=columns, access=access, typed=None, computed=computed)

@@ -9,39 +9,77 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from goop2.storage import columns as declared
+from goop2.storage import page_columns
 from goop2.storage.columns import NAME, NAME_ALLOWED, SYSTEM_COLUMNS, SYSTEM_DDL, quoted
 from goop2.storage.database import Database
 from goop2.storage.errors import AccessError, StorageError
 from goop2.storage.limits import COLUMNS_MAX
-from goop2.storage.registry_schema import column_names, register_again, table_there, unregister, user_tables
+from goop2.storage.policies import CLASSIC
+from goop2.storage.registry_schema import column_names, make_table, register_again, table_there, unregister, user_tables
 from goop2.storage.typed_tables import TypedTables
 from goop2.storage.values import shown
 
 Request = Mapping[str, object]
 
+TYPED_MODE: Final = "orm"
+CLASSIC_MODE: Final = "classic"
+"""What other peers call the two kinds of tables."""
+
 
 def create_table(database: Database, request: Request) -> dict[str, object]:
-    """Return a classic table of `column_defs`, each with name, type, not_null and default."""
+    """Make a table of `columns`, also called `column_defs`: a typed one where they say so (page_columns.py), else a classic one."""
     name = _new_name(database, request.get("name") or request.get("table"))
-    columns = declared.parse_columns(_plain_columns(request.get("column_defs")), declared.failing(name))
-    ddl = f"CREATE TABLE {quoted(name)} ({', '.join((*SYSTEM_DDL, *(column.ddl for column in columns)))})"
+    given = request.get("columns") or request.get("column_defs")
+    if page_columns.is_typed(given):
+        document = {"name": name, "columns": page_columns.typed_columns(given), "access": request.get("access")}
+        make_table(database, declared.parse_table(document, declared.failing(name)))
+        return {"status": "created", "table": name, "mode": TYPED_MODE}
+    ddl = f"CREATE TABLE {quoted(name)} ({', '.join((*SYSTEM_DDL, *page_columns.classic_ddl(given, name)))})"
     database.rows(ddl)
     database.rows("INSERT OR REPLACE INTO _tables (name, schema) VALUES (?, ?)", (name, ddl))
-    return {"status": "created"}
+    return {"status": "created", "table": name, "mode": CLASSIC_MODE}
 
 
 def add_column(database: Database, request: Request) -> dict[str, object]:
-    """One column more, `column`: an object with name, type, default."""
-    table = _table(database, request)
-    (column,) = declared.parse_columns(_plain_columns([request.get("column")]), declared.failing(table))
-    TypedTables(database).lookup(table)  # raises where it could not be added to its declaration
+    """One column more, `column`: an object with name, type, not_null, default."""
+    table, given = _table(database, request), request.get("column")
+    if not isinstance(given, dict):
+        raise StorageError(f"{table}: column must be an object with name and type")
+    typed = TypedTables(database).lookup(table)  # raises where it could not be added to its declaration
     if len(column_names(database, table)) - len(SYSTEM_COLUMNS) >= COLUMNS_MAX:
         raise StorageError(f"{table} has {COLUMNS_MAX} columns or more already, and takes no further one")
-    if column.required and column.default is None:
-        raise StorageError(f"{table}.{column.name} is added to rows that do not have it, so it needs a default or must not be required")
-    database.rows(f"ALTER TABLE {quoted(table)} ADD COLUMN {column.ddl}")
-    register_again(database, table, lambda document: document["columns"].append(column.plain()))
+    if typed is None and not page_columns.is_typed([given]):
+        needed, has_default = bool(given.get("not_null")), page_columns.has_default(given)
+        name, ddl = given.get("name"), page_columns.classic_column(given, f"{table}: column")
+        added: dict[str, object] = {}
+    else:
+        (column,) = declared.parse_columns(page_columns.typed_columns([given]), declared.failing(table))
+        needed, has_default = column.required, column.default is not None
+        name, ddl, added = column.name, column.ddl, column.plain()
+    if needed and not has_default:
+        raise StorageError(f"{table}.{name} is added to rows that do not have it, so it needs a default or must not be required")
+    database.rows(f"ALTER TABLE {quoted(table)} ADD COLUMN {ddl}")
+    register_again(database, table, lambda document: document["columns"].append(added))
     return {"status": "added"}
+
+
+def set_policy(database: Database, request: Request) -> dict[str, object]:
+    """Set who may add rows, `policy`: of a typed table its policy for `insert`."""
+    table, policy = _table(database, request), request.get("policy")
+    typed = TypedTables(database).lookup(table)
+    allowed = tuple(CLASSIC) if typed is None else declared.POLICIES
+    if policy not in allowed:
+        raise StorageError(f"policy is {shown(policy)}; allowed is {', '.join(allowed)}")
+
+    def with_policy(document: dict[str, Any]) -> None:
+        document["access"] = {**(document.get("access") or declared.DEFAULT_ACCESS), "insert": policy}
+
+    register_again(database, table, with_policy)
+    database.rows(
+        "INSERT OR IGNORE INTO _tables (name, schema) SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+    )
+    database.rows("UPDATE _tables SET insert_policy = ? WHERE name = ?", (str(policy), table))
+    return {"status": "updated"}
 
 
 def drop_column(database: Database, request: Request) -> dict[str, object]:
@@ -102,28 +140,12 @@ def _new_name(database: Database, name: object) -> str:
     return name
 
 
-def _plain_columns(document: object) -> object:
-    """Columns as the data protocol names their fields → as a declaration does."""
-    if not isinstance(document, list):
-        return document
-    return [_plain_column(each) if isinstance(each, dict) else each for each in document]
-
-
-def _plain_column(column: Mapping[str, object]) -> dict[str, object]:
-    kind = column.get("type")
-    plain: dict[str, object] = {"name": column.get("name"), "type": kind.lower() if isinstance(kind, str) else kind}
-    if column.get("not_null") or column.get("required"):
-        plain["required"] = True
-    if column.get("default") is not None:
-        plain["default"] = column["default"]
-    return plain
-
-
 CHANGES: Final[Mapping[str, Callable[[Database, Request], dict[str, object]]]] = {
     "create-table": create_table,
     "add-column": add_column,
     "drop-column": drop_column,
     "rename-table": rename_table,
     "delete-table": delete_table,
+    "set-policy": set_policy,
 }
 """Operation of the data protocol → the change."""

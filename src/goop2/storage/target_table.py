@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from goop2.storage.columns import SYSTEM_COLUMNS, Table
 from goop2.storage.database import Value
 from goop2.storage.errors import AccessError, DeclarationError
-from goop2.storage.policies import Visitor
+from goop2.storage.policies import Rights, Visitor
 from goop2.storage.values import shown
 
 
@@ -20,10 +20,26 @@ class TargetTable:
     columns: tuple[str, ...]
     access: Mapping[str, str]
     typed: Table | None
+    rights: Rights | None = None
+    """What its roles may, of a typed table that has them."""
     computed: frozenset[str] = frozenset()
     """The columns that SQLite computes of others."""
     damage: str = ""
     """Why its declaration cannot be read; then it is the owner's alone, and nothing is written to it."""
+
+    @property
+    def mode(self) -> str:
+        """Return which kind of table it is, as other peers call it."""
+        return "orm" if self.typed else "classic"
+
+    @property
+    def declaration(self) -> dict[str, object]:
+        """Return the declaration of a typed table; {} of another."""
+        if self.typed is None:
+            return {}
+        columns = [column.plain() for column in self.typed.columns]
+        roles = {"roles": self.typed.roles} if self.typed.roles is not None else {}
+        return {"name": self.name, "columns": columns, "access": dict(self.access), **roles, "system_key": not self.typed.key_names}
 
     @property
     def blobs(self) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ class TypedTables:
             column = table.column(name)
             if column is None:
                 raise StorageError(_not_a_column(table, name))
-            if value is None and whole:
+            if whole and (value is None or (value == "" and column.auto)):
                 continue  # as if it had not been given: the default is for it
             values[name] = _checked_value(table, column, value)
         for column in table.columns if whole else ():
@@ -212,7 +212,7 @@ class TypedTables:
     def find(self, name: str, options: object = None, *, one: bool = False) -> RowSink:
         """Return the rows that meet `options` (FIND_OPTIONS); only the first with `one`."""
         table = self.table(name)
-        options = _options(table, "find", options, FIND_OPTIONS)
+        options = options_of(table, "find", options, FIND_OPTIONS)
         # Asked of SQLite, not cut here: it stops at the first row.
         if one:
             options = {**options, "limit": 1}
@@ -222,10 +222,10 @@ class TypedTables:
     def count(self, name: str, options: object = None) -> int:
         """Return how many rows meet `options` (COUNT_OPTIONS); all of them without."""
         table = self.table(name)
-        options = _options(table, "count", options, COUNT_OPTIONS)
-        where = _sql_text(table, options, "where")
+        options = options_of(table, "count", options, COUNT_OPTIONS)
+        where = option_sql(table, options, "where")
         sql = f"SELECT count(*) FROM {quoted(table.name)}" + (f" WHERE (\n{where}\n)" if where else "")
-        arguments = in_one_form(table, where, _arguments(table, options))
+        arguments = in_one_form(table, where, option_arguments(table, options))
         found = self._database.first_value(_reading(table, "goop.schema.count"), sql, arguments)
         assert isinstance(found, int)
         return found
@@ -246,7 +246,8 @@ class TypedTables:
         return inserted
 
 
-def _options(table: Table, function: str, options: object, known: Sequence[str]) -> dict[str, object]:
+def options_of(table: Table, function: str, options: object, known: Sequence[str]) -> dict[str, object]:
+    """Return what a script gave as options. Raises `StorageError` for one that is not `known`."""
     if options is None or options == []:
         return {}
     if not isinstance(options, dict):
@@ -257,7 +258,8 @@ def _options(table: Table, function: str, options: object, known: Sequence[str])
     return options
 
 
-def _arguments(table: Table, options: Mapping[str, object]) -> list[Value]:
+def option_arguments(table: Table, options: Mapping[str, object]) -> list[Value]:
+    """Return `args` of a script's options. Raises `StorageError`."""
     arguments = options.get("args")
     if arguments is None:
         return []
@@ -270,11 +272,11 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
     """SELECT over `source`, the table itself when empty, and its arguments."""
     fields = _fields(table, options.get("fields"))
     sql = f"SELECT {fields} FROM {source or quoted(table.name)}"
-    where, order = _sql_text(table, options, "where"), _sql_text(table, options, "order")
+    where, order = option_sql(table, options, "where"), option_sql(table, options, "order")
     # A line of its own: a comment in the text ends with it.
     sql += f" WHERE (\n{where}\n)" if where else ""
     sql += f" ORDER BY\n{order}\n" if order else " ORDER BY _id"
-    arguments = _arguments(table, options)
+    arguments = option_arguments(table, options)
     limit, offset = _count(table, "limit", options.get("limit")), _count(table, "offset", options.get("offset"), 0)
     return f"{sql} LIMIT {limit} OFFSET {offset}", in_one_form(table, where, arguments)
 
@@ -345,7 +347,8 @@ def _count(table: Table, what: str, value: object, default: int = ROWS_MAX + 1) 
     return number
 
 
-def _sql_text(table: Table, options: Mapping[str, object], name: str) -> str:
+def option_sql(table: Table, options: Mapping[str, object], name: str) -> str:
+    """Return a text of SQL of a script's options, stripped; "" when there is none. Raises `StorageError`."""
     text = options.get(name)
     if text is None:
         return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -18,13 +19,17 @@ from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
 from goop2.services.peer import Peer
 from goop2.web.api import broadcasts
+from goop2.web.api.avatars import OF_PEERS, AvatarApi
 from goop2.web.api.chat import ChatApi, site_audience
 from goop2.web.api.data import DataApi
 from goop2.web.api.endpoints import REFUSALS, EndpointAccess, access_of, checked
+from goop2.web.api.goop2_groups import Goop2GroupApi
 from goop2.web.api.groups import GroupApi
 from goop2.web.api.listen import ListenApi
+from goop2.web.api.mq import MessageApi
 from goop2.web.api.peers import Peers
 from goop2.web.api.site import SiteApi
+from goop2.web.api.template import TemplateApi
 from goop2.web.console.metering import RunMeter
 from goop2.web.http.admission import SiteAdmission, send_not_yours
 from goop2.web.http.assets import Assets
@@ -34,6 +39,8 @@ from goop2.web.http.files import SitePages, send_page
 from goop2.web.http.handlers import answered, as_sent, endpoint, no_body
 from goop2.web.http.origins import READERS_DOING, Listener, Origin, OriginHeaders, OriginRefusal, Realm, decide, is_visitor_name
 from goop2.web.http.passes import CONSOLE, OWN, PARAMETER, Passes, visit_of
+from goop2.web.http.peer_host import peer_path
+from goop2.web.http.plain_errors import plain_errors, wants_plain_errors
 from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.http.responses import NO_HEADERS, PAGE_HEADERS, Carrying, Headers, send_failure, send_json, send_refusal
 from goop2.web.http.site_ports import SitePorts, TooManySitesError, needs_port
@@ -63,6 +70,14 @@ class _Identity(msgspec.Struct, frozen=True):
     email: str
 
 
+class _Self(msgspec.Struct, frozen=True):
+    id: str
+    label: str
+    email: str
+    avatar_hash: str = ""
+    """Of the own picture, for the owner on the own site; "" without one."""
+
+
 class Web:
     """What all listeners of one peer share.
 
@@ -90,9 +105,12 @@ class Web:
         broadcasts.publish_broadcasts(remote, self.events, owners_pages)
         self.listen = ListenApi(peer.listening)
         self.groups = GroupApi(peer.grouping, self.events, owners_pages)
+        goop2_groups = Goop2GroupApi(peer.grouping, remote)
         self.remote_listen = RemoteListen(peer.listening.following, remote)
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)
         self.site_api = SiteApi(peer.files)
+        self._messages = MessageApi(remote)
+        self._avatars = AvatarApi(peer.folder, peer.identity.peer_id)
         self.admission = SiteAdmission(Passes(peer.folder, peer.identity.peer_id), remote.label)
         self.site = SitePages(peer.files)
         self.sdk = Assets("sdk")
@@ -103,17 +121,26 @@ class Web:
             **self.site_api.api,
             **self.listen.api,
             **self.groups.api,
+            **goop2_groups.api,
             **peers.api,
+            **self._avatars.api,
+            **self._messages.api,
+            **TemplateApi(peer.tables).api,
             "identity": endpoint(self._identity, as_sent, read=no_body),
+            "self": endpoint(self._self, as_sent, read=no_body),
             "events": self._page_events,
         }
-        """Path after `/api/` on the own site's origins → what answers."""
+        """Path after `/api/` on the own site's origins, or OF_PEERS → what answers."""
         self.api_of_visits: dict[str, Handler] = {
             **self.remote_sites.api,
             **self.remote_listen.api,
             **self.groups.api_of_visits,
+            **goop2_groups.api_of_visits,
             **peers.api_of_visits,
+            **self._avatars.api,
+            **self._messages.api,
             "identity": endpoint(self._identity, as_sent, read=no_body),
+            "self": endpoint(self._self, as_sent, read=no_body),
             "events": self._visit_events,
         }
         """The same on the origin of another peer's site."""
@@ -128,6 +155,7 @@ class Web:
         self.remote_listen.stop()
         self.groups.unsubscribe()
         self.events.stop()
+        self._messages.stop()
         self.console_events.stop()
 
     def reload_pages(self) -> None:
@@ -139,6 +167,13 @@ class Web:
 
     async def _visit_events(self, call: RequestContext) -> None:
         await send_events(call, self.events, call.origin.peer_id, [audience(call.origin.peer_id)])
+
+    async def _self(self, call: RequestContext, _body: bytes) -> bytes:
+        """Return who the viewer is, as pages of Goop2 ask: the e-mail address for the owner on the own site alone."""
+        own = call.origin.realm is Realm.OWN_SITE and call.caller.owner
+        email = self.peer.settings.profile.email if own else ""
+        avatar_hash = await self._avatars.hash_of_own() if own else ""
+        return msgspec.json.encode(_Self(call.caller.id, call.caller.label or call.caller.id, email, avatar_hash))
 
     def _email_shown(self, call: RequestContext) -> str:
         """Return the viewer's e-mail address; "" where the page may not know it."""
@@ -168,14 +203,17 @@ class ListenerApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and turn every error into an answer (ASGI)."""
-        await answered(self._answer, scope, receive, send)
+        # The origin is decided before anything else is looked at: a refused request must not reach a handler.
+        asking, cookies, accept = _asking(scope, not scope["path"].startswith("/api/"))
+        origin = decide(self._listener, asking)
+        of_site = isinstance(origin, Origin) and origin.realm is not Realm.CONSOLE
+        if of_site and wants_plain_errors(asking.mode, accept):
+            send = plain_errors(send)
+        await answered(partial(self._answer, origin, cookies), scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, origin: Origin | OriginRefusal, cookies: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         is_api = path.startswith("/api/")
-        # The origin is decided before anything else is looked at: a refused request must not reach a handler.
-        asking, cookies = _asking(scope, not is_api)
-        origin = decide(self._listener, asking)
         if isinstance(origin, OriginRefusal):
             await send_refusal(send, origin.status, origin.message)
             return
@@ -219,6 +257,9 @@ class ListenerApp:
         if path.startswith("/sdk/"):
             await self._web.sdk.answer(call, path.removeprefix("/sdk/"))
             return
+        if path == "/" and call.method in _READING:
+            await _to_front_page(call)
+            return
         # `/p/<own id>/…` is the same as `/…`: pages that name their peer work at both.
         shown = _without_peer(path, "/p/", call.origin.peer_id)
         if shown is None and _leads_on(call):
@@ -239,7 +280,7 @@ class ListenerApp:
             await send_failure(call.send, failure, call.headers)
             return
         api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
-        answer = api.get(inner)
+        answer = api.get(OF_PEERS if inner.startswith(OF_PEERS) else inner)
         # First the access: an endpoint of the own site is 403 on a visited site's origin, which has no handler for it, and not 404.
         if access_of(call, inner) is EndpointAccess.NONE and inner in self._web.api:
             await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, REFUSALS[call.origin.realm]), call.headers)
@@ -286,9 +327,18 @@ class ListenerApp:
         place = OWN if peer_id == self._web.peer.identity.peer_id else visit_of(peer_id)
         if owner and not as_visitor and self._web.admission.wants_code(call, place):
             query += (b"&" if query else b"") + f"{PARAMETER}={self._web.admission.passes.code(place)}".encode()
-        rest = b"/" if as_visitor else call.scope["raw_path"] + (b"?" + query if query else b"")
+        path_there = peer_path(peer_id).encode() if as_visitor else call.scope["raw_path"]
+        rest = path_there + (b"?" + query if query else b"")
         text = "It has an origin of its own, so that it can reach nothing of yours."
         await send_page(call, HTTPStatus.TEMPORARY_REDIRECT, "To the peer's site", text, [(b"location", site.encode() + rest)])
+
+
+async def _to_front_page(call: RequestContext) -> None:
+    """Redirect `/` to `/p/<peer id>/`: pages read from their address whose site they are, and know no owner without it."""
+    query = call.scope["query_string"]
+    location = peer_path(call.origin.peer_id).encode() + (b"?" + query if query else b"")
+    text = "The site has its peer's id in the address."
+    await send_page(call, HTTPStatus.FOUND, "One moment", text, [(b"location", location)])
 
 
 def _leads_on(call: RequestContext) -> bool:
@@ -297,11 +347,11 @@ def _leads_on(call: RequestContext) -> bool:
     return own and call.header(b"sec-fetch-mode") == "navigate" and call.header(b"sec-fetch-site") in READERS_DOING
 
 
-def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes]:
-    """Return the headers that decide about the origin, and the cookies."""
+def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes, str]:
+    """Return the headers that decide about the origin, the cookies, and `Accept`."""
     # No browser sends one of these headers twice. Joined by a comma the values match nothing, so the request is refused.
     headers: dict[str, str] = {"host": ""}
-    cookies = b""
+    cookies = accept = b""
     for name, value in scope["headers"]:
         field = _DECIDING.get(name)
         if field is not None:
@@ -309,8 +359,10 @@ def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes]:
             headers[field] = f"{headers[field]},{text}" if headers.get(field) else text
         elif name == b"cookie":
             cookies = cookies + b";" + value if cookies else value
+        elif name == b"accept":
+            accept = accept + b"," + value if accept else value
     page = shows_pages and scope["method"] in _READING
-    return OriginHeaders(**headers, page=page, local_address=_bracketed(scope["server"][0])), cookies
+    return OriginHeaders(**headers, page=page, local_address=_bracketed(scope["server"][0])), cookies, accept.decode("latin-1")
 
 
 def _bracketed(address: str) -> str:

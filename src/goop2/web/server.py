@@ -21,7 +21,7 @@ from goop2.web.http.listeners import BoundListener
 from goop2.web.http.local_users import knows_users
 from goop2.web.http.origins import origin_address
 from goop2.web.http.passes import OWN, Passes
-from goop2.web.http.peer_host import host_label
+from goop2.web.http.peer_host import host_label, peer_path
 from goop2.web.http.saved_ports import SavedPorts
 from goop2.web.http.server import HttpServers, serve
 from goop2.web.http.site_ports import SitePorts
@@ -53,12 +53,13 @@ class OpenWeb:
 def addresses_of(web: Web, listeners: Sequence[BoundListener], host: str, token: Token) -> OpenWeb:
     """Return where `web` can be reached behind `listeners`, the loopback one first. `host` is that of viewer.http_addr."""
     loopback, *others = (bound.listener for bound in listeners)
-    site = f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}/"
+    path = peer_path(loopback.peer_id)
+    site = f"{origin_address(f'{host_label(loopback.peer_id)}.localhost', loopback.port)}{path}"
     passes = web.admission.passes
     return OpenWeb(
         console=f"{origin_address('127.0.0.1', loopback.port)}/#token={token.text}",
         site=site if knows_users() else with_code(site, passes.code(OWN)),
-        opened="".join(f"{origin_address(_in_brackets(host), listener.port)}/" for listener in others),
+        opened="".join(f"{origin_address(_in_brackets(host), listener.port)}{path}" for listener in others),
         token=token,
         remote=web.remote,
         passes=passes,

@@ -80,8 +80,9 @@ class Seen:
         self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
 
     async def bodies(self) -> str:
-        """Everything that came, as one text."""
-        return "\n".join([(await response.body()).decode("utf-8", "replace") for response in self.responses if response.status != 304])
+        """Everything that came, as one text. A redirect's body is not shown to the browser either."""
+        whole = [response for response in self.responses if response.status not in (302, 304)]
+        return "\n".join([(await response.body()).decode("utf-8", "replace") for response in whole])
 
     async def script_bytes(self) -> int:
         """Bytes of scripts, before compression."""

@@ -25,7 +25,9 @@ Scene = Callable[[Page], Awaitable[None]]
 
 
 async def front(page: Page) -> None:
-    await expect(page.get_by_role("link", name="Ann")).to_have_attribute("href", f"http://ann.{urlsplit(page.url).netloc}/")
+    await expect(page.get_by_role("link", name="Ann")).to_have_attribute(
+        "href", f"http://ann.{urlsplit(page.url).netloc}{urlsplit(page.url).path}"
+    )
 
 
 async def quiz(page: Page) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from goop2.app import open_peer
 from goop2.folder.creation import create
-from goop2.sandbox import data_calls, vm
+from goop2.sandbox import data_calls, vm, worker_operations
 from goop2.sandbox.host_calls import LOG
 from goop2.sandbox.messages import FailureForm, OperationRule, Scalar
 from goop2.scripting.api import FUNCTIONS, PRIVATE, ExecutionSite, Function, Parameter
 from goop2.scripting.api.declaration import LETTERS
 from goop2.scripting.api.rules import PeerCall, forgotten, peer_calls, rules
 
-CALLS = Path(vm.__file__).with_name("calls.lua")
+VM_FUNCTIONS = Path(vm.__file__).with_name("vm_functions.lua")
 
 TEXT, NUMBER, LIMIT = Parameter("t", "string"), Parameter("n", "number"), Parameter("limit", "whole", default=10)
 IN_LUA = re.compile(r'^here\["([\w.]+)"\] =|^function here\.(\w+)', re.MULTILINE)
@@ -35,8 +35,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Mapping[ExecutionSite, set
             return set(peer.pool._operations.lent)
 
     return {
-        ExecutionSite.VM: {quoted or plain for quoted, plain in IN_LUA.findall(CALLS.read_text("utf-8"))},
-        ExecutionSite.WORKER: {LOG.decode(), *data_calls.operations_of(data_calls.DataCalls.__new__(data_calls.DataCalls))},
+        ExecutionSite.VM: {quoted or plain for quoted, plain in IN_LUA.findall(VM_FUNCTIONS.read_text("utf-8"))},
+        ExecutionSite.WORKER: {LOG.decode(), *worker_operations.operations_of(data_calls.DataCalls.__new__(data_calls.DataCalls))},
         ExecutionSite.PEER: asyncio.run(in_peer()),
     }
 
@@ -52,7 +52,7 @@ EXAMPLE = Function("example.greet", (Parameter("name", "string"),), gives="greet
 @pytest.mark.parametrize(
     ("site", "remedy"),
     [
-        (ExecutionSite.VM, "write a function of that name in `here`, sandbox/calls.lua"),
+        (ExecutionSite.VM, "write a function of that name in `here`, sandbox/vm_functions.lua"),
         (ExecutionSite.WORKER, "write an operation of that name in sandbox/data_calls.py"),
         (ExecutionSite.PEER, "write an operation of that name among those app.py lends to the pool"),
     ],

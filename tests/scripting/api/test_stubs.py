@@ -128,5 +128,5 @@ def test_authors_read_of_methods_groups_and_defaults(flavour: str) -> None:
     assert types.index("goop.team = {}\n") < types.index("goop.team.member = {}\n") < types.index("function goop.team.member.role()")
     assert "---@class goop.shelf\nlocal shelf = {}\n" in types
     assert "function shelf:put(name, row) end" in types
-    check = Flavour(flavour, "").runtime().eval(b"function(source) return loadstring(source) ~= nil end")
+    check = Flavour(flavour, {}).runtime().eval(b"function(source) return loadstring(source) ~= nil end")
     assert check(types.encode())

@@ -101,7 +101,10 @@ async def test_a_member_may_insert_a_stranger_may_not_and_one_that_left_no_longe
     assert await insert(ann, host) == "inserted"
     assert await insert(eve, host) == "forbidden", "of a group of another type"
     assert await ask(eve, host, "query") == "forbidden"
-    assert await ask(ann, host, "role") == {"role": "member", "read": "all", "insert": "all", "update": "own", "delete": "own"}
+    assert await ask(ann, host, "role") == {
+        **{"role": "viewer", "permissions": None},
+        **{"read": "all", "insert": "all", "update": "own", "delete": "own"},
+    }
     ann.grouping.leave(host.id, group.id)
     await until(lambda: not host.grouping.groups.is_member(ann.id))
     assert await insert(ann, host) == "forbidden"

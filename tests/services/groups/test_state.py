@@ -205,7 +205,7 @@ def test_what_is_restored_is_away_and_comes_back(network: Network, game: str) ->
     kept, since = host.hosted()[0], host.members_since(game)
     joined = network.peers["ann"].joined()
     again, ann = network.peer("host"), network.peer("ann")
-    again.restore([(kept, since, ())], [])
+    again.restore([(kept, since, (), {})], [])
     ann.restore([], joined)
     assert (again.hosted()[0].members, again.is_member("ann"), again.is_member("eve")) == ((), True, False)
     network.deliver("ann", ann.back("host"))
@@ -254,7 +254,7 @@ def test_who_was_removed_is_out_after_a_restart_of_the_host_too(network: Network
     host.remove(game, "ann")
     kept, since, removed = host.hosted()[0], host.members_since(game), host.removed(game)
     again = network.peer("host")
-    again.restore([(kept, since, removed)], [])
+    again.restore([(kept, since, removed, {})], [])
     network.deliver("ann", network.peers["ann"].join("host", game))
     assert not again.is_member("ann")
 

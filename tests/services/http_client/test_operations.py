@@ -25,8 +25,8 @@ from goop2.services.http_client.operations import HttpOperations
 from goop2.services.peer import Peer
 
 GET = """
-function call(request)
-  local body, err, about = goop.http.get(request.params.url, request.params.opts)
+function call(request) local opts = request.params.opts or {} if type(opts) == "table" then opts.full = true end
+  local body, err, about = goop.http.get(request.params.url, opts)
   return { body = body, err = err, about = about }
 end
 """
@@ -83,6 +83,13 @@ async def test_a_get_gives_body_no_error_and_what_the_server_said(stage: Stage, 
     await stage.house("good.example", answering(b"not here", "404 Not Found", ["X-Kind: test"]))
     about = {"status": 404, "headers": {"content-length": "8", "x-kind": "test"}}
     assert await given(peer, "get", {"url": URL}) == {"body": "not here", "about": about}
+
+
+async def test_there_are_two_values_unless_more_is_asked_for(stage: Stage, tmp_path: Path) -> None:
+    await stage.house("good.example", answering(b"x"))
+    script = "function handle(url) return select('#', goop.http.get(url)) .. select('#', goop.http.get(url, {full = true})) end"
+    async with peer_with(tmp_path, stage.world(), {"values": script}) as peer:
+        assert await said(peer, f"!values {URL}") == "23"
 
 
 async def test_bytes_arrive_as_they_are(stage: Stage, tmp_path: Path) -> None:
@@ -326,5 +333,5 @@ async def test_a_worker_that_does_not_count_is_counted(stage: Stage) -> None:
     house = await stage.house("good.example", answering())
     operations, invocation = HttpOperations(stage.client()), an_invocation()
     answers = [await operations.get(invocation, URL.encode()) for _ in range(10)]
-    assert [answer[0] for answer in answers].count(b"vvj") == REQUESTS_PER_INVOCATION == house.connections
+    assert [answer[0] for answer in answers].count(b"vv") == REQUESTS_PER_INVOCATION == house.connections
     assert STRANGER.id == invocation.caller.id

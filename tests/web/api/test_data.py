@@ -180,7 +180,7 @@ async def test_each_caller_does_with_a_table_what_its_policy_says(tmp_path: Path
         assert await on_table(up, "update", ann, table="posts", id=1, data={"points": "many"}) == (400, "bad_request")
         assert await on_table(up, "update", ann, table="posts", id=1, data={"points": 2}) == (200, {"status": "updated"})
         assert await on_table(up, "query", bob, table="posts", columns=["body", "points"]) == (200, [{"body": "of ann", "points": 2}])
-        assert await on_table(up, "count", bob, table="posts", where="points > ?", args=[1]) == (200, 1)
+        assert await on_table(up, "count", bob, table="posts", where="points > ?", args=[1]) == (200, {"count": 1})
         assert await on_table(up, "query", bob, table="diary") == (404, "not_found")
         assert await on_table(up, "insert", bob, table="diary", data={}) == (404, "not_found")
         assert await on_table(up, "insert", table="diary", data={"body": "mine"}) == (200, {"status": "inserted", "id": 1})
@@ -194,13 +194,16 @@ async def test_each_caller_does_with_a_table_what_its_policy_says(tmp_path: Path
 async def test_the_owner_makes_and_drops_tables_from_a_page(tmp_path: Path) -> None:
     async with served(tmp_path) as up:
         columns = [{"name": "body", "type": "text"}]
-        assert await on_table(up, "tables/create", name="notes", column_defs=columns) == (200, {"status": "created"})
+        assert await on_table(up, "tables/create", name="notes", column_defs=columns) == (
+            200,
+            {"status": "created", "table": "notes", "mode": "classic"},
+        )
         assert await on_table(up, "tables/add-column", table="notes", column={"name": "tag", "type": "text"}) == (200, {"status": "added"})
         _, described = await on_table(up, "tables/describe", table="notes")
-        assert [column["name"] for column in described][-2:] == ["body", "tag"]  # type: ignore[attr-defined]
+        assert [column["name"] for column in described["columns"]][-2:] == ["body", "tag"]  # type: ignore[index]
         assert await on_table(up, "tables/rename", old_name="notes", new_name="memos") == (200, {"status": "renamed"})
         assert await on_table(up, "tables/drop-column", table="memos", column="tag") == (200, {"status": "dropped"})
-        assert await on_table(up, "upsert", table="memos", key_col="body", data={"body": "a"}) == (200, {"status": "inserted", "id": 1})
+        assert await on_table(up, "upsert", table="memos", key_col="body", data={"body": "a"}) == (200, {"status": "ok", "id": 1})
         assert await on_table(up, "tables/delete", table="memos") == (200, {"status": "deleted"})
         assert await on_table(up, "query", table="memos") == (404, "not_found")
 

@@ -163,7 +163,7 @@ async def test_colours_are_chosen_and_kept(browser: Browser, up: Served) -> None
 async def test_home_tells_what_needs_its_owner(browser: Browser, up: Served) -> None:
     async with opened(browser, up.web.console) as page:
         await expect(page.get_by_text("broken:1:")).to_be_visible()
-        await expect(page.get_by_text(up.peer.identity.peer_id)).to_be_visible()
+        await expect(page.get_by_text(up.peer.identity.peer_id, exact=True)).to_be_visible()
         names = set()
         for _ in range(2):
             async with page.expect_popup() as opening:

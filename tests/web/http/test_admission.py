@@ -99,7 +99,7 @@ async def test_another_user_takes_no_port_of_a_site(up: Served, path: str) -> No
 async def test_a_code_lets_one_browser_in_once(up: Served) -> None:
     link = urlsplit(up.web.browser_addresses()["site"])
     first = await as_user(up, STRANGER_UID, f"{link.path}?{link.query}")
-    assert (first.status, first.headers["location"]) == (302, "/")
+    assert (first.status, first.headers["location"]) == (302, up.front)
     assert "HttpOnly" in first.headers["set-cookie"]
     assert "Max-Age" in first.headers["set-cookie"]
     cookie = cookie_of(first)
@@ -135,12 +135,12 @@ async def test_the_owners_own_browser_is_given_no_pass(up: Served) -> None:
     assert "set-cookie" not in home.headers
     link = urlsplit(up.web.browser_addresses()["site"])
     answer = await up.ask(f"{link.path}?a=1&{link.query}")
-    assert (answer.status, answer.headers["location"], answer.headers.get("set-cookie")) == (302, "/?a=1", None)
+    assert (answer.status, answer.headers["location"], answer.headers.get("set-cookie")) == (302, f"{up.front}?a=1", None)
 
 
 @pytest.mark.parametrize("query", ["my-goop2-code=1", "q=goop2-code=1", "a&xgoop2-code="])
 async def test_what_only_looks_like_a_code_is_the_sites_own(up: Served, query: str) -> None:
-    assert (await up.ask(f"/?{query}")).status == 200
+    assert (await up.ask(f"{up.front}?{query}")).status == 200
 
 
 async def test_where_nobody_can_tell_a_code_is_asked_for(up: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +201,7 @@ async def test_a_click_goes_on_and_is_remembered_for_the_session(up: Served) -> 
     assert (clicked.status, clicked.headers["location"]) == (302, "/a%20b.html?x=1&y")
     assert "Max-Age" not in clicked.headers["set-cookie"]
     cookie = cookie_of(clicked)
-    gone_on = await up.ask("/", host=visited(up), cookie=cookie, **CROSS)
+    gone_on = await up.ask("/index.html", host=visited(up), cookie=cookie, **CROSS)
     assert b"Not on the network yet" in gone_on.body
     elsewhere = f"{host_label(ANOTHER)}.localhost:{up.port}"
     assert b"Go on to this site" in (await up.ask("/", host=elsewhere, cookie=cookie, **CROSS)).body
@@ -211,7 +211,7 @@ async def test_a_click_goes_on_and_is_remembered_for_the_session(up: Served) -> 
 
 @pytest.mark.parametrize("headers", [{}, {**LINK, "sec_fetch_site": "none"}, {**LINK, "sec_fetch_site": "same-origin"}])
 async def test_a_readers_own_doing_and_programs_are_not_asked(up: Served, headers: dict[str, Any]) -> None:
-    assert b"Not on the network yet" in (await up.ask("/", host=visited(up), **headers)).body
+    assert b"Not on the network yet" in (await up.ask("/index.html", host=visited(up), **headers)).body
 
 
 @pytest.mark.parametrize("origin", ["console", "own site"])
@@ -222,7 +222,7 @@ async def test_links_of_ours_carry_a_code(up: Served, origin: str) -> None:
     assert (led.status, target.netloc, target.path) == (307, visited(up), f"/p/{OTHER}/a")
     arrived = await up.ask(f"{target.path}?{target.query}", host=visited(up), **CROSS)
     assert (arrived.status, arrived.headers["location"]) == (302, f"/p/{OTHER}/a?x=1")
-    again = await up.ask("/", host=visited(up), cookie=cookie_of(arrived), **CROSS)
+    again = await up.ask("/index.html", host=visited(up), cookie=cookie_of(arrived), **CROSS)
     assert b"Not on the network yet" in again.body
 
 

@@ -33,7 +33,7 @@ def _site(up: Served) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/", b"<h1>Front page</h1>"),
+        ("/p/{own}/", b"<h1>Front page</h1>"),
         ("/blog/", b"blog"),
         ("/short.txt", b"0123456789"),
         ("/%C3%A4%20b.html", b"named"),
@@ -41,7 +41,7 @@ def _site(up: Served) -> None:
     ],
 )
 async def test_a_file_is_sent_whole(up: Served, path: str, body: bytes) -> None:
-    answer = await up.ask(path)
+    answer = await up.ask(path.format(own=up.peer.identity.peer_id))
     assert answer.status == 200
     assert answer.body.endswith(body)
     assert answer.headers["content-length"] == str(len(answer.body))
@@ -199,9 +199,9 @@ async def test_a_script_reads_what_anybody_may_see_and_nothing_else(up: Served) 
 
 
 async def test_pages_reload_themselves_for_the_owner_who_asked_for_it(tmp_path: Path, up: Served) -> None:
-    assert b"goop-live.js" not in (await up.ask("/")).body
+    assert b"goop-live.js" not in (await up.ask(up.front)).body
     async with served(tmp_path, live=True) as live:
-        page = await live.ask("/")
+        page = await live.ask(live.front)
         assert page.body.endswith(b'<script src="/sdk/goop-live.js"></script>\n')
         assert page.headers["content-length"] == str(len(page.body))
-        assert b"goop-live.js" not in (await live.ask("/", host=live.visitor("ann"))).body
+        assert b"goop-live.js" not in (await live.ask(live.front, host=live.visitor("ann"))).body

@@ -64,7 +64,7 @@ async def test_each_visitor_and_each_visited_peer_has_another(up: Served) -> Non
     ann, bob, other = [await led(up, path) for path in ("/as/ann/", "/as/bob/", f"/p/{OTHER}/")]
     assert (await ask(ann)).json["id"] == "visitor-ann"
     assert (await ask(bob)).json["id"] == "visitor-bob"
-    assert b"Not on the network yet" in (await ask(other, "/")).body
+    assert b"Not on the network yet" in (await ask(other, "/index.html")).body
     assert len({urlsplit(address).port for address in (ann, bob, other)}) == 3
 
 
@@ -80,7 +80,7 @@ async def test_such_a_port_is_that_site_and_nothing_else(up: Served) -> None:
 
 async def test_others_are_led_to_the_name(up: Served) -> None:
     for browser in (CHROME, ""):
-        assert (await up.ask("/as/ann/", host=up.console, user_agent=browser)).headers["location"] == f"http://ann.{up.site}/"
+        assert (await up.ask("/as/ann/", host=up.console, user_agent=browser)).headers["location"] == f"http://ann.{up.site}{up.front}"
     for path in ("/as/", "/as//", "/as/a-b/", "/as/Ann/", "/p/nobody/"):
         assert (await up.ask(path, host=up.console, user_agent=SAFARI)).status == 404
 

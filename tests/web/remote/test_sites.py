@@ -38,7 +38,7 @@ class Visit:
     def origin(self) -> str:
         return f"{host_label(self.other.peer_id)}.localhost:{self.served.port}"
 
-    async def get(self, path: str = "/", method: str = "GET") -> Answer:
+    async def get(self, path: str = "/index.html", method: str = "GET") -> Answer:
         return await self.served.ask(path, host=self.origin, method=method)
 
     async def answers(self, *pieces: bytes, then: Handler | None = None) -> None:
@@ -105,7 +105,7 @@ async def test_a_type_with_blanks_is_kept_and_what_is_none_is_bytes(visit: Visit
 @pytest.mark.parametrize(
     ("path", "asked"),
     [
-        ("/", b"GET /index.html\n"),
+        ("/p/{peer}/", b"GET /index.html\n"),
         ("/quiz/", b"GET /quiz/index.html\n"),
         ("/a%20b.html?x=1&y=%2F", b"GET /a b.html\n"),
         ("/%C3%A6.html", "GET /æ.html\n".encode()),
@@ -115,7 +115,7 @@ async def test_a_type_with_blanks_is_kept_and_what_is_none_is_bytes(visit: Visit
 async def test_a_folder_is_its_index_and_the_query_stays_with_the_page(visit: Visit, path: str, asked: bytes) -> None:
     await visit.answers(b"OK text/html 2\nhi")
     visit.asked.clear()
-    assert (await visit.get(path)).status == 200
+    assert (await visit.get(path.format(peer=visit.other.peer_id))).status == 200
     assert visit.asked == [asked]
 
 

@@ -18,7 +18,7 @@ class ExecutionSite(Enum):
     """Where the work of a function is done."""
 
     VM = "in the VM"
-    """Lua in the script's own VM (`here` in sandbox/calls.lua); nothing crosses the wall."""
+    """Lua in the script's own VM (sandbox/vm_functions.lua); nothing crosses the wall."""
     WORKER = "in the worker"
     """Python or SQLite in the worker process."""
     PEER = "in the peer"
@@ -35,6 +35,7 @@ LETTERS: Final = {
     "value": "v",
     "json": "j",
     "row": "r",
+    "changes": "c",
     "any": "a",
     "options": "o",
     "data": "d",
@@ -48,7 +49,7 @@ class Parameter:
 
     `whole` is a whole number or one as text, as an id or a limit often comes.
     `options` is a table, sent as JSON; `data` a string, sent as it is, or a table, sent as JSON, and told apart;
-    `row`, last of all, a table of columns and values.
+    `row`, last of all, a table of columns and values; `changes` such a table whose values may be goop.expr, sent as JSON.
     """
 
     name: str
@@ -78,7 +79,12 @@ class Parameter:
         return f"[{self.name}]" if self.optional else self.name
 
 
-_TOLD_AS: Final = {FailureForm.NIL: "{} | nil, error", FailureForm.MESSAGE: "{} | error", FailureForm.FALSE: "{} | false, error"}
+_TOLD_AS: Final = {
+    FailureForm.NIL: "{} | nil, error",
+    FailureForm.MESSAGE: "{} | error",
+    FailureForm.FALSE: "{} | false, error",
+    FailureForm.ZERO: "{} | 0, error",
+}
 
 
 @dataclass(frozen=True, slots=True)

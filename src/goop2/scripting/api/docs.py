@@ -21,7 +21,9 @@ _HEAD = """# The goop table
 What scripts see as `goop`, function by function. Made from the declarations in `goop2.scripting.api`; change those, then run
 `python -m goop2.scripting.api.docs`.
 
-`goop.peer.id` and `goop.peer.label` are the caller, `goop.self.id` and `goop.self.label` this peer, `goop.json.null` is JSON's null.
+`goop.peer.id` and `goop.peer.label` are the caller, `goop.peer.email` the address it says it has ("" when it says none), `goop.self.id` and
+`goop.self.label` this peer, `goop.json.null` is JSON's null. `goop.template` is the manifest of the site's template, with
+`require_email`; `goop.group.member.id` is the caller too.
 A wrong argument raises an error that names the function, the position and the expected type. Everything else that can fail says so
 with a second value: `nil, "message"`; functions that give nothing on success return the message itself.
 
@@ -37,6 +39,8 @@ Scripts are Lua 5.1, on LuaJIT with `goto` and `bit`. Absent: `io`, `package`, `
 - `tostring` of a table, a function or a coroutine shows a number that belongs to this value in this call, and no address.
 - An empty object that comes in (`request.params`, `goop.json.decode`, `goop.kv`) goes out as `{}` while it is empty, and as a list once
   something is put into it as into one. A new empty table is `[]`; `goop.json.object({})` is `{}`.
+- The file of a data function may define `handle(args)`: `!name` runs it where there is no `lua/name.lua`; or `on_group_close(id)`,
+  which is called, as the owner, when a group has ended that this peer was in or hosted.
 - A command may have blanks before and after its `!`, and the full-width `！` of phone keyboards.
 """
 
@@ -46,10 +50,12 @@ _LUALS_HEAD = """---@meta
 
 goop = {}
 
----@type { id: string, label: string }
+---@type { id: string, label: string, email: string }
 goop.peer = {}
 ---@type { id: string, label: string }
 goop.self = {}
+---@type table<string, any>
+goop.template = {}
 """
 
 LUALS_TYPES: Final = {
@@ -65,6 +71,7 @@ LUALS_TYPES: Final = {
     "any": "any",
     "options": "table",
     "data": "string|table",
+    "changes": "table<string, any>",
 }
 
 

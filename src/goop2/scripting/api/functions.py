@@ -10,6 +10,7 @@ from typing import Final
 
 from goop2.sandbox.messages import FailureForm
 from goop2.scripting.api.declaration import ExecutionSite, Function, Parameter
+from goop2.scripting.api.site_functions import GROUP, ORM, ORM_PRIVATE
 
 _VM, _WORKER, _PEER = ExecutionSite.VM, ExecutionSite.WORKER, ExecutionSite.PEER
 _NIL, _MESSAGE, _FALSE = FailureForm.NIL, FailureForm.MESSAGE, FailureForm.FALSE
@@ -57,16 +58,16 @@ _HTTP = (
     Function(
         "http.get",
         (_URL, _OPTIONS),
-        gives="body, nil, {status, headers}",
+        gives="body, nil",
         failure=_NIL,
         place=_PEER,
         doc="Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. "
-        "Any status is a body, not an error.",
+        "Any status is a body, not an error. With opts.full = true a third value is {status, headers}.",
     ),
     Function(
         "http.post",
         (_URL, Parameter("body", "data"), _OPTIONS),
-        gives="body, nil, {status, headers}",
+        gives="body, nil",
         failure=_NIL,
         place=_PEER,
         doc="Like goop.http.get, sending body: a table as JSON, a string as it is.",
@@ -267,13 +268,34 @@ _LISTEN = (
 )
 
 _COMMANDS = (
-    Function("commands", gives="names, name → description", place=_PEER, doc="The loaded chat commands, sorted, and their descriptions."),
+    Function(
+        "commands",
+        gives="names, name → description",
+        place=_PEER,
+        doc="The loaded chat commands, sorted, and their descriptions; data functions that define `handle(args)` are commands too.",
+    ),
+    Function(
+        "route",
+        (Parameter("actions", "table"),),
+        gives="function(request)",
+        place=_VM,
+        doc="A function that calls the one of actions that request.params.action names, with request.params, and gives what it gives: "
+        "`call = goop.route{list = list, add = add}`.",
+    ),
+    Function(
+        "owner",
+        (Parameter("fn", "function"),),
+        gives="function",
+        place=_VM,
+        doc="A function that calls fn when the caller is the owner of the site, and raises `only the site owner can do this` otherwise.",
+    ),
 )
 
-FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *_LISTEN, *_COMMANDS)
+FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *_LISTEN, *GROUP, *_COMMANDS, *ORM)
 """All of them, group by group."""
 
 PRIVATE: Final = (
+    *ORM_PRIVATE,
     Function("print", _LINE, place=_VM, doc="The script's print.", private=True),
     Function("log", (Parameter("level", "string"), Parameter("text", "string")), place=_WORKER, doc="Sends a line.", private=True),
     Function("db.begin", place=_WORKER, doc="Begins goop.db.transaction.", functions_only=True, private=True),

@@ -24,12 +24,13 @@ _TYPES: Final[Mapping[str, frozenset[type]]] = {
     "any": _SCALAR,
     "options": frozenset((bytes,)),
     "data": frozenset((bytes,)),
+    "changes": frozenset((bytes,)),
 }
 """Type of a parameter → the types its argument has once sandbox/calls.lua has converted it. A table, a function or a row as it is never
 crosses to the peer."""
 
 WHERE: Final = {
-    ExecutionSite.VM: "a function of that name in `here`, sandbox/calls.lua",
+    ExecutionSite.VM: "a function of that name in `here`, sandbox/vm_functions.lua",
     ExecutionSite.WORKER: "an operation of that name in sandbox/data_calls.py",
     ExecutionSite.PEER: "an operation of that name among those app.py lends to the pool",
 }

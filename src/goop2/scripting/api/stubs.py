@@ -1,4 +1,4 @@
-"""Declarations → Lua stubs: one line a function, pasted into sandbox/calls.lua where it says @declarations."""
+"""Declarations → Lua stubs: a function each. What uses them is sandbox/calls.lua, where it says @members."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from goop2.scripting.api.declaration import Function, Parameter
+from goop2.scripting.api.declaration import ExecutionSite, Function, Parameter
 
 
 @dataclass
@@ -30,31 +30,38 @@ class _Group:
         return all(one.functions_only for one in self.functions) and all(one.functions_only for one in self.groups.values())
 
 
-def stubs(functions: Iterable[Function]) -> str:
-    """Return the fields of the Lua table constructor `goop = { ... }`; private operations have none."""
+def stubs(functions: Iterable[Function]) -> dict[str, str]:
+    """Return member of the goop table → the Lua expression that makes it; private operations have none."""
     root = _Group()
     for function in functions:
         if not function.private:
             root.inner(function.group).functions.append(function)
-    return _fields(root)
+    return _members(root)
 
 
-def _fields(group: _Group) -> str:
-    return "\n".join([*map(_stub, group.functions), *(_table(name, inner) for name, inner in group.groups.items())])
+def _members(group: _Group) -> dict[str, str]:
+    return {one.member: _stub(one) for one in group.functions} | {name: _table(inner) for name, inner in group.groups.items()}
 
 
-def _table(name: str, group: _Group) -> str:
-    kept, otherwise = ("not is_command and ", " or nil") if group.functions_only else ("", "")
-    return f"{name} = {kept}{{\n{_fields(group)}\n}}{otherwise},"
+def _table(group: _Group) -> str:
+    fields = "".join(f"\n{name} = {expression}," for name, expression in _members(group).items())
+    return _for_functions(f"{{{fields}\n}}", group.functions_only)
+
+
+def _for_functions(expression: str, functions_only: bool) -> str:
+    return f"not is_command and {expression} or nil" if functions_only else expression
 
 
 def _stub(function: Function) -> str:
-    kept, otherwise = ("not is_command and ", " or nil") if function.functions_only else ("", "")
     names, defaults = _arguments(function.parameters)
     opened = f'"{function.name}", "{function.signature}"'
-    work = f"handles()({opened}, {{ {_methods(function)} }}, {names})" if function.methods else f"call({opened}, {names})"
+    is_here = function.place is ExecutionSite.VM
+    if function.methods:
+        work = f"handles()({'here()' if is_here else 'nil'}, {opened}, {{ {_methods(function)} }}, {names})"
+    else:
+        work = f"{'call_here' if is_here else 'call'}({opened}, {names})"
     # pass: not a tail call, for the error levels in sandbox/calls.lua count this frame.
-    return f"{function.member} = {kept}function({names}) {defaults}return pass({work}) end{otherwise},"
+    return _for_functions(f"function({names}) {defaults}return pass({work}) end", function.functions_only)
 
 
 def _methods(function: Function) -> str:

@@ -22,13 +22,14 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
 from goop2.services.groups.errors import InvalidGroupError, JoinRefusedError, UnknownGroupError
 from goop2.services.groups.limits import ID_MAX_CHARS, NAME_MAX_CHARS
-from goop2.services.groups.records import NOT_FOUND, REMOVED, GroupChange, GroupInfo, Outgoing
+from goop2.services.groups.records import NOT_FOUND, REMOVED, TEMPLATE, GroupChange, GroupInfo, Outgoing
 from goop2.services.groups.state import GroupState
 from goop2.storage import groups as storage
 from goop2.storage.async_database import AsyncDatabase
 from goop2.storage.database import open_database
 from goop2.storage.errors import DatabaseFileError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
+from goop2.storage.template_group import ROLE_MAX_CHARS, VIEWER, default_role, role_in
 
 JOIN_SECONDS: Final = 10.0
 """For the host to let us in: a message there, and one back."""
@@ -84,7 +85,12 @@ class GroupService:
         own = self.groups.own_id
         self.groups.restore(
             [
-                (GroupInfo(id=one.id, host=own, name=one.name, kind=one.kind, max_members=one.max_members), one.members, one.removed)
+                (
+                    GroupInfo(id=one.id, host=own, name=one.name, kind=one.kind, max_members=one.max_members),
+                    one.members,
+                    one.removed,
+                    one.roles,
+                )
                 for one in hosted
             ],
             [GroupInfo(id=one.id, host=one.host, name=one.name, kind=one.kind) for one in joined],
@@ -119,14 +125,17 @@ class GroupService:
 
     # The owner's.
 
-    async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False) -> GroupInfo:
-        """Create a group hosted here. Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`."""
+    async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False, take_part: bool = False) -> GroupInfo:
+        """Create a group hosted here; `take_part`: this peer is in it, as its owner.
+
+        Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`.
+        """
         name, kind = " ".join(name.split()), " ".join(kind.split())
         if not 0 < len(name) <= NAME_MAX_CHARS or not 0 < len(kind) <= NAME_MAX_CHARS:
             raise InvalidGroupError(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
         if not 0 <= max_members <= topics.MEMBERS_MAX:
             raise InvalidGroupError(f"max_members is {max_members}; allowed is 0, for as many as there may be, to {topics.MEMBERS_MAX}")
-        known = self.groups.host(name, kind, max_members=max_members, volatile=volatile)
+        known = self.groups.host(name, kind, max_members=max_members, volatile=volatile, take_part=take_part)
         await self.save()
         return known
 
@@ -143,6 +152,27 @@ class GroupService:
         """Remove a member from a group hosted here; it cannot return unless it is invited. Raises `NetworkError` and `StorageError`."""
         self._send_all(self.groups.remove(group, peer))
         await self.save()
+
+    async def set_role(self, group: str, peer: str, role: str) -> None:
+        """Give a member of a group hosted here a role. Raises `NetworkError` and `StorageError`."""
+        if not 0 < len(role) <= ROLE_MAX_CHARS:
+            raise InvalidGroupError(f"a role has 1 to {ROLE_MAX_CHARS} characters")
+        self._send_all(self.groups.set_role(group, peer, role))
+        await self.save()
+
+    async def role_of(self, peer: str) -> str:
+        """Return a peer's role in the template group, "" when it is in none. Raises `StorageError`."""
+        roles = self.groups.template_roles(peer)
+        if all(role is None for role in roles.values()):
+            return ""
+        return await self._database.run(lambda database: role_in(database, roles))
+
+    async def roles_in(self, group: str) -> dict[str, str]:
+        """Return the members of a group hosted here and their roles. Raises `UnknownGroupError` and `StorageError`."""
+        given, members = self.groups.roles(group), self.groups.members_since(group)
+        is_template = any(one.id == group and one.kind == TEMPLATE for one in self.groups.hosted())
+        default = await self._database.run(default_role) if is_template else VIEWER
+        return {peer: given.get(peer, default) for peer in members}
 
     async def invite(self, group: str, peer: str) -> None:
         """Invite a peer to a group. Raises `NetworkError`."""
@@ -283,6 +313,7 @@ class GroupService:
                 max_members=one.max_members,
                 members=groups.members_since(one.id),
                 removed=groups.removed(one.id),
+                roles=groups.roles(one.id),
             )
             for one in groups.hosted()
             if not one.volatile

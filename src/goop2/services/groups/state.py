@@ -46,8 +46,13 @@ from goop2.services.groups.limits import (
     REMOVED_MAX,
 )
 from goop2.services.groups.records import FULL, NOT_FOUND, REMOVED, TEMPLATE, GroupChange, GroupInfo, Kind, Outgoing
+from goop2.storage.template_group import OWNER
 
 _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
+
+
+HostedBefore = tuple[GroupInfo, Mapping[str, int], Iterable[str], Mapping[str, str]]
+"""A hosted group of the last run: its members and since when, who was removed, and the roles that were given."""
 
 
 class GroupState:
@@ -59,6 +64,8 @@ class GroupState:
         self._hosted: dict[str, GroupInfo] = {}
         self._joined_at: dict[str, dict[str, int]] = {}
         """Hosted group → member, here or away → when it came."""
+        self._roles: dict[str, dict[str, str]] = {}
+        """Hosted group → member that was given a role → which."""
         self._removed: dict[str, dict[str, None]] = {}
         """Hosted group → who was removed from it, the last one last."""
         self._listed_at: dict[str, int] = {}
@@ -88,6 +95,27 @@ class GroupState:
         """Return whether a peer is a member of a group of this kind hosted here."""
         return any(peer in self._joined_at[group.id] for group in self._hosted.values() if group.kind == kind)
 
+    def template_roles(self, peer: str) -> dict[str, str | None]:
+        """Return a peer's role in each group of type `template` hosted here (storage/template_group.py, `Roles`)."""
+        return {
+            group.id: self._roles[group.id].get(peer, "") if peer in self._joined_at[group.id] else None
+            for group in self._hosted.values()
+            if group.kind == TEMPLATE
+        }
+
+    def roles(self, group: str) -> dict[str, str]:
+        """Return the members of a group hosted here that were given a role, and which. Raises `UnknownGroupError`."""
+        self._hosted_here(group)
+        return dict(self._roles[group])
+
+    def set_role(self, group: str, peer: str, role: str) -> list[Outgoing]:
+        """Give a member of a group hosted here a role. Raises `UnknownGroupError` and `UnknownMemberError`."""
+        known = self._hosted_here(group)
+        if peer not in self._joined_at[group]:
+            raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r}")
+        self._roles[group][peer] = role
+        return self._told("members", known, [])
+
     def members_since(self, group: str) -> dict[str, int]:
         """Return the members of a group hosted here, online or away, and since when. Raises `UnknownGroupError`."""
         self._hosted_here(group)
@@ -102,11 +130,13 @@ class GroupState:
         """Return whether a peer may not return to a group hosted here."""
         return peer in self._removed.get(group, ())
 
-    def restore(self, hosted: Iterable[tuple[GroupInfo, Mapping[str, int], Iterable[str]]], joined: Iterable[GroupInfo]) -> None:
-        """Take the groups of the last run, with members and removed peers; no member is online yet."""
-        for group, members, removed in hosted:
+    def restore(self, hosted: Iterable[HostedBefore], joined: Iterable[GroupInfo]) -> None:
+        """Take the groups of the last run, with members, roles and removed peers; no member is online yet."""
+        for group, members, removed, roles in hosted:
+            self._roles[group.id] = {peer: role for peer, role in roles.items() if peer in members}
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
-            self._hosted[group.id] = replace(group, members=(), away=tuple(members))
+            here = (self.own_id,) if self.own_id in members else ()
+            self._hosted[group.id] = replace(group, members=here, away=tuple(peer for peer in members if peer not in here))
         self._joined.update({(group.host, group.id): replace(group, joined=False) for group in joined})
 
     # As a host.
@@ -121,6 +151,7 @@ class GroupState:
         if id_ in self._hosted:
             raise TooManyGroupsError(f"a group {id_!r} is hosted here already")
         self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
+        self._roles[id_] = {self.own_id: OWNER} if take_part else {}
         self._hosted[id_] = GroupInfo(
             id=id_, host=self.own_id, name=name, kind=kind, max_members=max_members, volatile=volatile, members=tuple(self._joined_at[id_])
         )
@@ -154,7 +185,7 @@ class GroupState:
     def close(self, group: str) -> list[Outgoing]:
         """End a group hosted here. Raises `UnknownGroupError`."""
         known = self._hosted_here(group)
-        del self._hosted[group], self._joined_at[group], self._removed[group]
+        del self._hosted[group], self._joined_at[group], self._removed[group], self._roles[group]
         self._listed_at.pop(group, None)
         self._unlisted.discard(group)
         return self._told("ended", known, self._to_all(known, "close", topics.envelope("close", group, sender=self.own_id)))
@@ -289,6 +320,7 @@ class GroupState:
         was_here = peer in group.members
         if left or group.volatile:
             del self._joined_at[group.id][peer]
+            self._roles[group.id].pop(peer, None)  # whoever comes back is a new member
         group = self._with_members(group, {*group.members} - {peer})
         return self._told("members", group, self._list_to_all(group) if was_here else [])
 

@@ -39,6 +39,8 @@ _Headers = dict[str, str | int | float]
 class _Options(msgspec.Struct, forbid_unknown_fields=True):
     headers: _Headers | list[object] = {}
     """An empty Lua table may come as an array."""
+    full: bool = False
+    """Whether the script wants status and headers too."""
 
 
 class ArgumentError(Exception):
@@ -74,7 +76,7 @@ class HttpOperations:
             request = _get(url, options) if name == "get" else _post(url, body, options)
             # Earlier than the script's own deadline, so that the script gets the error and can answer its caller.
             seconds = invocation.deadline - time.monotonic() - ANSWER_SECONDS
-            return _shaped(await self._client.fetch(request, invocation.caller, seconds))
+            return _shaped(await self._client.fetch(request, invocation.caller, seconds), full=_given(options).full)
         except OutboundError as error:
             return err(str(error))
         except ArgumentError as error:
@@ -103,20 +105,24 @@ def _text(value: Scalar, name: str) -> str:
 
 
 def _headers(options: Scalar, credentials: str) -> tuple[tuple[str, str], ...]:
-    headers = checked_headers((name, str(value)) for name, value in _given_headers(options).items())
+    headers = checked_headers((name, str(value)) for name, value in _given_headers(_given(options)).items())
     if credentials and not _has(headers, "authorization"):
         encoded = base64.b64encode(credentials.encode("utf-8", "surrogateescape")).decode()
         headers = (*headers, ("Authorization", f"Basic {encoded}"))
     return headers
 
 
-def _given_headers(options: Scalar) -> _Headers:
+def _given(options: Scalar) -> _Options:
     if options in (None, b"[]", b"null"):
-        return {}
+        return _Options()
     try:
-        given = decode(options if isinstance(options, bytes) else b"", _Options).headers
+        return decode(options if isinstance(options, bytes) else b"", _Options)
     except InvalidJsonError as error:
         raise ArgumentError(f'opts must be a table such as {{headers = {{Accept = "text/plain"}}}}: {error}') from None
+
+
+def _given_headers(options: _Options) -> _Headers:
+    given = options.headers
     if given and not isinstance(given, dict):
         raise ArgumentError('opts.headers must have names, such as {Accept = "text/plain"}')
     return given if isinstance(given, dict) else {}
@@ -126,6 +132,9 @@ def _has(headers: tuple[tuple[str, str], ...], name: str) -> bool:
     return any(given.lower() == name for given, _ in headers)
 
 
-def _shaped(response: Response) -> Answer:
+def _shaped(response: Response, *, full: bool) -> Answer:
+    # Two values, unless more is asked for: existing scripts take a third one for an error.
+    if not full:
+        return several(b"vv", response.body, None)
     about = msgspec.json.encode({"status": response.status, "headers": response.headers})
     return several(b"vvj", response.body, None, about)

@@ -14,7 +14,7 @@ import msgspec
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine, Failure, Success
 from goop2.services.tables import Request, Tables, read_request
-from goop2.storage.data_operations import DATA_OPERATIONS, LUA_CALL, LUA_LIST, DataOperation
+from goop2.storage.data_operations import DATA_OPERATIONS, FURTHER_PATHS, LUA_CALL, LUA_LIST, DataOperation
 from goop2.web.http.handlers import JsonBody, Work, as_sent, endpoint, posted_json
 from goop2.web.http.request_context import Handler, RequestContext
 
@@ -42,6 +42,12 @@ class DataApi:
         self._catalog = catalog
         self._tables = tables
         self.api: dict[str, Handler] = {f"data/{operation.path}": self._handler(operation) for operation in DATA_OPERATIONS}
+        self.api |= {
+            f"data/{path}": endpoint(
+                self._on_tables(operation, rewrite), read_request, read=posted_json(), method="POST", name=path, holds=True
+            )
+            for path, (operation, rewrite) in FURTHER_PATHS.items()
+        }
         """Path after `/api/` → handler."""
 
     def _handler(self, operation: DataOperation) -> Handler:
@@ -64,11 +70,13 @@ class DataApi:
         ]
         return msgspec.json.encode({"functions": answering})
 
-    def _on_tables(self, operation: DataOperation) -> Work[Request | Failure]:
+    def _on_tables(
+        self, operation: DataOperation, rewrite: Callable[[Request], Request] = lambda request: request
+    ) -> Work[Request | Failure]:
         async def work(call: RequestContext, request: Request | Failure) -> bytes | Failure:
             if isinstance(request, Failure):
                 return request
-            return _json_of(await self._tables.perform(operation.name, call.caller, request))
+            return _json_of(await self._tables.perform(operation.name, call.caller, rewrite(request)))
 
         return work
 

@@ -7,6 +7,7 @@ the viewer is in: these know each other already.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,7 +21,7 @@ from goop2.web.http.request_context import Handler, RequestContext
 from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 if TYPE_CHECKING:
-    from goop2.peers.discovery.roster import RosterChange
+    from goop2.peers.discovery.roster import RosterChange, RosterEntry
 
 KIND: Final = "peer"
 
@@ -31,6 +32,44 @@ class PeerView(msgspec.Struct, frozen=True):
     id: str
     label: str
     online: bool
+
+
+class ListedPeer(PeerView, frozen=True, kw_only=True):
+    """The same in a list, with what pages of Goop2 read."""
+
+    ID: str
+    Content: str
+    """Its label."""
+    Email: str = ""
+    AvatarHash: str = ""
+    VideoDisabled: bool = False
+    ActiveTemplate: str = ""
+    PublicKey: str = ""
+    Verified: bool = False
+    Reachable: bool
+    Offline: bool
+    LastSeen: str
+    """RFC 3339; "" when it is not known."""
+    Favorite: bool = False
+
+
+def _listed(peer_id: str, label: str, here: RosterEntry | None, *, of_owner: bool) -> ListedPeer:
+    """Return a peer as lists have it; an e-mail address and what follows from it for the owner's own pages alone."""
+    online = here is not None
+    known = here if of_owner else None
+    return ListedPeer(
+        peer_id,
+        label,
+        online,
+        ID=peer_id,
+        Content=label,
+        Email=(known.told_email or known.email) if known else "",
+        ActiveTemplate=known.active_template if known else "",
+        PublicKey=known.public_key if known else "",
+        Reachable=online,
+        Offline=not online,
+        LastSeen=datetime.now(UTC).isoformat(timespec="seconds") if online else "",
+    )
 
 
 class Peers:
@@ -51,8 +90,8 @@ class Peers:
         if not call.caller.owner:
             return Failure(ErrorCode.FORBIDDEN, "only the owner's own pages get the list of peers")
         network = self._remote.network
-        here = network.roster.peers() if network is not None else ()
-        return msgspec.json.encode([PeerView(peer.id, peer.label, online=True) for peer in here])
+        here = sorted(network.roster.peers() if network is not None else (), key=lambda peer: peer.id)
+        return msgspec.json.encode([_listed(peer.id, peer.label, peer, of_owner=True) for peer in here])
 
     async def _list_of_visit(self, call: RequestContext, _body: bytes) -> bytes:
         host = call.origin.peer_id
@@ -60,8 +99,8 @@ class Peers:
         met = {host, *(member for group in self._grouping.groups.joined() if group.host == host for member in group.members)}
         met.discard(self._grouping.groups.own_id)
         network = self._remote.network
-        here = {peer.id for peer in network.roster.peers()} if network is not None else set()
-        return msgspec.json.encode([PeerView(one, self._remote.label(one) or one, online=one in here) for one in sorted(met)])
+        here = {peer.id: peer for peer in network.roster.peers()} if network is not None else {}
+        return msgspec.json.encode([_listed(one, self._remote.label(one) or one, here.get(one), of_owner=False) for one in sorted(met)])
 
     def _follow(self, network: NetworkView) -> Callable[[], None]:
         def changed(change: RosterChange) -> None:

@@ -9,12 +9,20 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
-from goop2.folder.content_types import content_type
+from goop2.folder.content_types import UNTYPED, content_type
 from goop2.web.http.files import Compressed, Document, send_document, send_page, send_text
 from goop2.web.http.request_context import RequestContext
 
-_COMMENTED: Final = frozenset({content_type("a.js"), content_type("a.css")})
-"""Types in which a sentence can stand as a comment."""
+_PAGES: Final = frozenset({content_type("a.html"), UNTYPED})
+"""Types of what a reader may have asked for by hand: a page of ours says what is missing."""
+_COMMENT: Final = "/* There is no such file. */\n"
+_MISSING: Final = {
+    content_type("a.js"): _COMMENT,
+    content_type("a.css"): _COMMENT,
+    content_type("a.json"): '{"code":"not_found","message":"there is no such file"}',
+    content_type("a.txt"): "There is no such file.\n",
+}
+"""Type of a file that is missing → what is sent for it; nothing for other types."""
 CORE: Final = "core.js"
 
 
@@ -34,9 +42,9 @@ class Assets:
     async def answer(self, call: RequestContext, path: str) -> None:
         """Answer a request for the file `path`, relative to the folder."""
         document = self._documents.get(path)
-        if document is None and (type_ := content_type(path)) in _COMMENTED:
-            # A browser that gets a page for a script or a style sheet complains of its type, not of what is missing.
-            await send_text(call, HTTPStatus.NOT_FOUND, type_, "/* There is no such file. */\n")
+        if document is None and (type_ := content_type(path)) not in _PAGES:
+            # A browser that gets a page for a script, a style sheet or a picture complains of its type, not of what is missing.
+            await send_text(call, HTTPStatus.NOT_FOUND, type_, _MISSING.get(type_, ""))
             return
         if document is None or call.method not in ("GET", "HEAD"):
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file of this peer's own has that name.")

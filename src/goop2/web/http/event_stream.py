@@ -25,16 +25,17 @@ _HEADERS: Final = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _ALLOW: Final = (b"allow", b"GET, HEAD")
-_OPENING: Final = b"retry: 1000\nevent: here\ndata: {}\n"
+_OPENING: Final = b"retry: 1000\nevent: %s\ndata: {}\n"
 """The first event. It carries the position in the log, so that a page that is cut off before the first real event can resume."""
 _HEARTBEAT: Final = b": still here\n\n"
 _FULL: Final = Failure(ErrorCode.UNAVAILABLE, "too many pages are listening; close some", retry_after_seconds=5.0)
 
 
-async def send_events(call: RequestContext, events: Events, name: str, audiences: Iterable[str]) -> None:
+async def send_events(call: RequestContext, events: Events, name: str, audiences: Iterable[str], opening: bytes = b"here") -> None:
     """Send the events for `audiences` until either side ends.
 
     :param name: the caller whose page it is: CONSUMERS_PER_CALLER_MAX counts by it.
+    :param opening: kind of the first event.
     """
     if call.method not in ("GET", "HEAD"):
         await send_refusal(call.send, HTTPStatus.METHOD_NOT_ALLOWED, "events are asked for with GET", [_ALLOW, *call.headers])
@@ -53,7 +54,7 @@ async def send_events(call: RequestContext, events: Events, name: str, audiences
     try:
         await call.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": [*_HEADERS, *call.headers]})
         place = b"id: %s\n" % reader.place.encode() if reader.place else b""
-        await call.send({"type": "http.response.body", "body": _OPENING + place + b"\n", "more_body": True})
+        await call.send({"type": "http.response.body", "body": _OPENING % opening + place + b"\n", "more_body": True})
         await _pump(call, events, reader, gone)
     finally:
         reader.close()

@@ -11,7 +11,9 @@ import hashlib
 import html
 import re
 from collections import OrderedDict
+from functools import cache
 from http import HTTPStatus
+from importlib import resources
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -27,6 +29,7 @@ from goop2.web.http.responses import Headers
 from goop2.web.limits import CHUNK_BYTES, COMPRESSED_FROM_BYTES, COMPRESSED_KEPT_BYTES, COMPRESSED_TO_BYTES
 
 _RANGE = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})", re.IGNORECASE)
+ICON: Final = "favicon.ico"
 LIVE_SCRIPT: Final = b'\n<script src="/sdk/goop-live.js"></script>\n'
 
 
@@ -99,6 +102,9 @@ class SitePages:
             await send_unreadable(call)
             return
         except FileNotServedError:
+            if is_icon(path):
+                await send_icon(call, self._compressed)
+                return
             await send_page(
                 call, HTTPStatus.NOT_FOUND, "There is nothing here", "The page was moved, or never was. The address may have a slip."
             )
@@ -108,6 +114,22 @@ class SitePages:
         finally:
             if document.file is not None:
                 document.file.content.close()
+
+
+def is_icon(path: str) -> bool:
+    """Return whether `path` is the file browsers ask every site for, whether its pages name it or not."""
+    return path.lstrip("/") == ICON
+
+
+async def send_icon(call: RequestContext, compressed: Compressed) -> None:
+    """Send the icon of a site that has none of its own."""
+    await send_document(call, _icon(), compressed)
+
+
+@cache
+def _icon() -> Document:
+    content = resources.files("goop2.web").joinpath("console/static", ICON).read_bytes()
+    return Document(path=ICON, etag=hashlib.blake2b(content, digest_size=9).hexdigest(), size=len(content), content=content)
 
 
 async def send_to_folder(call: RequestContext) -> None:

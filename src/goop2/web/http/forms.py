@@ -1,14 +1,17 @@
-"""Read the only file of a form as browsers and curl send it (multipart/form-data)."""
+"""Read a form with one file, and the texts beside it, as browsers and curl send it (multipart/form-data)."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 MULTIPART: Final = "multipart/form-data"
+_FIELDS_MAX: Final = 16
+_FIELD_MAX_BYTES: Final = 4096
+"""Of a text beside the file: the longest path of a system."""
 
 
 class FormError(Exception):
@@ -17,14 +20,24 @@ class FormError(Exception):
     code = "bad_request"
 
 
-class _Files:
-    """Collects the files of a form while it is parsed. Other fields are ignored."""
+class Form(NamedTuple):
+    """A form with one file."""
+
+    file: bytes
+    fields: dict[str, str]
+    """The other fields, the first of each name."""
+
+
+class _Parts:
+    """Collects the files and the texts of a form while it is parsed."""
 
     def __init__(self, boundary: bytes) -> None:
         self.contents: list[bytes] = []
+        self.fields: dict[str, str] = {}
         self.complete = False
         self._name, self._value = b"", b""
-        self._content: list[bytes] | None = None
+        self._content: list[bytes] = []
+        self._field = b""
         self._filename: bytes | None = None
         self._parser = MultipartParser(
             boundary,
@@ -45,7 +58,7 @@ class _Files:
         self._parser.finalize()
 
     def _begin(self) -> None:
-        self._filename, self._content = None, []
+        self._filename, self._field, self._content = None, b"", []
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -55,19 +68,23 @@ class _Files:
 
     def _header_end(self) -> None:
         if self._name.lower() == b"content-disposition":
-            self._filename = parse_options_header(self._value)[1].get(b"filename")
+            options = parse_options_header(self._value)[1]
+            self._filename, self._field = options.get(b"filename"), options.get(b"name", b"")
         self._name, self._value = b"", b""
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._filename is not None and self._content is not None:
+        if self._filename is not None or len(self.fields) < _FIELDS_MAX:
             self._content.append(data[start:end])
 
     def _end(self) -> None:
-        content = b"".join(self._content or ())
+        content = b"".join(self._content)
+        if self._filename is None:
+            if 0 < len(content) <= _FIELD_MAX_BYTES:
+                self.fields.setdefault(self._field.decode(errors="replace"), content.decode(errors="replace"))
         # Browsers send an empty part for a file input in which no file was chosen.
-        if self._filename or content:
+        elif self._filename or content:
             self.contents.append(content)
-        self._filename, self._content = None, None
+        self._content = []
 
     def _complete(self) -> None:
         self.complete = True
@@ -78,11 +95,11 @@ def is_form(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == MULTIPART
 
 
-def the_file(content_type: str, body: bytes) -> bytes:
-    """Return the content of the only file in a form. Raises `FormError`."""
+def read_form(content_type: str, body: bytes) -> Form:
+    """Return the only file of a form and its other fields. Raises `FormError`."""
     boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
     try:
-        files = _Files(boundary)
+        files = _Parts(boundary)
         files.read(body)
     except FormParserError as error:
         raise FormError(f"the form cannot be read ({error}): send the file itself as the body, or a form with one file") from None
@@ -92,4 +109,4 @@ def the_file(content_type: str, body: bytes) -> bytes:
         raise FormError(
             f"a form with one file is taken, and this one has {len(files.contents) or 'none'}: send the file itself as the body"
         )
-    return files.contents[0]
+    return Form(files.contents[0], files.fields)

@@ -25,6 +25,11 @@ def is_peer_id(peer_id: str) -> bool:
     return _id_bytes(peer_id) is not None
 
 
+def peer_path(peer_id: str) -> str:
+    """Return the path at which a site is shown: pages read from it whose site they are."""
+    return f"/p/{peer_id}/"
+
+
 @lru_cache(maxsize=256)
 def host_label(peer_id: str) -> str:
     """Return the label of a peer id, 62 characters. Raises ValueError when it is no peer id."""

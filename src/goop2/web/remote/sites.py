@@ -8,7 +8,7 @@ cannot be reached, the answer is a page that says what was tried.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -25,11 +25,11 @@ from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.chat.service import ChatReply, ChatService
-from goop2.storage.data_operations import DATA_OPERATIONS, LUA_CALL, DataOperation
+from goop2.storage.data_operations import DATA_OPERATIONS, FURTHER_PATHS, LUA_CALL, DataOperation
 from goop2.web.api.chat import CHAT, CONVERSATION, SEND, SENT, ChatRequest, ConversationRequest, refusal_to_read, refusal_to_send, shown
 from goop2.web.http.bodies import ClientDisconnectedError
 from goop2.web.http.event_log import Events
-from goop2.web.http.files import Part, asked_part, send_page, send_to_folder, send_unmet
+from goop2.web.http.files import Compressed, Part, asked_part, is_icon, send_icon, send_page, send_to_folder, send_unmet
 from goop2.web.http.handlers import CODES, as_sent, endpoint, failure_of, posted_json
 from goop2.web.http.preconditions import unmet
 from goop2.web.http.request_context import Handler, RequestContext
@@ -52,6 +52,10 @@ _REFUSALS: Final = {
 """Reason that a peer gives for not sending a file → status, title and text of the page."""
 
 
+_LISTS: Final = frozenset({"tables", "query", "pluck", "distinct", "aggregate"})
+"""Operations that answer a list."""
+
+
 def audience(peer: str) -> str:
     """Return the audience of the events for pages of a visited peer."""
     return f"visit:{peer}"
@@ -64,8 +68,10 @@ class RemoteSites:
         self._remote = remote
         self._chat = chat
         self._events = events
+        self._compressed = Compressed()
         self.api: dict[str, Handler] = {
             **{f"data/{operation.path}": self._data(operation) for operation in DATA_OPERATIONS},
+            **{f"data/{path}": self._data(operation, rewrite) for path, (operation, rewrite) in FURTHER_PATHS.items()},
             "chat/send": endpoint(self._send, SEND, read=posted_json()),
             "chat/messages": endpoint(self._messages, CONVERSATION, read=posted_json()),
         }
@@ -129,6 +135,9 @@ class RemoteSites:
         if refused.reason == NOT_FOUND and await self._is_folder(call, network, path):
             await send_to_folder(call)
             return
+        if refused.reason == NOT_FOUND and is_icon(path):
+            await send_icon(call, self._compressed)
+            return
         status, title, text = _REFUSALS.get(refused.reason, (HTTPStatus.BAD_GATEWAY, _NO_PAGE, "{refused}."))
         later = [(b"retry-after", b"%d" % UNREADABLE_RETRY_SECONDS)] if status is HTTPStatus.SERVICE_UNAVAILABLE else None
         await send_page(call, status, title, text.format(path=path[:200] or "front page", refused=refused), later)
@@ -146,13 +155,16 @@ class RemoteSites:
         except NetworkError:
             return False
 
-    def _data(self, operation: DataOperation) -> Handler:
+    def _data(self, operation: DataOperation, rewrite: Callable[[Mapping[str, object]], Mapping[str, object]] | None = None) -> Handler:
         async def ask(call: RequestContext, body: bytes) -> bytes | Failure:
             network = self._remote.network
             if network is None:
                 return Failure(ErrorCode.UNAVAILABLE, _NOT_UP, retry_after_seconds=2.0)
-            answer = await network.client.ask(call.origin.peer_id, _request(operation, body))
-            return answer.json if isinstance(answer, data.SuccessAnswer) else _failure(operation, answer)
+            answer = await network.client.ask(call.origin.peer_id, _request(operation, _rewritten(body, rewrite) if rewrite else body))
+            if not isinstance(answer, data.SuccessAnswer):
+                return _failure(operation, answer)
+            # Other implementations answer null for no rows.
+            return b"[]" if operation.name in _LISTS and answer.json == b"null" else answer.json
 
         # The body is decoded in `ask`: without a network nothing is said of it.
         return endpoint(ask, as_sent, read=posted_json(), method=operation.method, name=operation.path)
@@ -214,6 +226,11 @@ def _request(operation: DataOperation, body: bytes) -> data.DataRequest:
         return decode(msgspec.json.encode(text), data.DataRequest)
     except InvalidJsonError as error:
         raise InvalidJsonError(f"the body should be an object of the operation's keys: {error}") from None
+
+
+def _rewritten(body: bytes, rewrite: Callable[[Mapping[str, object]], Mapping[str, object]]) -> bytes:
+    """Return the JSON of an operation's request, made of a page's. Raises `InvalidJsonError`."""
+    return msgspec.json.encode(rewrite(decode(body or b"{}", dict[str, object])))
 
 
 def _failure(operation: DataOperation, answer: data.FailureAnswer) -> Failure:

@@ -40,9 +40,10 @@
     });
   }
 
-  async function ask(path, options) {
+  // Errors are JSON for who asks for it by name; a page's own `fetch` gets their message as text.
+  async function ask(path, options = {}) {
     try {
-      return await fetch(path, options);
+      return await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
     } catch (error) {
       throw new Goop.Error("the peer cannot be reached", { code: "offline", status: 0 });
     }

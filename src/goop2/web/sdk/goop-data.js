@@ -11,8 +11,16 @@
   const asked = (table, { fields, ...others }) => ({ table, columns: fields, ...others });
   const SENT_AS = { row: "data", changes: "data", key: "key_col" };
 
+  // Older peers answer a number, a yes or no, and a list of columns; newer ones an object with it.
+  const inside = (key) => (given) => (given && typeof given === "object" && !Array.isArray(given) ? given[key] : given);
+  const columnsOf = (answer) => {
+    if (Array.isArray(answer)) return answer;
+    const columns = answer.columns || (answer.schema ? answer.schema.columns : []);
+    return Object.assign(columns, { mode: answer.mode, schema: answer.schema });
+  };
+
   /** Asks for the operation `op` of a table, with the arguments `more` has kinds for. */
-  const ofTable = (name, op, more = {}) =>
+  const ofTable = (name, op, more = {}, read = (answer) => answer) =>
     Goop.asks(`data.${name}`, { table: NAME, ...more }, async (table, ...values) => {
       const body = { table };
       for (const [place, key] of Object.keys(more).entries()) {
@@ -20,12 +28,12 @@
         else body[SENT_AS[key] || key] = values[place];
       }
       if (isOfForm(body.data)) body.data = await numbered(table, body.data);
-      return data(op, body);
+      return read(await data(op, body));
     });
 
   // A form holds texts alone: where a column takes numbers, the text of one becomes it, and a field that was left empty no value.
   async function numbered(table, row) {
-    const columns = await data("tables/describe", { table }).catch(() => []); // who may write need not be one who may read
+    const columns = await data("tables/describe", { table }).then(columnsOf, () => []); // who may write need not be one who may read
     const takesNumbers = new Set(columns.filter(({ type }) => /^(int|real|num|float|double)/i.test(type)).map(({ name }) => name));
     const isExact = (number) => Number.isFinite(number) && Math.abs(number) <= Number.MAX_SAFE_INTEGER; // beyond it the text is
     const number = (text) => (text.trim() === "" ? null : isExact(Number(text)) ? Number(text) : text);
@@ -39,8 +47,8 @@
     functions: async () => (await data("lua/list")).functions,
     /** The tables there are: [{name, insert_policy, created_at}]. */
     tables: () => data("tables"),
-    /** The columns of a table. */
-    describe: ofTable("describe", "tables/describe"),
+    /** The columns of a table, a list that also has `mode` and, of a typed table, `schema`. */
+    describe: ofTable("describe", "tables/describe", {}, columnsOf),
     /** Rows, by {columns, where, args, order, limit, offset}. */
     query: ofTable("query", "query", { options: ROWS }),
     /** Rows, by {where, args, order, limit, offset, fields}, as goop.schema.find takes them. */
@@ -48,9 +56,9 @@
     /** The first of these rows, or null. */
     findOne: Goop.asks("data.findOne", { table: NAME, options: ROWS }, (table, given) => data("query-one", asked(table, given))),
     /** How many rows meet {where, args}. */
-    count: ofTable("count", "count", { options: ROWS }),
+    count: ofTable("count", "count", { options: ROWS }, inside("count")),
     /** Whether a row meets {where, args}. */
-    exists: ofTable("exists", "exists", { options: ROWS }),
+    exists: ofTable("exists", "exists", { options: ROWS }, inside("exists")),
     /** One column of the rows, as a list. */
     pluck: ofTable("pluck", "pluck", { column: NAME, options: ROWS }),
     /** The different values of a column. */
@@ -79,12 +87,12 @@
     })),
 
     // The owner's.
-    createTable: Goop.asks("data.createTable", { name: NAME, columns: LIST }, (name, columns) => data("tables/create", { name, column_defs: columns })),
+    createTable: Goop.asks("data.createTable", { name: NAME, columns: LIST }, (name, columns) => data("tables/create", { name, columns })),
     dropTable: ofTable("dropTable", "tables/delete"),
     addColumn: ofTable("addColumn", "tables/add-column", { column: ANY }),
-    /** Changes every row that meets `where`: {status, count}. */
+    /** Changes every row that meets `where`: {status, count, affected}. */
     updateWhere: ofTable("updateWhere", "update-where", { where: NAME, args: maybe(LIST), changes: ROW }),
-    /** Removes every row that meets `where`: {status, count}. */
+    /** Removes every row that meets `where`: {status, count, affected}. */
     removeWhere: ofTable("removeWhere", "delete-where", { where: NAME, args: maybe(LIST) }),
     /** Changes the row whose `key` column is that of `row`, or adds it: {status, id}. */
     upsert: ofTable("upsert", "upsert", { key: NAME, row: ROW }),

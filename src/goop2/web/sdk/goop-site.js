@@ -26,12 +26,12 @@
   }
 
   Goop.site = {
-    /** The files: [{path, size, modified}]; bytes and milliseconds. */
-    files: () => Goop.request("site/files"),
     /** A file's text. */
     read: Goop.asks("site.read", { path: NAME }, async (path) => (await Goop.fetch(address(path))).text()),
 
     // The owner's.
+    /** The files: [{path, size, modified}]; bytes and milliseconds. */
+    files: async () => (await Goop.request("site/files")).filter((one) => !one.IsDir),
     /** Puts a File, Blob, ArrayBuffer or text at `path`, or the only file of a form or a FileList. */
     upload: Goop.asks("site.upload", { path: NAME, file: FILE }, send),
     /** Removes the file at `path`. */

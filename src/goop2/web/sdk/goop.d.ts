@@ -31,7 +31,10 @@ export interface Find extends Omit<Query, "columns"> {
 export type Which = Pick<Query, "where" | "args">;
 export type Opened = "all" | "own" | "none";
 export interface Role {
-  role: "owner" | "member" | "visitor";
+  /** "owner", a role in the template group, or "". */
+  role: string;
+  /** What the role allows; null for who has none, and for a table without roles. */
+  permissions: Record<"read" | "insert" | "update" | "delete", boolean> | null;
   read: Opened;
   insert: Opened;
   update: Opened;
@@ -64,7 +67,8 @@ export interface Data {
   call<Result = unknown>(name: string, params?: object | FormData | URLSearchParams): Promise<Result>;
   functions(): Promise<{ name: string; description: string }[]>;
   tables(): Promise<{ name: string; insert_policy: string; created_at: string }[]>;
-  describe(table: string): Promise<unknown>;
+  /** The columns, a list that also says which kind of table it is. */
+  describe(table: string): Promise<unknown[] & { mode?: "orm" | "classic"; schema?: unknown }>;
   query(table: string, options?: Query): Promise<Row[]>;
   find(table: string, options?: Find): Promise<Row[]>;
   findOne(table: string, options?: Find): Promise<Row | null>;
@@ -81,8 +85,8 @@ export interface Data {
   createTable(name: string, columns: Column[]): Promise<unknown>;
   dropTable(table: string): Promise<unknown>;
   addColumn(table: string, column: Column): Promise<unknown>;
-  updateWhere(table: string, where: string, args: unknown[], changes: Written): Promise<{ status: string; count: number }>;
-  removeWhere(table: string, where: string, args: unknown[]): Promise<{ status: string; count: number }>;
+  updateWhere(table: string, where: string, args: unknown[], changes: Written): Promise<{ status: string; count: number; affected: number }>;
+  removeWhere(table: string, where: string, args: unknown[]): Promise<{ status: string; count: number; affected: number }>;
   upsert(table: string, key: string, row: Written): Promise<{ status: string; id: number }>;
 }
 export interface Api {

@@ -45,15 +45,15 @@ def routes(peer: Peer) -> list[BaseRoute]:
 
 
 async def _described(peer: Peer, name: str) -> dict[str, object]:
-    described = await _ask(peer, "describe", table=name)
-    schema = await _ask(peer, "orm-schema", table=name)
-    typed = {column["name"]: column for column in schema["columns"]} if isinstance(schema, dict) else {}
-    columns = [_column(column, typed.get(column["name"])) for column in described] if isinstance(described, list) else []
+    described = await _ask(peer, "describe", table=name) or {"columns": []}
+    typed = {column["name"]: column for column in described["schema"]["columns"]} if "schema" in described else {}
+    columns = [_column(column, typed.get(column["name"])) for column in described["columns"]]
+    counted = await _ask(peer, "count", table=name)
     role = await _ask(peer, "role", table=name)
     return {
         "name": name,
         "typed": bool(typed),
-        "rows": await _ask(peer, "count", table=name),
+        "rows": counted["count"] if counted else None,
         "columns": sorted(columns, key=lambda column: (column["name"] != "_id", not column["editable"])),
         "policies": role["policies"] if isinstance(role, dict) else {},
     }

@@ -32,7 +32,7 @@ from goop2.web.console.controls.replies import reply, route
 from goop2.web.console.events import short_run
 from goop2.web.http.origins import Listener, origin_address
 from goop2.web.http.passes import OWN
-from goop2.web.http.peer_host import host_label
+from goop2.web.http.peer_host import host_label, peer_path
 from goop2.web.http.site_ports import needs_port
 
 RUNS_SHOWN: Final = 8
@@ -68,8 +68,9 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
     """
     peer = web.peer
     host = f"{host_label(peer.identity.peer_id)}.localhost"
-    named = f"{origin_address(host, listener.port)}/", f"{origin_address(f'{VISITOR_PLACE}.{host}', listener.port)}/"
-    led = f"/p/{peer.identity.peer_id}/", f"{AS_VISITOR}{VISITOR_PLACE}/"
+    path = peer_path(peer.identity.peer_id)
+    named = f"{origin_address(host, listener.port)}{path}", f"{origin_address(f'{VISITOR_PLACE}.{host}', listener.port)}{path}"
+    led = path, f"{AS_VISITOR}{VISITOR_PLACE}/"
 
     def addresses(request: Request) -> tuple[str, str]:
         """Return the addresses of the site as its owner and as a test visitor.

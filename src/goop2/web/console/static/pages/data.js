@@ -44,7 +44,7 @@ export async function show(main, shell) {
     const { name } = table;
     try {
       const found = await read("query", { table: name, order: `${quoted(page.order)} ${page.down ? "DESC" : "ASC"}`, limit: PAGE, offset: page.offset });
-      const count = await read("count", { table: name });
+      const { count } = await read("count", { table: name });
       if (!isChosen()) return;
       rows = found;
       table.rows = count;

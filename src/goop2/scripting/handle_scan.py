@@ -1,0 +1,28 @@
+"""Whether the file of a data function seems to define the global `handle`, so that `!name` may run it, or `on_group_close`.
+
+By its text, since nothing runs before somebody calls it; the first run as a command shows whether it is so (catalog.py, `lacks_handle`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NOT_CODE: Final = re.compile(
+    rb"--\[(=*)\[.*?\]\1\]|--[^\n]*|\[(=*)\[.*?\]\2\]|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'",
+    re.DOTALL,
+)
+"""Comments and strings, in which a definition is none."""
+_DEFINED: Final = rb"(?<![\w.:])(?<!local )function\s+%(name)s\s*\(|(?<![\w.:])(?<!local )%(name)s\s*=(?!=)|\b_G\s*\.\s*%(name)s\s*=(?!=)"
+HANDLE: Final = b"handle"
+ON_GROUP_CLOSE: Final = b"on_group_close"
+
+
+def without_comments(source: bytes) -> bytes:
+    """Return a source without comments and strings, each line where it was."""
+    return _NOT_CODE.sub(lambda match: b" " + b"\n" * match[0].count(b"\n"), source)
+
+
+def defines(source: bytes, name: bytes) -> bool:
+    """Return whether `source` seems to define a global function `name`."""
+    return name in source and re.search(_DEFINED % {b"name": name}, without_comments(source)) is not None
