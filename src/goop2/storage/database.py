@@ -1,8 +1,7 @@
-"""One open data.db: how it is opened, and the only way statements are run on it.
+"""One open data.db: how it is opened, and the only way to run statements on it.
 
-A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
-connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
-Knows roles, limits and transactions; it must not know what a table means.
+A worker opens it before it confines itself and needs no descriptor afterwards. The peer keeps a connection of its own, so that the
+write-ahead log and its index exist as long as a worker lives. It knows roles, limits and transactions; it must not know what a table means.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ class Database:
                 return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
-        """Return the first column of the first row of a statement that only reads, None without one; no further row is asked for."""
+        """Return the first column of the first row of a statement that only reads, None without one; no further row is read."""
         with _Statement(self, role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
             try:
@@ -143,7 +142,7 @@ class Database:
 
     @contextmanager
     def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
-        """Give the names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
+        """Yield the names of a statement's columns and its rows, as SQLite finds them; read them inside the block."""
         with _Statement(self, role, sql, ()) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
@@ -166,7 +165,7 @@ class Database:
     def _again(
         self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: invalid_text.Read, skipped: int = 0
     ) -> invalid_text.Again:
-        """Ask a statement that met text that is not UTF-8 again, after `skipped` rows. Raises `UnicodeDecodeError` for one that writes."""
+        """Run a statement again that met text that is not UTF-8, after `skipped` rows. Raises `UnicodeDecodeError` for one that writes."""
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
@@ -227,7 +226,7 @@ class Database:
         return ScanCounter(self._connection, lambda: self._guard.role is not INTERNAL)
 
     def bound(self, deadline: float, visitor_seconds: float = VISITOR_SECONDS) -> None:
-        """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has had no lock yet.
+        """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has used no lock time yet.
 
         `visitor_seconds`: how long one query of a caller from outside may run.
         """
@@ -236,7 +235,7 @@ class Database:
         self.turn.lock_seconds = 0.0
 
     def begin_anew(self) -> None:
-        """Forget what SQL itself can ask of earlier statements: from now on they are somebody else's."""
+        """Forget what SQL itself can ask about earlier statements, because the next ones are somebody else's."""
         self._connection.set_last_insert_rowid(0)
         self._changed_before = self._connection.total_changes()
 
@@ -284,7 +283,7 @@ class Database:
         return cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
 
     def _read_structure(self, role: Role) -> None:
-        """Read what tables there are without the limits, which are for statements: SQLite does so anew after every change of them."""
+        """Read the schema without the limits, which are for statements: SQLite reads it again after every change."""
         # The limits are for what strangers write; a table made under wider ones must not make the whole database unreadable.
         kept = {limit: self._connection.limit(limit, UNLIMITED) for limit in SQLITE_LIMITS}
         self._guard.role = INTERNAL
@@ -355,7 +354,7 @@ class Database:
         self.rows("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make everything since `begin` lasting. Raises `StorageError`; then nothing of it is."""
+        """Make everything since `begin` permanent. Raises `StorageError`; then nothing of it is."""
         try:
             self.rows("COMMIT")
         except StorageError:
@@ -369,7 +368,7 @@ class Database:
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        """Make several statements of ours one, inside a transaction or alone; an error undoes them all."""
+        """Run several statements as one, inside a transaction or alone; an error undoes them all."""
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
@@ -403,7 +402,7 @@ class Database:
         return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
 
     def must_stop(self) -> bool:
-        """Return whether the statement under way has had its time or its memory."""
+        """Return whether the statement under way has used up its time or its memory."""
         # SQLite counts for the whole process, so what other threads use counts against this statement too.
         self._memory_exceeded = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
@@ -417,7 +416,7 @@ class Database:
         return self._connection
 
     def close_last(self) -> None:
-        """Close it after all others of this peer: what stands in the write-ahead log goes into the file, and the log is emptied."""
+        """Close it after all others of this peer: the write-ahead log is written into the file and emptied."""
         # What the last job set is over; without a bound a reader elsewhere would keep the peer from stopping.
         self.deadline = time.monotonic() + CHECKPOINT_SECONDS
         with suppress(apsw.Error):  # another program reads or writes: then the log stays, and is read at the next start

@@ -1,7 +1,7 @@
-"""The groups of this peer, kept over restarts: those it hosts with their members, those of others it has joined or is invited to.
+"""The groups of this peer, saved over restarts: those it hosts with their members, those of others it has joined or is invited to.
 
-Tables of our own: how other implementations lay out `_groups` and its like is not known to us, and what is there is left alone. Blocking;
-whose thread it runs on is for the caller to know.
+The tables are our own: we do not know how other implementations lay out `_groups`, and leave it alone. Blocking; the caller chooses the
+thread.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Hosted:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A group of another peer, joined or not yet."""
+    """A group of another peer, joined or invited to."""
 
     host: str
     id: str
@@ -89,7 +89,7 @@ def read(database: Database) -> tuple[list[Hosted], list[Subscription], list[Sub
 
 
 def write(database: Database, hosted: Iterable[Hosted], joined: Iterable[Subscription], invites: Iterable[Subscription]) -> None:
-    """Keep these, and nothing else."""
+    """Save these groups, and remove all others."""
     with database.atomic():
         for table in (
             "_py_groups",

@@ -1,7 +1,7 @@
-"""The file data/runs.db: its table, what is written, removed and found. Synchronous, for one thread.
+"""The file data/runs.db: its table, and how runs are written, removed and found. Synchronous, for one thread.
 
-The file may have come with a folder from a stranger, and holds what strangers sent: no view or trigger of it runs, and a row that is
-none of ours is passed over. Every failure is a `RunFileError`.
+The file may have come with a folder from a stranger, and contains what strangers sent: no view or trigger of it runs, and a row that we did
+not write is skipped. Every failure is a `RunFileError`.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class RunDatabase:
         self._rows += not is_summary
 
     def _make_way(self, runs: list[Run]) -> None:
-        """Give other ids to runs of another process that have those of `runs`. Mostly there are none: one question for all."""
+        """Give new ids to runs of another process that use those of `runs`. Usually there are none, so one query checks all."""
         if not runs:
             return
         ids = {run.id for run in runs}
@@ -169,7 +169,7 @@ class RunDatabase:
                 self._connection.execute(_MOVE, (max(ids), taken_id))
 
     def adopt(self, runs: Sequence[Run]) -> None:
-        """Write runs of another process under ids of this file: another may have taken theirs meanwhile."""
+        """Write runs of another process under ids of this file, since another may have taken theirs meanwhile."""
         with self._told(), self._connection:
             for run in runs:
                 row = list(_row(run))
@@ -289,7 +289,7 @@ class RunDatabase:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Raise what SQLite complains of as a `RunFileError`."""
+        """Raise SQLite's errors as `RunFileError`."""
         try:
             yield
         except (apsw.Error, MemoryError, UnicodeError) as error:
@@ -365,7 +365,7 @@ def _sentence(path: Path | None, why: str) -> str:
 
 
 def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
-    """Return what SQL compares, and with what."""
+    """Return the conditions in SQL, and their values."""
     compared: tuple[tuple[str, _Value], ...] = (
         ("script = ?", wanted.script),
         ("kind = ?", wanted.kind),

@@ -1,7 +1,7 @@
-"""The history of runs for asyncio: a bounded queue that runs are put into, one thread that writes them in batches and finds them.
+"""The history of runs for asyncio: a bounded queue of runs, and one thread that writes them in batches and finds them.
 
-`add` stands on the path of every invocation and only appends. Where the file cannot be used (damage, a full disk), the peer goes on:
-runs are kept in memory, `problem` says why, and the file is tried again until it works.
+`add` is on the path of every invocation and only appends. If the file cannot be used (damage, a full disk), the peer continues: runs are
+kept in memory, `problem` says why, and the file is tried again until it works.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class RunHistory:
         return await self._ask(lambda database: database.failures(since), [])
 
     async def flush(self) -> None:
-        """Return when every run that has ended by now is written, whatever ends meanwhile."""
+        """Wait until every run that has ended by now is written, whatever ends meanwhile."""
         await self._write_done()
         self._flush()
         await self._write_done()
@@ -130,7 +130,7 @@ class RunHistory:
     # ── in the loop ──────────────────────────────────────────────────────────────────────────
 
     async def _write_done(self) -> None:
-        """Return when the write under way is done, and noted as done."""
+        """Wait until the write under way is done and recorded as done."""
         if self._writing is not None:
             await asyncio.shield(self._writing)  # cancelling whoever asks must not cancel the write
             await asyncio.sleep(0)  # one that was done already is noted in the next round of the loop
@@ -170,7 +170,7 @@ class RunHistory:
             self._soon()
 
     async def _ask(self, work: Callable[[RunDatabase], T], otherwise: T) -> T:
-        """Return what `work` finds after all that has ended is written; `otherwise` while the file cannot be read."""
+        """Return the result of `work` after all ended runs are written; `otherwise` while the file cannot be read."""
         if self._closed or self._loop is None:
             raise DatabaseClosedError("the history of runs is closed: the peer is stopping")
         await self.flush()
@@ -215,7 +215,7 @@ class RunHistory:
             return otherwise
 
     def _fall_back(self, error: RunFileError) -> None:
-        """Go on in memory, and say so once."""
+        """Continue in memory, and report that once."""
         if self._database is not None:
             self._database.close()
             self._database = None

@@ -1,9 +1,9 @@
-"""When a connection may write: its turn in the write queue, and how it waits where SQLite's lock is taken.
+"""When a connection may write: its turn in the write queue, and how it waits while SQLite's lock is taken.
 
 docs/architecture.md, "Who writes next", has the rules; write_queue.py has the locks. It must not know what is written.
 
-A script's connection enters before each write and leaves after it, but takes a place in the queue only once it has met another writer.
-The peer's own connections shut a gate when they meet one, and open it when they have written.
+A script's connection enters before each write and leaves after it, but joins the queue only after it has met another writer. The peer's own
+connections shut a gate when they meet one, and open it when they have written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOCK_TIME_SPENT: Final = (
 
 
 class WriteTurn:
-    """One connection's turns. Times are `time.monotonic()`."""
+    """The turns of one connection. Times are `time.monotonic()`."""
 
     def __init__(self, rank: Rank, queue: WriteQueue | None, has_waited_enough: Callable[[], bool]) -> None:
         """`queue`: None where writers ask SQLite again and again. `has_waited_enough`: whether this wait has come to its end."""
@@ -78,7 +78,7 @@ class WriteTurn:
             self.queue.open_gate()
 
     def wait(self, now: float) -> None:
-        """Wait a moment for SQLite's lock: for the place in front, where there is a queue, else for chance."""
+        """Wait a moment for SQLite's lock: in the queue if there is one, else for a random time."""
         self._wait(now)
         self._locked_since = time.monotonic()  # waiting is not holding
 
