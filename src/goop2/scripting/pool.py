@@ -1,12 +1,11 @@
 """The pool of workers: lease, deadline, kill, replace; a fair queue in front of it.
 
-Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and `start`/`stop`. It knows
-nothing of files, rate limits or protocols. Whatever happens to a worker, the invocation on it gets one outcome, and a new worker follows.
+The engine uses three calls: `run` an invocation, `compile` a source (or many), and `start`/`stop`. Whatever happens to a worker, the
+invocation on it gets one outcome, and a new worker follows. It must not know files, rate limits or protocols.
 
-A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or
-with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_queue` or in `_running`,
-never in both. A worker serves one side, the owner's or strangers', from its first call on.
-Ten thousand jobs a second pass here: hence one clock that ticks while there are jobs, instead of a timer each.
+A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or with an entry in `_running`. A job is
+in `_jobs` until its outcome, and in `_queue` or in `_running`, never in both. A worker serves one side, the owner's or strangers', from its
+first call on. Ten thousand jobs a second pass here: hence one clock that ticks while there are jobs, instead of a timer each.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ log = structlog.get_logger(__name__)
 
 
 class PoolError(Exception):
-    """No script can run: the worker processes do not come up."""
+    """No script can run: the worker processes do not start."""
 
     owner_code: ClassVar = "unavailable"
 
@@ -107,7 +106,7 @@ class Pool:
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> dict[str, str]:
-        """Start the fork server and the warm workers. Gives the first one's confinement: layer → "" or why not; or `PoolError`."""
+        """Start the fork server and the warm workers; return the first one's confinement: layer → "" or why not. Raises `PoolError`."""
         self._loop = asyncio.get_running_loop()
         self._first_ready = self._loop.create_future()
         try:
@@ -124,7 +123,7 @@ class Pool:
         return first.layers
 
     def run(self, invocation: Invocation) -> Coroutine[Any, Any, Outcome]:
-        """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
+        """Run an invocation on a worker, or wait for one; always return one outcome by the deadline."""
         tenant = OWNER_TENANT if invocation.caller.owner else invocation.caller.account
         return self._submit(tenant, invocation, time.monotonic(), invocation.deadline)
 
@@ -200,7 +199,7 @@ class Pool:
             raise
 
     def _tick(self) -> None:
-        """End what is past its deadline; look again while there are jobs."""
+        """End jobs that are past their deadline; look again while there are jobs."""
         self._ticking = None
         now = time.monotonic()
         for job in [job for job in self._jobs if job.deadline <= now]:
@@ -333,7 +332,7 @@ class Pool:
         return job
 
     def _start_waiting(self) -> None:
-        """Give idle workers what waits, in fair order."""
+        """Give idle workers the waiting jobs, in fair order."""
         while self._idle and not self._stopped and len(self._queue):
             job = self._queue.take(self._may_start)
             worker = None if job is None else self._idle_worker(job.tenant)
@@ -425,7 +424,7 @@ class Pool:
             self._grow_later()
 
     def _finish_lost(self, pid: int, job: Job) -> None:
-        """Finish the job of a worker that is gone, once its exit status says why; without a fork server it never comes, so not for ever."""
+        """Finish the job of a worker that is gone, once its exit status is known; without a fork server it never comes, so not for ever."""
         if pid in self._ended:
             self._finish(job, ENDED_BY.get(self._ended[pid], WORKER_LOST))
             return
@@ -488,12 +487,12 @@ class Pool:
             self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
 
     def _look_for_need(self) -> None:
-        """One more worker was started: see after a while whether it is still needed."""
+        """Look after a while whether the worker that was started is still needed."""
         if self._shrinking is None and self._supply.count > self._warm:
             self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
     def _fail_waiting(self) -> None:
-        """No worker can be started: fail the calls that no worker alive may serve."""
+        """Fail the waiting calls that no living worker may serve, because no worker can be started."""
         sides = {worker.side for worker in self._supply.alive}
         for job in list(self._jobs):
             if sides.isdisjoint((None, side_of(job.tenant))) and self._queue.remove(job):
