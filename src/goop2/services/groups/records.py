@@ -49,7 +49,7 @@ class GroupInfo:
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """A change in a group."""
+    """A change in a group, as its subscribers get it."""
 
     what: Kind
     group: GroupInfo

@@ -32,7 +32,7 @@ class AudioUnreadableError(ListenError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """A loaded audio file."""
+    """An audio file that is loaded into a session."""
 
     name: str
     duration: float
