@@ -217,7 +217,7 @@ async def _open_scripting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OpenServices:
-    """The services of the peer."""
+    """The services of the peer, and what was odd when they opened."""
 
     chat: ChatService
     grouping: GroupService

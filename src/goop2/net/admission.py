@@ -185,7 +185,7 @@ class ByteBudget:
 
 
 class Admission:
-    """All limits of a host."""
+    """All limits of a host on what others take."""
 
     def __init__(self, limits: HostLimits, clock: Callable[[], float]) -> None:
         self.memory = ByteBudget(limits.buffered_bytes)

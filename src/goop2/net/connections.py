@@ -80,7 +80,7 @@ class ConnectionTable:
             self._disconnected.append(disconnected)
 
     def unwatch(self, connected: ConnectionCallback | None, disconnected: ConnectionCallback | None) -> None:
-        """Stop calling these."""
+        """Stop calling these for connections."""
         if connected in self._connected:
             self._connected.remove(connected)
         if disconnected in self._disconnected:

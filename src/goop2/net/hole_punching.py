@@ -81,7 +81,7 @@ class HolePuncher:
         await self._host.serve(dcutr.PROTOCOL, self._answer, PUNCH_ANSWER_SECONDS + PUNCH_SECONDS)
 
     async def close(self) -> None:
-        """Stop looking for ways."""
+        """Stop looking for direct ways."""
         self._detach()
         tasks = tuple(self._tasks)
         for task in tasks:

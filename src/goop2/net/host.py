@@ -281,7 +281,7 @@ class Host:
             self._circuits.asked.discard(relay)
 
     def leave(self, relay: str) -> None:
-        """Stop using a relay."""
+        """Stop using a relay, and accept no more circuits from it."""
         self._circuits.leave(relay)
 
     # Its life.

@@ -64,7 +64,7 @@ class Carrier(Protocol):
         """Announce that no more is sent; return whether the other side is told, and so will end the connection too."""
 
     def end(self) -> None:
-        """Stop sending."""
+        """Stop sending, and close what carries the bytes."""
 
 
 class MuxedStream:
@@ -317,7 +317,7 @@ class Muxer:
         return self._unsent >= UNSENT_MAX_BYTES
 
     def post(self, frame: bytes) -> None:
-        """Queue a frame to be sent."""
+        """Queue a frame, to be sent in this turn of the loop or later."""
         if not self.is_ended:
             self._outgoing.append(frame)
             self._unsent += len(frame)

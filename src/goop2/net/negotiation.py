@@ -32,7 +32,7 @@ class Duplex(Protocol):
         """Return the next bytes, at least one and at most so many; raises when no more come."""
 
     async def write(self, data: bytes) -> None:
-        """Send all of `data`."""
+        """Send all of `data`, and return when it is queued."""
 
 
 def message(text: str) -> bytes:

@@ -90,7 +90,7 @@ class Reachability:
         await self._host.serve(autonat.DIAL_BACK, self._dialled_back, PROBE_SECONDS)
 
     def close(self) -> None:
-        """Stop asking."""
+        """Stop asking others to dial back."""
         self._detach()
 
     async def keep_asking(self) -> None:

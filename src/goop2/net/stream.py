@@ -140,7 +140,7 @@ class Stream:
         self.muxed.close_now()
 
     def reset(self) -> None:
-        """End both directions now."""
+        """End both directions now; unread bytes are lost."""
         self.muxed.abandon()
 
     async def linger(self) -> None:

@@ -88,7 +88,7 @@ def dial_request(addresses: Sequence[str], nonce: int) -> bytes:
 
 
 def dial_response(status: int, index: int = 0, dial_status: int = 0) -> bytes:
-    """Return a server's answer."""
+    """Return a server's answer to a dial request."""
     content = protobuf.number(1, status) + protobuf.number(2, index) + protobuf.number(3, dial_status)
     return protobuf.delimited(protobuf.content(2, content))
 

@@ -43,7 +43,7 @@ def connect(addresses: Sequence[str]) -> bytes:
 
 
 def sync() -> bytes:
-    """Return a SYNC."""
+    """Return a SYNC message."""
     return protobuf.delimited(protobuf.number(_TYPE, _SYNC))
 
 

@@ -84,12 +84,12 @@ class Fields:
         return field in self._values
 
     def number(self, field: int, default: int = 0) -> int:
-        """Return an integer."""
+        """Return an integer field; 0 when it is missing."""
         values = self._values.get(field)
         return int(values[-1]) if values else default
 
     def content(self, field: int, default: bytes = b"") -> bytes:
-        """Return bytes."""
+        """Return a field of bytes; empty when it is missing."""
         values = self._values.get(field)
         return bytes(values[-1]) if values else default
 
@@ -168,7 +168,7 @@ class DelimitedReader:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes."""
+        """Take bytes that came off the wire."""
         self._buffer += data
 
     def next_message(self) -> bytes | None:

@@ -76,7 +76,7 @@ class Announcements:
         return reader
 
     def stop(self) -> None:
-        """End every reader."""
+        """End every reader: no further announcement comes."""
         self.stopped = True
         for reader in self._readers:
             reader.news.set()

@@ -29,7 +29,7 @@ class AnnouncementRateError(Exception):
 
 
 class RegistryFullError(Exception):
-    """The registry is full."""
+    """The registry is full; a place is free when another peer falls silent."""
 
 
 class _RegistryRecord:

@@ -105,7 +105,7 @@ class Neighbour:
                         await stream.muxed.changed.wait()
 
     async def close(self) -> None:
-        """End the stream."""
+        """End the stream, and open no other."""
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
 

@@ -75,7 +75,7 @@ class OutgoingFrame:
 
 @dataclass(slots=True)
 class _Neighbour:
-    """The state of a neighbour."""
+    """The state of one neighbour in this topic."""
 
     reached: bool = False
     """It can be written to."""
@@ -101,7 +101,7 @@ class _Pending:
 
 
 class Router:
-    """The state of one topic."""
+    """The state of one topic, without I/O."""
 
     def __init__(self, topic: str, seen: SeenCache, clock: Callable[[], float], dice: Random | None = None) -> None:
         self.mesh: set[str] = set()
