@@ -215,16 +215,13 @@ class StorageHealth:
 
 def _why_not_writable(database: Database) -> str:
     """Return why the database cannot be written, "" when it can: it writes a row and rolls back."""
-    before = database.deadline
-    database.deadline = time.monotonic() + PROBE_SECONDS
     try:
-        # More than a page of random bytes: a full disk may still have room for a small row.
-        database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
-        database.rows("DELETE FROM _meta WHERE key = '_py_probe'")
+        with database.within(PROBE_SECONDS):
+            # More than a page of random bytes: a full disk may still have room for a small row.
+            database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
+            database.rows("DELETE FROM _meta WHERE key = '_py_probe'")
     except DatabaseFileError as fault:
         return str(fault)
     except StorageError:  # busy: somebody writes
         return ""
-    finally:
-        database.deadline = before
     return ""

@@ -73,7 +73,7 @@ def _no_alarm(_seconds: float) -> None:
 
 
 class Database:
-    """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
+    """A connection and its guard. `deadline` (`time.monotonic()`, set by `bound`) limits every statement and the wait for the lock."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Database:
         self._memory_ends = FOREVER
         self._memory_exceeded = False
         self.care = care
-        self.deadline = FOREVER
+        self._deadline = FOREVER
         self._visitor_seconds = VISITOR_SECONDS
         self._alarm = alarm
         self._alarmed = False
@@ -230,9 +230,18 @@ class Database:
 
         `visitor_seconds`: how long one query of a caller from outside may run.
         """
-        self.deadline = deadline
+        self._deadline = deadline
         self._visitor_seconds = visitor_seconds
-        self.turn.lock_seconds = 0.0
+        self.turn.begin_invocation()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Give the statements of the block so many seconds; then the earlier deadline counts again."""
+        before, self._deadline = self._deadline, time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._deadline = before
 
     def begin_anew(self) -> None:
         """Forget what SQL itself can ask about earlier statements, because the next ones are somebody else's."""
@@ -387,7 +396,7 @@ class Database:
     def _wait_for_lock(self, attempts: int) -> bool:
         now = time.monotonic()
         if attempts == 0 and not self.turn.is_held:
-            self.turn.waiting_since = now
+            self.turn.begin_wait(now)
         if self._has_waited_enough():
             return False
         if self._alarmed:
@@ -399,14 +408,14 @@ class Database:
         return True
 
     def _has_waited_enough(self) -> bool:
-        return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
+        return time.monotonic() >= min(self._deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
 
     def must_stop(self) -> bool:
         """Return whether the statement under way has used up its time or its memory."""
         # SQLite counts for the whole process, so what other threads use counts against this statement too.
         self._memory_exceeded = apsw.memory_used() > self._memory_ends
         now = time.monotonic()
-        return self._memory_exceeded or now > self.deadline or now > self._statement_ends
+        return self._memory_exceeded or now > self._deadline or now > self._statement_ends
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
@@ -418,7 +427,7 @@ class Database:
     def close_last(self) -> None:
         """Close it after all others of this peer: the write-ahead log is written into the file and emptied."""
         # What the last job set is over; without a bound a reader elsewhere would keep the peer from stopping.
-        self.deadline = time.monotonic() + CHECKPOINT_SECONDS
+        self._deadline = time.monotonic() + CHECKPOINT_SECONDS
         with suppress(apsw.Error):  # another program reads or writes: then the log stays, and is read at the next start
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.close()

@@ -47,18 +47,31 @@ class WriteTurn:
         self.is_held = False
         """Whether `leave` is due when no transaction is open."""
         self.waiting_since = 0.0
-        self.lock_seconds = 0.0
+        self._lock_seconds = 0.0
         """How long a script's invocation has had the write lock."""
+
+    @property
+    def lock_seconds(self) -> float:
+        """Return how long this invocation has held the write lock."""
+        return self._lock_seconds
+
+    def begin_invocation(self) -> None:
+        """Count lock time from zero: the next writes are another invocation's."""
+        self._lock_seconds = 0.0
+
+    def begin_wait(self, now: float) -> None:
+        """Note that a wait for SQLite's lock begins outside a held turn."""
+        self.waiting_since = now
 
     def enter(self) -> None:
         """Begin a write outside a transaction: stand in the queue, if this connection is a script's. Raises `LockTimeSpentError`."""
         if self._rank is not Rank.SCRIPT or self.is_held:
             return
-        if self.lock_seconds >= LOCK_MAX_SECONDS:
+        if self._lock_seconds >= LOCK_MAX_SECONDS:
             raise LockTimeSpentError(LOCK_TIME_SPENT)
         self.waiting_since = self._locked_since = time.monotonic()
         # A first short write that meets nobody costs one look, not a place in the queue.
-        if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
+        if self.queue is not None and (self._lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
             self._stand_in_queue(self.queue)
             self._locked_since = time.monotonic()
         self.is_held = True
@@ -67,7 +80,7 @@ class WriteTurn:
         """End the turn, after a statement that left no transaction open."""
         self.is_held = False
         if self._rank is Rank.SCRIPT:
-            self.lock_seconds += time.monotonic() - self._locked_since
+            self._lock_seconds += time.monotonic() - self._locked_since
             if self._queued and self.queue is not None:
                 self._queued = False
                 self.queue.leave()
