@@ -155,10 +155,12 @@ def _refusal(sent: _SentRefusal, of: Message) -> Exception:
     """Return the error that a refusal means for the sender of the message."""
     if (sent.refused or sent.id) != of.id:
         return RemoteProtocolError(f"the refusal is of message {(sent.refused or sent.id)[:ID_MAX_CHARS]!r}, not of {of.id!r}")
+    # Versions before 0.2 sent a refusal with `id` for this reason only.
     if sent.sealed or sent.id:
         return encrypted_payload.EncryptionRefusedError("the payload cannot be decrypted there")
     wait = sent.retry_after
     seconds = min(float(wait), RETRY_AFTER_MAX_SECONDS) if wait is not None and wait >= 0 else None
+    # A code of another implementation means nothing here; `unavailable` is the one that promises nothing.
     code = sent.code if sent.code in REFUSAL_CODES else UNAVAILABLE
     # The sentence is the other side's text, and is shown on a terminal.
     error = "".join(character for character in sent.error[:ERROR_MAX_CHARS] if character.isprintable())

@@ -92,6 +92,7 @@ class StorageHealth:
 
     def judge(self, why: str) -> str:
         """Return `why` if an error that a worker met may be the file's, and start a check; "" if it is only the owner's limit."""
+        # A worker cannot know whether the disk or the owner's limit is full; the peer looks at the disk itself.
         if why == DISK_FULL:
             free = self._free_bytes()
             if free is not None and free >= FREE_ENOUGH_BYTES:
@@ -127,6 +128,7 @@ class StorageHealth:
         try:
             while not stopping.done():
                 begun.clear()
+                # The watch is set up before the look, so no change between the two is missed.
                 notifications = await asyncio.to_thread(self._look_told, database)
                 if (checking is None or checking.done()) and self._check_is_due():
                     check = Check(self._path)
@@ -166,6 +168,7 @@ class StorageHealth:
 
     def _look(self, database: Database) -> None:
         now = self._look_at_file()
+        # Device and inode, not the name: a replaced file has the same name, and our connection still writes to the old one.
         if now != self._identity:
             what = "was removed" if now is None else "was replaced by another file"
             self.lost = True
@@ -189,6 +192,7 @@ class StorageHealth:
         begun = time.monotonic()
         found = check.run()
         ended = time.monotonic()
+        # Proportional to the time of the check, since a worker that was taken over can ask for checks at will.
         self._next_check = ended + max(CHECK_PAUSE_SECONDS, CHECK_PAUSES * (ended - begun))
         if found:
             self.report(DamagedError(found))

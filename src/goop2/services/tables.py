@@ -99,9 +99,11 @@ class _Operator:
         return await self.database.run(lambda database: self._do(database, job))
 
     def _do(self, database: Database, job: _Job) -> Success | Failure:
+        # It may have waited in the queue beyond its time; then nothing of it is begun.
         if time.monotonic() >= job.deadline:
             return LATE
         assert self._access is not None
+        # Before each job: the connection still has the deadline and the lock time of the last one.
         database.bound(job.deadline, job.query_seconds)
         try:
             answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
@@ -190,6 +192,7 @@ class Tables:
         try:
             while (job := self._line.take(lambda _: True)) is not None:
                 begun = time.monotonic()
+                # The more callers wait, the less time each statement has, so that all get a turn within ROUND_SECONDS.
                 job.query_seconds = min(VISITOR_SECONDS, ROUND_SECONDS / (1 + self._line.callers))
                 _settle(job, await self._strangers.do(job))
                 self._accounts.charge(job.account, time.monotonic() - begun)

@@ -283,6 +283,7 @@ class Database:
         except apsw.CorruptError as error:
             if _STRUCTURE_UNREAD not in str(error):
                 raise
+        # A table made under wider limits makes the schema unreadable under ours; read it once without them.
         self._read_structure(role)
         return self._begin(cursor, role, sql, arguments)
 
@@ -401,6 +402,7 @@ class Database:
             return False
         if self._alarmed:
             self._alarm(0)  # waiting is no holding
+        # The statement's own time stands still while it waits for another writer, so it starts anew after each wait.
         self.turn.wait(now)
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS

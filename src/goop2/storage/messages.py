@@ -152,6 +152,7 @@ def remove_oldest(database: Database, sender: str, origin: str, size: int) -> tu
     for number, each in database.rows(sql, (sender, origin, REMOVED_AT_ONCE)):
         numbers.append(_int(number))
         freed += _int(each)
+        # Never more than needed: the rest may be the only message of somebody who writes rarely.
         if freed >= size:
             break
     with database.atomic():

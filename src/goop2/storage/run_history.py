@@ -85,6 +85,7 @@ class RunHistory:
                 self._soon()
                 return
             if self._is_behind():
+                # The disk is behind: the run still counts in its second's summary, only its details are lost.
                 self._sampling.count(run)
                 return
         elif run.refused:
@@ -92,6 +93,7 @@ class RunHistory:
                 self._soon()
                 return
         elif self._is_behind():
+            # A failure has no summary to count in, so Home reports how many are missing.
             self.lost += 1
             return
         self._pending.append(run)
@@ -159,12 +161,14 @@ class RunHistory:
 
     def _taken(self) -> list[Run]:
         runs, self._pending, self._pending_bytes = self._pending, [], 0
+        # After the runs: a summary stands for runs that were not stored one by one.
         runs.extend(self._sampling.summaries(time.time()))
         return runs
 
     def _written(self, done: asyncio.Future[int]) -> None:
         self._writing = None
         if not done.cancelled() and done.exception() is None:
+            # A command beside the peer writes to the same file and may have used newer ids.
             self._last_id = max(self._last_id, done.result())
         if self._pending:
             self._soon()
@@ -193,6 +197,7 @@ class RunHistory:
         self._try_file_again()
         database = self._usable()
         try:
+            # A command does not own the file: it takes ids that are free, while the peer's own runs keep theirs.
             if self._beside:
                 database.adopt(runs)
             else:
@@ -235,6 +240,7 @@ class RunHistory:
         except RunFileError:
             return
         try:
+            # The runs made up while the file was away come back under ids that are free in it.
             database.adopt(memory.all())
         except RunFileError:
             database.close()

@@ -78,6 +78,7 @@ class RunSampling:
         key = run.kind, run.script, run.status
         minute = int(run.started) // MINUTE_SECONDS
         found = self._minutes.get(key)
+        # Strangers make up names of scripts; beyond so many all further ones share one summary.
         if found is None and len(self._minutes) >= REFUSED_KEYS_MAX:
             key = "", OTHERS, run.status
             found = self._minutes.get(key)

@@ -63,6 +63,7 @@ class TableAccess:
         self._caller, self._condition, self._key = visitor.id, condition, None
         # ON CONFLICT REPLACE of a table's own declaration would delete a row the caller may not touch.
         self._conflict = "" if visitor.owner else "OR ABORT "
+        # One connection serves many callers: changes() and last_insert_rowid() must not tell of the caller before.
         self._database.begin_anew()
         try:
             return work(self, visitor, request)
@@ -187,6 +188,7 @@ class TableAccess:
         try:
             return self._database.records(role, sql, arguments)
         except StorageError as error:
+            # The view's random name must not appear in any message: whoever knows it could read past the guard.
             message = str(error) if visitor.owner else self._told(error, sql, view, subject)
             raise AccessError(error.code, message.replace(view, subject.name)) from None
 
@@ -198,6 +200,7 @@ class TableAccess:
         rows = VisibleRows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
+        # Only what reveals nothing is passed into the view (row_visibility.py); the rest stays outside it.
         rows = row_visibility.with_request(rows, self._ways_of(subject), subject, where, order, arguments)
         self._key = arguments[0] if rows.key else None
         return rows
@@ -226,6 +229,7 @@ class TableAccess:
     def _make_view(self, subject: TargetTable, rows: VisibleRows) -> str:
         if len(self._views) >= VIEWS_KEPT:
             oldest = next(iter(self._views))
+            # Each view costs memory and makes SQLite read its schema again, so old ones are dropped.
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
         # A secret name: the guard takes what is read inside this view for allowed, so no caller may name it.
         name = f"v{secrets.token_hex(NAME_BYTES)}"

@@ -236,6 +236,7 @@ class TypedTables:
             raise StorageError(f"{table.name}: seed takes a list of rows")
         inserted = 0
         with self._database.atomic():
+            # Inside the transaction: two calls at once must not both find an empty table.
             if self.count(name):
                 return 0
             for row in rows:

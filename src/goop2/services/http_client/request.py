@@ -58,6 +58,7 @@ class HttpRequest:
 
     def wire_headers(self) -> list[tuple[bytes, bytes]]:
         """Return all headers, as they are sent."""
+        # "Connection: close": a connection serves one hop (client.py).
         ours = [("Host", self.target.authority), ("User-Agent", USER_AGENT), ("Accept-Encoding", "gzip"), ("Connection", "close")]
         if self.method == "POST":
             ours.append(("Content-Length", str(len(self.body))))
@@ -108,8 +109,10 @@ def redirected(request: HttpRequest, status: int, headers: Mapping[str, str]) ->
     hop = replace(request, target=target)
     if status in BECOME_GET and request.method == "POST":
         hop = replace(hop, method="GET", body=b"", headers=_without(hop.headers, "content-type"))
+    # A header may be a key for the first origin; a redirect must not give it to another.
     if target.origin != request.target.origin:
         hop = replace(hop, headers=tuple(header for header in hop.headers if header[0].lower() in HARMLESS))
+    # Only a redirect with a body is refused: without one nothing of the script's travels on.
     if hop.body and request.target.scheme == "https" and target.scheme == "http":
         raise BlockedError("a redirect from https to http would send the body unencrypted")
     return hop

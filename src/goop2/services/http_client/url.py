@@ -64,6 +64,7 @@ def read_url(url: str) -> Target:
     """Return the target of `url`. Undecodable bytes come as surrogates (`surrogateescape`). Raises `OutboundError`."""
     if len(url) > URL_MAX_BYTES:
         raise OutboundError(f"the address has {len(url)} bytes; the most is {URL_MAX_BYTES}")
+    # Before anything is split: a line break inside a part could become a header.
     _refuse_controls(url)
     parts = _PARTS.match(url)
     if parts is None or parts["scheme"].lower() not in DEFAULT_PORTS:

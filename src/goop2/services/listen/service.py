@@ -149,6 +149,7 @@ class ListenService:
         async with self._changing:
             track = self._open().play(self._clock()).track
             if track is not None:
+                # Opened before the session says it plays: a track that is gone must be an error of `play`.
                 (await asyncio.to_thread(self.open, track)).close()
             await self._become(self._open().play(self._clock()))
 
@@ -240,6 +241,7 @@ class ListenService:
 
     def _tick(self) -> None:
         """Keep the clock of a playing track, from its current position."""
+        # The end of a track is noted by the ticking task itself, which must not cancel itself then.
         if self._ticking is not None and self._ticking is not asyncio.current_task():
             self._ticking.cancel()
         playing = self._session is not None and self._session.playing
@@ -251,6 +253,7 @@ class ListenService:
             left = session.track.duration - session.at(self._clock())
             await asyncio.sleep(max(0.0, min(left, KEPT_EVERY_SECONDS)))
             async with self._changing:
+                # Changed while this task waited; the change started a new task for the new state.
                 if self._session is not session:
                     continue
                 if session.ended(self._clock()) or not await asyncio.to_thread(self._can_be_heard, session.track):
@@ -284,6 +287,7 @@ class ListenService:
         home = Path(os.path.realpath(self._file.parent.parent))
         path = Path(track.path)
         kept = str(path.relative_to(home)) if path.is_relative_to(home) else track.path
+        # Relative, so that a folder that moves keeps its session; JSON has no place for names that are not UTF-8.
         return replace(track, path=kept) if shown(kept) == kept else None
 
 
