@@ -11,6 +11,8 @@ endif
 endif
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What `goop2` itself needs, without what only tests and checks need.
+RUNS := $(VENV)/.runs
 SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
 BOTH_CORES := -n 2 --dist loadfile --no-loadscope-reorder
@@ -18,14 +20,14 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots record house interop
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages record house interop install-check old
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
 
 setup: $(READY) ## install everything the other targets need, into .venv
 
-demo: $(READY) ## run every template in one peer, in your browser
+demo: $(RUNS) ## run every template in one peer, in your browser
 	@$(BIN)/goop2 demo
 
 # Coverage is that of the unit tests, in the process of pytest: in peers, commands and workers that the other tests start nothing is measured,
@@ -61,6 +63,16 @@ interop: $(READY) ## build the environment of py-libp2p in your cache, and run t
 	@$(BIN)/python -m tests.interop.python_environment
 	$(BIN)/pytest -q tests/interop
 
+pages: $(READY) ## make the manual pages and shell completions anew, after a change to a command
+	$(BIN)/python tools/manual_pages.py
+
+install-check: $(READY) ## install the built wheel with pip, pipx, uv and uvx on each Python there is, into docs/installation.md
+	@$(BIN)/python -m tests.installation.check
+
+old: $(READY) ## build a peer of the commit before the network was rewritten in your cache, and let it talk with one of this commit
+	@$(BIN)/python -m tests.interop.old_environment
+	$(BIN)/pytest -q tests/interop/test_old.py
+
 record: $(READY) ## record what commands, pages, scripts and the wire show, in tests/recording/recorded; read the diff
 	GOOP2_RECORD=1 $(BIN)/pytest -q tests/recording
 
@@ -85,6 +97,11 @@ screenshots: $(READY) ## take pictures of the console's pages, into docs/screens
 $(READY): $(BIN)/uv pyproject.toml uv.lock
 	@$(MAKE) --no-print-directory system
 	@$(SYNC) --frozen
+	@touch $(RUNS) $@
+
+$(RUNS): $(BIN)/uv pyproject.toml uv.lock
+	@PYTHON=$(PYTHON) sh tools/system.sh peer
+	@$(SYNC) --frozen --no-dev
 	@touch $@
 
 $(BIN)/uv: Makefile

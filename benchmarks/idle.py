@@ -1,21 +1,48 @@
-"""A peer that has just started and waits: prints a line when it is up, ends with its standard input."""
+"""What a peer does that nobody asks anything: processor time and wake-ups of `goop2 peer`, alone on its network."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import time
+from collections.abc import Sequence
+from typing import Final
 
-import uvloop
+from benchmarks.report import table
+from benchmarks.started_peer import a_folder, can_be_alone, cpu_seconds, processes_of, running, settled, wakeups
 
-from benchmarks.ours import bench_peer
+SETTLED_SECONDS: Final = 30.0
+"""By then the first questions on the local network are asked and what the start left is put away."""
+MEASURED_SECONDS: Final = 120.0
+PERCENT: Final = 100.0
+
+INTRODUCTION = f"""`goop2 peer` on a new folder, {SETTLED_SECONDS:.0f} s after its start, for {MEASURED_SECONDS:.0f} s. Processor time is
+what the kernel counted for its threads (`/proc/PID/task/*/schedstat`), so it hardly depends on what else the machine does; a wake-up
+is a thread that went on after it had slept."""
 
 
-async def main() -> None:
-    """Until standard input ends."""
-    async with bench_peer(8) as _:
-        print("up", flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+async def run() -> str:
+    """Return the whole section."""
+    return await asyncio.to_thread(_section)
 
 
-if __name__ == "__main__":
-    uvloop.run(main())
+def _section() -> str:
+    with a_folder() as place, running(place) as peer:
+        settled(peer, SETTLED_SECONDS)
+        processes = processes_of(peer)
+        before, woken_before = _figures([peer], processes.scripting)
+        begun = time.monotonic()
+        time.sleep(MEASURED_SECONDS)
+        seconds = time.monotonic() - begun
+        after, woken_after = _figures([peer], processes.scripting)
+    names = ("peer", f"fork server and {len(processes.workers)} workers")
+    lines = [
+        [name, f"{PERCENT * (now - then) / seconds:.3f}", f"{(woken - slept) / seconds:.2f}", target]
+        for name, then, now, slept, woken, target in zip(names, before, after, woken_before, woken_after, ("≤ 0.1", ""), strict=True)
+    ]
+    alone = "It was alone on a network of its own." if can_be_alone() else "It was not alone: this user may make no network of its own."
+    head = ["", "processor, % of a core", "wake-ups a second", "target, %"]
+    return "\n\n".join(["## An idle peer", f"{INTRODUCTION} {alone}", table(head, lines)])
+
+
+def _figures(*groups: Sequence[int]) -> tuple[list[float], list[int]]:
+    return [cpu_seconds(group) for group in groups], [wakeups(group) for group in groups]

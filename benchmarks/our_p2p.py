@@ -1,12 +1,14 @@
 """A peer of ours that asks another: `python -m benchmarks.our_p2p new|kept ADDRESS SECONDS AT_ONCE` prints calls of `hello` a second.
 
 `new`: each over a stream of its own, as peers without kept streams get them; `kept`: as it calls. `… files ADDRESS COUNT` prints
-megabytes a second of a file of the peer's site, `… dial ADDRESS COUNT` milliseconds.
+megabytes a second of a file of the peer's site, `… dial ADDRESS COUNT` milliseconds, `… layers ADDRESS kept SECONDS AT_ONCE` and
+`… layers ADDRESS files COUNT` where this side's time goes, as JSON.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import statistics
 import sys
@@ -19,6 +21,7 @@ import msgspec
 import structlog
 import uvloop
 
+from benchmarks.layers import sampled
 from goop2.app import join, open_peer
 from goop2.folder.identity import ephemeral
 from goop2.net.address import parse
@@ -40,11 +43,19 @@ async def main(kind: str, address: str, *arguments: str) -> None:
         async with open_peer(Path(name), {}) as peer, join(peer, 0, listen_on="127.0.0.1", near_by=False) as network:
             other = parse(address)
             await network.host.connect(other.peer, [other])
-            if kind == "files":
-                figure = await files(network, other.peer, int(arguments[0]))
+            if kind == "layers":
+                with sampled() as counted:
+                    await measured(network, other.peer, *arguments)
+                print(json.dumps(counted, separators=(",", ":")).replace(" ", "_"), flush=True)
             else:
-                figure = await calls({"new": over_new, "kept": as_it_calls}[kind](network, other.peer), *map(float, arguments))
-            print(figure, flush=True)
+                print(await measured(network, other.peer, kind, *arguments), flush=True)
+
+
+async def measured(network: PeerNetwork, peer: str, kind: str, *arguments: str) -> float:
+    """The figure of one kind of exchange."""
+    if kind == "files":
+        return await files(network, peer, int(arguments[0]))
+    return await calls({"new": over_new, "kept": as_it_calls}[kind](network, peer), *map(float, arguments))
 
 
 Call = Callable[[], Awaitable[data.Answer]]

@@ -56,8 +56,7 @@ async def run() -> str:
         "### Where the time of one `hello` goes",
         table(["", "µs"], [*_phases(), *processor]),
         GAINS,
-        "### Memory and start",
-        table(["", "measured", "target"], footprint.rows(loaded)),
+        f"A worker's own memory is {loaded:.0f} MB after the load (at most 12).",
     ]
     return "\n\n".join(parts)
 

@@ -126,7 +126,7 @@ function goop.db.transaction(fn) end
 
 goop.schema = {}
 
----Makes a typed table, or adds new optional columns to it.
+---Makes a typed table, or adds new optional columns to it. opts: access {read, insert, update, delete}, roles {ROLE: {read, insert, update, delete}} for the policy group, context.
 ---Returns: true | nil, error
 ---@param table string
 ---@param columns table
@@ -224,6 +224,38 @@ goop.site = {}
 ---@param path string
 ---@return any ...
 function goop.site.read(path) end
+
+goop.transform = {}
+
+---The definition in transformations/NAME.json of the peer folder.
+---Returns: definition | nil, error
+---@param name string
+---@return any ...
+function goop.transform.load(name) end
+
+---{name, description, field_count} of each definition, by name.
+---Returns: definitions | nil, error
+---@return any ...
+function goop.transform.list() end
+
+---What a definition makes of a row: a field is its constant, its first source, or what its transform makes of its sources.
+---Returns: row | nil, error
+---@param name string
+---@param row table
+---@return any ...
+function goop.transform.apply(name, row) end
+
+---The same of each of at most 1000 rows.
+---Returns: rows | nil, error
+---@param name string
+---@param rows table
+---@return any ...
+function goop.transform.apply_many(name, rows) end
+
+---The transforms there are. Arguments: split {separator, index from 0}, join and concat {separator}, substring {start from 0, length}, round {places}, default, prefix and suffix {text}, replace {old, new}.
+---Returns: names | nil, error
+---@return any ...
+function goop.transform.transforms() end
 
 goop.listen = {}
 
@@ -343,6 +375,41 @@ goop.group.member = {}
 ---Returns: role
 ---@return any ...
 function goop.group.member.role() end
+
+goop.chat = {}
+
+---Opens a chat room here, with this peer in it: {id, name, description}.
+---Returns: room | nil, error
+---@param name string
+---@param description? string
+---@param max? number|string
+---@param context? string
+---@return any ...
+function goop.chat.create(name, description, max, context) end
+
+---Ends a room hosted here.
+---Returns: nil | error
+---@param id string
+---@return any ...
+function goop.chat.close(id) end
+
+---Says something in a room hosted here, as the caller; in another peer's room as the owner alone.
+---Returns: nil | error
+---@param id string
+---@param text string
+---@return any ...
+function goop.chat.send(id, text) end
+
+---{id, name, description, members, messages}; the last 100 messages, oldest first, in memory only.
+---Returns: state | nil, error
+---@param id string
+---@return any ...
+function goop.chat.state(id) end
+
+---{id, name, description, members} of each room this peer hosts or is in now.
+---Returns: rooms
+---@return any ...
+function goop.chat.rooms() end
 
 ---The loaded chat commands, sorted, and their descriptions; data functions that define `handle(args)` are commands too.
 ---Returns: names, name → description

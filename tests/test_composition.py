@@ -22,9 +22,8 @@ EXCEPTIONS = {
     # What the user runs is what app.py opens.
     "cli.session": {"app.open_peer"},
     "cli.doctor": {"app.open_peer"},
-    # The network's parts need its host, and are opened with it.
-    "peers.network": {"net.hole_punching.open_hole_punching", "net.host.open_host"},
-    "peers.discovery.discovery": {"net.reachability.open_reachability"},
+    # What is heard over gossip goes to what discovery makes of it: the roster and the peers that are dialled.
+    "peers.discovery.discovery": {"net.gossip.service.open_gossip"},
 }
 
 
@@ -52,11 +51,23 @@ def openers() -> frozenset[str]:
 
 
 def imported_openers(tree: ast.Module) -> Iterator[str]:
-    """Yield the openers that a module imports, in functions too."""
+    """Yield the openers that a module imports, in functions too, and through a package that offers what a module of it has."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("goop2."):
             source = (node.module or "").removeprefix("goop2.")
-            yield from (name for alias in node.names if (name := f"{source}.{alias.name}") in openers())
+            yield from filter(None, (opener(source, alias.name) for alias in node.names))
+
+
+def opener(source: str, name: str) -> str:
+    """Return the dotted name of the opener that is imported from a module by a name; "" when it is none."""
+    if f"{source}.{name}" in openers():
+        return f"{source}.{name}"
+    for node in modules().get(source, ast.Module([], [])).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("goop2."):
+            for alias in node.names:
+                if name == (alias.asname or alias.name):
+                    return opener((node.module or "").removeprefix("goop2."), alias.name)
+    return ""
 
 
 def across_rooms() -> dict[str, set[str]]:
@@ -75,7 +86,12 @@ def test_nobody_but_the_composition_root_opens_another_room() -> None:
 
 def test_the_composition_root_opens_every_room_of_a_peer() -> None:
     opened = {name.split(".")[0] for name in imported_openers(modules()[ROOT])}
-    assert opened >= {"services", "web", "peers", "rendezvous"}
+    assert opened >= {"services", "web", "peers", "rendezvous", "net"}
+
+
+def test_an_opener_is_known_by_the_name_its_package_gives_it() -> None:
+    assert opener("net.gossip", "open_gossip") == "net.gossip.service.open_gossip"
+    assert opener("net.gossip", "Gossip") == ""
 
 
 def test_an_opener_takes_finished_parts_and_no_context_managers() -> None:

@@ -37,6 +37,11 @@ def packages_without_a_wheel(interpreter: str) -> set[str]:
     return {name for name, urls in wheels.items() if not any(fits.search(url) for url in urls)}
 
 
+def test_an_installation_needs_no_compiler_with_python_3_14_either() -> None:
+    # There is no such interpreter here, so it is not said to work.
+    assert packages_without_a_wheel("cp314") & installed() == set()
+
+
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_everything_in_the_lock_can_be_installed_on_linux_without_a_compiler(python: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -78,8 +83,8 @@ def test_the_package_says_that_it_is_typed() -> None:
     assert resources.files("goop2").joinpath("py.typed").is_file()
 
 
-def _system(tmp_path: Path, *there: str, user: int = 0) -> tuple[str, str]:
-    """What tools/system.sh asks apt for, and what it says, on a Linux where only these programs are there."""
+def _system(tmp_path: Path, *there: str, user: int = 0, wanted: str = "") -> tuple[str, str]:
+    """What tools/system.sh asks apt for, and what it says, on a Linux where only these programs are there. `wanted`: its argument."""
     told = tmp_path / "told"
     told.touch()
     programs = {"uname": "echo Linux", "id": f"echo {user}", "apt-get": f'echo "$@" >> {told}', "python": "exit 1"} | dict.fromkeys(
@@ -89,7 +94,7 @@ def _system(tmp_path: Path, *there: str, user: int = 0) -> tuple[str, str]:
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
     environment = {"PATH": str(tmp_path), "PYTHON": "python"}
-    command = ["/bin/sh", str(ROOT / "tools/system.sh")]
+    command = ["/bin/sh", str(ROOT / "tools/system.sh"), *filter(None, (wanted,))]
     ran = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return told.read_text(), ran.stderr
 
@@ -103,6 +108,23 @@ def test_what_pypi_does_not_have_is_installed_where_it_is_missing(tmp_path: Path
     assert {"libseccomp2", *browsers, "sox", "lame", "flac", "vorbis-tools", "opus-tools", "iproute2", "nftables"} <= set(asked.split())
     missing = ["libseccomp", "Chromium", "One", "ip", "Firefox", "WebKitGTK's"]
     assert [line.split()[0] for line in said.splitlines()] == missing, "apt did nothing, so it is said"
+
+
+def test_a_peer_needs_neither_browser_nor_encoders(tmp_path: Path) -> None:
+    asked, said = _system(tmp_path, wanted="peer")
+    assert asked.split()[-1] == "libseccomp2"
+    assert said.startswith("libseccomp is missing")
+    assert said.count("\n") == 1
+
+
+def test_the_demo_installs_nothing_that_only_tests_need() -> None:
+    command = ["make", "--dry-run", "--always-make", "demo"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name not in ("MFLAGS", "PYTHON")}
+    told = subprocess.run(command, cwd=ROOT, env=clean, check=True, capture_output=True, text=True).stdout
+    (synced,) = [line for line in told.splitlines() if " sync " in line]
+    assert "--no-dev" in synced
+    (system,) = [line for line in told.splitlines() if "system.sh" in line]
+    assert system.endswith("system.sh peer")
 
 
 def test_what_is_there_is_not_installed_again(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ class WireListener:
         async with self._new:
             self.got.append((stream.peer, message["topic"], message["payload"]))
             self._new.notify_all()
+        self.taken(stream.peer, message["topic"], message["payload"])
+
+    def taken(self, sender: str, topic: str, payload: Any) -> None:
+        """Called with each message that was acknowledged."""
 
     async def send(self, peer: str, topic: str, payload: object) -> None:
         message = {"type": "msg", "id": str(uuid.uuid4()), "seq": 1, "topic": topic, "payload": payload}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -44,18 +44,26 @@ from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
 from goop2.services.listen.service import ListenService, open_listening
 from goop2.services.listen.tracks import Library
+from goop2.services.live_settings import LiveSettings
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
+from goop2.services.rooms.script_operations import RoomOperations
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import TableDesk, open_desk
+from goop2.services.table_imports import TableImports, open_imports
 from goop2.services.tables import Tables, open_tables
+from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE, Database
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import RunHistory, open_run_history
 from goop2.storage.run_limits import RunLimits
+from goop2.storage.told import not_told
+from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
     from goop2.peers.network import PeerNetwork
@@ -90,7 +98,18 @@ async def open_peer(
         kept = folder if history else None
         run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
         scripting = await _open_scripting(stack, folder, opened, operations, run_history, flavour=flavour, watch=watch)
+
+        async def apply(wanted: Settings) -> None:
+            """Tell the parts that work with settings of new ones."""
+            limits = limits_of(wanted)
+            await scripting.pool.renew(setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota), limits)
+            operations.update(_http(wanted, world))
+            scripting.engine.use(limits)
+            await run_history.use(run_limits_of(wanted))
+
         services = await _open_services(stack, folder, opened, scripting.engine)
+        if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
+            services.imports.sweep()
         # Opened last and so ended first: it uses the connection that is closed at the very end.
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, opened.database)))
@@ -98,14 +117,16 @@ async def open_peer(
         operations |= {
             "commands": _commands(scripting.catalog),
             **GroupOperations(services.grouping).by_name,
+            **Transformations(folder).by_name,
+            **RoomOperations(services.rooms).by_name,
             api.OPERATION: services.rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         scripting.pool.check_operations()
         yield Peer(
             folder=folder,
-            settings=settings,
-            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services)))),
+            live_settings=LiveSettings(settings, apply),
+            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services, watch=watch)))),
             schemas=schemas,
             health=health,
             identity=opened.identity,
@@ -118,7 +139,10 @@ async def open_peer(
             files=opened.files,
             chat=services.chat,
             tables=services.tables,
+            desk=services.desk,
+            imports=services.imports,
             grouping=services.grouping,
+            rooms=services.rooms,
             listening=services.listening,
             confinement=scripting.confinement,
             payload_keys=opened.payload_keys,
@@ -221,34 +245,51 @@ class _OpenServices:
 
     chat: ChatService
     grouping: GroupService
+    rooms: RoomService
     tables: Tables
+    desk: TableDesk
+    imports: TableImports
     rest: api.Api
     listening: ListenService
     warnings: tuple[str, ...]
 
 
 async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolder, engine: Engine) -> _OpenServices:
-    """Open chat, groups, tables, the REST API and the listening session."""
+    """Open chat, groups, rooms, tables, the REST API and the listening session."""
     settings, health, own_id = opened.settings, opened.health, opened.identity.peer_id
     chat = await stack.enter_async_context(open_chat(own_id, engine, MessageStore(folder / FILE, own_id, health.for_peer)))
     grouping = await stack.enter_async_context(open_groups(own_id, folder / FILE, health.for_peer))
+    rooms = RoomService(grouping)
+    stack.callback(rooms.close)
     owner = Caller(own_id, settings.profile.label, owner=True, email=settings.profile.email)
     await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
     tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+    desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
+    imports = await stack.enter_async_context(open_imports(folder, Owner(own_id, settings.profile.email), health.for_callers))
     library = Library(folder, opened.script_dir, settings.listen.media_dirs)
     listening = await stack.enter_async_context(open_listening(folder, library))
     rest = api.Api(opened.files, tables)
-    return _OpenServices(chat=chat, grouping=grouping, tables=tables, rest=rest, listening=listening, warnings=tuple(library.warnings))
+    return _OpenServices(
+        chat=chat,
+        grouping=grouping,
+        rooms=rooms,
+        tables=tables,
+        desk=desk,
+        imports=imports,
+        rest=rest,
+        listening=listening,
+        warnings=tuple(library.warnings),
+    )
 
 
-async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices) -> Iterable[str]:
+async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices, *, watch: bool) -> Iterable[str]:
     """Return the warnings about what was found while the parts were opened."""
     found = (
         payload_keys.others_may_read(folder, opened.private) if opened.payload_keys else "",
         await asyncio.to_thread(services.rest.problem),
         *_not_kept(services.chat.problem, services.grouping.problem),
         opened.health.size(),
-        opened.notice,
+        await asyncio.to_thread(not_told, opened.database, opened.notice, telling=watch),
     )
     return filter(None, found)
 
@@ -273,22 +314,27 @@ async def _start(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb]:
-    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`."""
+async def serve_peer(peer: Peer, *, live: bool = False, restart: Callable[[], None] | None = None) -> AsyncIterator[OpenWeb]:
+    """Serve `peer` to browsers; with `live`, pages the owner has open follow what is saved. Raises `ListenerError`.
+
+    `restart` ends this process's peer and starts it again; None where nobody would start it.
+    """
     # Here, because a command that serves nothing should not wait for it.
     from goop2.web.app import Web
     from goop2.web.console.app import console_app
     from goop2.web.http.console_token import Token
     from goop2.web.http.listeners import bound_to
+    from goop2.web.http.saved_ports import SavedPorts
     from goop2.web.remote.network import RemoteNetwork
     from goop2.web.server import addresses_of, open_web
 
     address = peer.settings.viewer.http_addr
-    with bound_to(address, peer.identity.peer_id) as listeners:
-        web = Web(peer, RemoteNetwork(), live=live)
+    saved = SavedPorts(peer.folder)
+    with bound_to(address, peer.identity.peer_id, saved) as listeners:
+        web = Web(peer, RemoteNetwork(), live=live, restart=restart)
         opened = addresses_of(web, listeners, address.host, Token())
         console = console_app(web, listeners[0].listener, opened.opened, opened.token)
-        async with open_web(web, console, listeners):
+        async with open_web(web, console, listeners, saved):
             yield opened
 
 
@@ -296,18 +342,30 @@ async def serve_peer(peer: Peer, *, live: bool = False) -> AsyncIterator[OpenWeb
 async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near_by: bool = True) -> AsyncIterator[PeerNetwork]:
     """Put `peer` on the network until the block is left, with the rendezvous servers its settings name.
 
-    Parameters and errors: `goop2.peers.network.open_network`.
+    `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`: an IP address; "" for p2p.listen_on. `near_by`: look on the local network
+    too. Raises `PortInUseError`.
     """
     # Here, because a command that needs no network should not wait for libp2p.
+    from goop2.net.dial_back import open_dial_back
+    from goop2.net.hole_punching import open_hole_punching
+    from goop2.net.host import open_host
+    from goop2.net.latencies import open_latencies
+    from goop2.net.reachability import open_reachability
+    from goop2.peers.discovery.mdns import machine_addresses
     from goop2.peers.network import open_network
     from goop2.rendezvous.embedded import open_servers
 
-    # Outside the network, so that its goodbye still finds the own rendezvous server open.
-    async with (
-        open_servers(peer.settings.presence) as servers,
-        open_network(peer, servers, port, listen_on=listen_on, near_by=near_by) as network,
-    ):
-        yield network
+    p2p = peer.settings.p2p
+    async with AsyncExitStack() as stack:
+        # Before the network, so that its goodbye still finds the own rendezvous server open.
+        servers = await stack.enter_async_context(open_servers(peer.settings.presence))
+        listening = open_host(peer.identity, p2p.listen_port if port is None else port, None, listen_on or p2p.listen_on)
+        host = await stack.enter_async_context(listening)
+        await stack.enter_async_context(open_hole_punching(host))
+        await open_dial_back(host)
+        reachability = await stack.enter_async_context(open_reachability(host, machine_addresses))
+        latencies = await stack.enter_async_context(open_latencies(host))
+        yield await stack.enter_async_context(open_network(peer, host, reachability, latencies, servers=servers, near_by=near_by))
 
 
 def limits_of(settings: Settings) -> InvocationLimits:

@@ -17,6 +17,8 @@ from pathlib import Path
 from tests.started import Started
 
 GOOP2 = str(Path(sys.executable).with_name("goop2"))
+PROGRAM: tuple[str, ...] = (GOOP2,)
+"""Of this commit; tests/interop/old_environment.py has another one's."""
 PATIENCE_SECONDS = 60.0
 PROMPT = ">"
 """As a terminal is sent it: the blank after it is a movement of the cursor."""
@@ -38,11 +40,15 @@ def on_any_port(folder: Path) -> None:
 
 
 def goop2(
-    *arguments: str | bytes | Path, stdin: str | bytes = b"", cwd: Path | None = None, env: Mapping[str, str] | None = None
+    *arguments: str | bytes | Path,
+    stdin: str | bytes = b"",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str] = PROGRAM,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end. What it wrote must be UTF-8, and never a traceback."""
     done = subprocess.run(
-        [GOOP2, *arguments],
+        [*program, *arguments],
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         cwd=cwd,
@@ -53,10 +59,10 @@ def goop2(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def start(*arguments: str | Path, **streams: int) -> Started[bytes]:
+def start(*arguments: str | Path, program: Sequence[str] = PROGRAM, **streams: int) -> Started[bytes]:
     """Start the command with pipes, for `with`; the block ends it, and a block that fails kills it."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    return Started([GOOP2, *arguments], env=environment(), **pipes)  # type: ignore[call-overload,no-any-return]
+    return Started([*program, *arguments], env=environment(), **pipes)  # type: ignore[call-overload,no-any-return]
 
 
 class Terminal:

@@ -41,6 +41,16 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         assert "1 here, 0 away" in goop2("group", "list", "--dir", bob).stdout
         listing = goop2("group", "members", group, "--dir", bob)
         assert listing.stdout == f"{member}  {ALICE}\n"
+        assert goop2("group", "roles", group, "author", "viewer", "--dir", bob).stderr == "set\n"
+        assert "'writer' is none of them" in goop2("group", "set-role", group, ALICE, "writer", "--dir", bob).stderr
+        assert goop2("group", "set-role", group, ALICE, "author", "--dir", bob).stderr == "set\n"
+        assert goop2("group", "members", group, "--dir", bob).stdout == f"{member}  {ALICE}  [author]\n"
+        assert goop2("group", "default-role", group, "author", "--dir", bob).returncode == 0
+        assert goop2("group", "change", group, "--name", "Chess club", "--context", "games", "--dir", bob).returncode == 0
+        end = time.monotonic() + PATIENCE_SECONDS
+        while f"Chess club  (joined, hosted by {host}, template, role author)" not in goop2("group", "list", "--dir", alice).stdout:
+            assert time.monotonic() < end
+        assert "1 here, 0 away, new members are author" in goop2("group", "list", "--dir", bob).stdout
         removed = goop2("group", "remove", group, ALICE, "--dir", bob)
         assert (removed.returncode, removed.stderr) == (0, "removed\n")
         assert goop2("group", "members", group, "--dir", bob).stderr == "nobody has joined it yet\n"
@@ -74,6 +84,11 @@ def test_a_group_is_made_joined_left_and_closed(tmp_path: Path) -> None:
         (("members", "nosuch"), 1),
         (("refuse", "nosuch"), 1),
         (("remove", "nosuch", "Ann"), 1),
+        (("set-role", "nosuch", "Ann", "author"), 1),
+        (("default-role", "nosuch", "x" * 65), 1),
+        (("roles", "nosuch", " "), 1),
+        (("change", "nosuch"), 2),
+        (("change", "nosuch", "--name", "Chess"), 1),
     ],
 )
 def test_what_cannot_be_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:

@@ -20,6 +20,9 @@ from tests.e2e.lan import Machine, NamespaceError, _cable, _run, machines
 
 KEEPS_PORTS = "masquerade"
 """The same outer port for every destination, most of the time the inner one: a hole can be punched."""
+OUTSIDE = "192.31.196", "192.175.48"
+OUTSIDE_FOR_JS = "8.8.8", "8.8.4"
+"""js-libp2p takes the reserved ones for private."""
 NEW_PORTS = "masquerade fully-random"
 """Another outer port for every destination (a symmetric NAT): nobody can be told where to dial."""
 _RULES = """
@@ -74,18 +77,23 @@ class Nats:
 
 @contextmanager
 def two_nats(
-    a_translation: str = KEEPS_PORTS, b_translation: str = KEEPS_PORTS, *, late_a_seconds: float = 0.0, late_b_seconds: float = 0.0
+    a_translation: str = KEEPS_PORTS,
+    b_translation: str = KEEPS_PORTS,
+    *,
+    late_a_seconds: float = 0.0,
+    late_b_seconds: float = 0.0,
+    outside: tuple[str, str] = OUTSIDE,
 ) -> Iterator[Nats]:
     """Two machines behind a router each; `""` is no router's translation: that machine is on the public side itself.
 
-    `late_…_seconds`: how late packets between a router and the public side are, each way. Raises `NamespaceError`, which says what this
-    machine lacks.
+    `late_…_seconds`: how late packets between a router and the public side are, each way. `outside`: the two networks there. Raises
+    `NamespaceError`, which says what this machine lacks.
     """
     with machines("a", "b", "p", "ra", "rb") as (a, b, public, router_a, router_b), ExitStack() as lines:
-        a_address = _attach(a, router_a, public, "10.77.1", "192.31.196", a_translation, late_a_seconds, lines)
-        b_address = _attach(b, router_b, public, "10.77.2", "192.175.48", b_translation, late_b_seconds, lines)
+        a_address = _attach(a, router_a, public, "10.77.1", outside[0], a_translation, late_a_seconds, lines)
+        b_address = _attach(b, router_b, public, "10.77.2", outside[1], b_translation, late_b_seconds, lines)
         _forward(public)
-        yield Nats(a.at(a_address), b.at(b_address), public.at("192.31.196.254"), "192.31.196.1", "192.175.48.1", router_a)
+        yield Nats(a.at(a_address), b.at(b_address), public.at(f"{outside[0]}.254"), f"{outside[0]}.1", f"{outside[1]}.1", router_a)
 
 
 def _attach(

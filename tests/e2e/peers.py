@@ -8,14 +8,14 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from tests.cli.command import PATIENCE_SECONDS, goop2, start
+from tests.cli.command import PATIENCE_SECONDS, PROGRAM, goop2, start
 from tests.e2e.lan import Machine
 from tests.started import Started
 
@@ -40,10 +40,11 @@ class Running:
     label: str
     machine: Machine | None = None
     """The one it runs on; None: this."""
+    program: Sequence[str] = PROGRAM
 
     def goop2(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """A command on its machine."""
-        return self.machine.goop2(*arguments) if self.machine else goop2(*arguments)
+        return self.machine.goop2(*arguments, program=self.program) if self.machine else goop2(*arguments, program=self.program)
 
     def sees(self) -> list[str]:
         """Labels of the peers that are here."""
@@ -71,17 +72,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, label: str, machine: Machine | None = None, **settings: dict[str, object]) -> Iterator[Running]:
+def running(
+    folder: Path, label: str, machine: Machine | None = None, *, program: Sequence[str] = PROGRAM, **settings: dict[str, object]
+) -> Iterator[Running]:
     """A peer with the demo's pages, or the one in the folder, until the block is left; it must end as it should, unless it was killed."""
     if not folder.exists():
         made(folder, label, **settings)
     port = json.loads((folder / "goop.json").read_text())["p2p"]["listen_port"]
     peer_id = load_or_create(folder).peer_id
     log = folder.with_name(f"{folder.name}.log")
-    with log.open("ab") as stderr, _started(folder, machine, stderr) as process:
+    with log.open("ab") as stderr, _started(folder, machine, stderr, program) as process:
         try:
-            address = f"/ip4/{machine.address if machine else '127.0.0.1'}/tcp/{port}/p2p/{peer_id}"
-            yield Running(folder, peer_id, *_addresses(process), address, _on_the_network(folder, process), label, machine)
+            ip = machine.address if machine else "127.0.0.1"
+            address = f"/ip{6 if ':' in ip else 4}/{ip}/tcp/{port}/p2p/{peer_id}"
+            yield Running(folder, peer_id, *_addresses(process), address, _on_the_network(folder, process), label, machine, program)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
@@ -97,8 +101,10 @@ def made(folder: Path, label: str, **settings: dict[str, object]) -> None:
     (folder / "goop.json").write_text(json.dumps(document))
 
 
-def _started(folder: Path, machine: Machine | None, stderr: IO[bytes]) -> Started[bytes]:
-    return machine.start("peer", folder, stderr=stderr) if machine else start("peer", folder, stderr=stderr.fileno())
+def _started(folder: Path, machine: Machine | None, stderr: IO[bytes], program: Sequence[str]) -> Started[bytes]:
+    if machine:
+        return machine.start("peer", folder, stderr=stderr, program=program)
+    return start("peer", folder, stderr=stderr.fileno(), program=program)
 
 
 def _addresses(process: subprocess.Popen[bytes]) -> tuple[str, str]:

@@ -70,11 +70,8 @@ async def be_callee(relay: str, seconds: str = "") -> None:
 
 
 async def be_reached(server: str) -> None:
-    async with open_host(new_identity(), PORT) as host, open_reachability(host, lambda: changed()) as known:
-
-        def changed() -> None:
-            say(reachable=known.is_reachable, addresses=known.addresses)
-
+    async with open_host(new_identity(), PORT) as host, open_reachability(host) as known:
+        known.watch(lambda: say(reachable=known.is_reachable, addresses=known.addresses))
         known.look_seconds = 1.0
         await host.connect(parse(server).peer, [parse(server)])
         await asyncio.Event().wait()

@@ -66,7 +66,8 @@ async def test_a_page_joins_and_both_sides_hear_each_other(two: tuple[Running, R
         assert (said["from"], said["payload"]) == (alice.id, {"move": "e4"})
         await host.evaluate("(id) => Goop.group.send(id, { move: 'e5' })", group["id"])
         assert (await message(page))["payload"] == {"move": "e5"}
-        assert [each["id"] for each in await page.evaluate("Goop.group.subscriptions()")] == [group["id"]]
+        (known,) = (await page.evaluate("Goop.group.subscriptions()"))["subscriptions"]
+        assert (known["group_id"], known["host_peer_id"], known["role"]) == (group["id"], bob.id, "viewer")
         assert await page.evaluate("code(Goop.group.create('Mine'))") == "forbidden"
         await page.evaluate("(id) => Goop.group.leave(id)", group["id"])
         assert await page.evaluate("(id) => code(Goop.group.send(id, 1))", group["id"]) == "not_found"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.e2e.lan import Machine, NamespaceError
-from tests.e2e.nats import KEEPS_PORTS, NEW_PORTS, Nats, two_nats
+from tests.e2e.nats import KEEPS_PORTS, NEW_PORTS, OUTSIDE, Nats, two_nats
 
 PORT = 4001
 SECONDS = 6.0
@@ -41,9 +41,16 @@ print(dial(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
 
 
 @contextmanager
-def nats(a: str = KEEPS_PORTS, b: str = KEEPS_PORTS, *, late_a_seconds: float = 0.0, late_b_seconds: float = 0.0) -> Iterator[Nats]:
+def nats(
+    a: str = KEEPS_PORTS,
+    b: str = KEEPS_PORTS,
+    *,
+    late_a_seconds: float = 0.0,
+    late_b_seconds: float = 0.0,
+    outside: tuple[str, str] = OUTSIDE,
+) -> Iterator[Nats]:
     try:
-        with two_nats(a, b, late_a_seconds=late_a_seconds, late_b_seconds=late_b_seconds) as made:
+        with two_nats(a, b, late_a_seconds=late_a_seconds, late_b_seconds=late_b_seconds, outside=outside) as made:
             yield made
     except NamespaceError as missing:
         pytest.skip(f"two NATs: {missing}")

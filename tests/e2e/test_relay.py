@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.cli.command import PATIENCE_SECONDS
+from tests.cli.command import PATIENCE_SECONDS, PROGRAM
 from tests.e2e.lan import Machine, NamespaceError, two_networks
 from tests.e2e.peers import running
 from tests.e2e.test_lan import until
@@ -27,8 +27,10 @@ def machines() -> Iterator[tuple[Machine, ...]]:
 
 
 @contextmanager
-def meeting_point(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
-    with machine.start("rendezvous", "--http", "0.0.0.0:8787", "--relay", "0.0.0.0:4001") as process:
+def meeting_point(
+    machine: Machine, http: str = "0.0.0.0:8787", relay: str = "0.0.0.0:4001", program: Sequence[str] = PROGRAM
+) -> Iterator[subprocess.Popen[bytes]]:
+    with machine.start("rendezvous", "--http", http, "--relay", relay, program=program) as process:
         assert process.stdout is not None
         assert b"rendezvous is up" in process.stdout.readline()
         yield process

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.interop import go_program
 from tests.interop.python_environment import NoEnvironmentError, cache, python
 
 from goop2.net.address import parse
@@ -50,14 +51,10 @@ class OtherRefusedError(Exception):
 
 def go_peer(folder: Path) -> list[str]:
     """The command of the peer in tests/interop/golang, built into `folder`."""
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("go-libp2p interop: no Go toolchain here")
-    if _run(HERE / "golang", go, "mod", "download").returncode:
-        pytest.skip("go-libp2p interop: its modules cannot be fetched here")
-    built = _run(HERE / "golang", go, "build", "-o", str(folder / "gopeer"), ".")
-    assert built.returncode == 0, built.stderr
-    return [str(folder / "gopeer")]
+    try:
+        return [str(go_program.build(folder))]
+    except go_program.NoToolchainError as error:
+        pytest.skip(f"go-libp2p interop: {error}")
 
 
 def js_peer(_folder: Path, program: str = "peer.js") -> list[str]:

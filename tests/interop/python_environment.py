@@ -39,7 +39,7 @@ def python() -> Path:
 def make() -> Path:
     """Return the interpreter that has py-libp2p, made when there is none. Raises `NoEnvironmentError`."""
     if not (_place() / "bin/python").exists():
-        _make(_place())
+        sync(PROJECT, _place())
     return python()
 
 
@@ -48,8 +48,11 @@ def _place() -> Path:
     return cache() / f"python-{sys.version_info.major}.{sys.version_info.minor}-{lock}"
 
 
-def _make(place: Path) -> None:
-    """In its place when it is whole: several tests may make it at once."""
+def sync(project: Path, place: Path, *options: str) -> None:
+    """Make the environment that a project's lock describes, in its place when it is whole: several tests may make it at once.
+
+    Raises `NoEnvironmentError`.
+    """
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
         raise NoEnvironmentError("no uv here")
@@ -58,7 +61,7 @@ def _make(place: Path) -> None:
         made = Path(beside) / "environment"
         settings = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(made), "UV_PYTHON_DOWNLOADS": "never"}
         settings.pop("VIRTUAL_ENV", None)
-        command = [uv, "sync", "--quiet", "--frozen", "--project", str(PROJECT), "--python", sys.executable]
+        command = [uv, "sync", "--quiet", "--frozen", *options, "--project", str(project), "--python", sys.executable]
         done = subprocess.run(command, env=settings, timeout=FETCH_SECONDS, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NoEnvironmentError(f"its packages cannot be fetched here: {done.stderr.strip()[-300:]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from tests.net.hosts import LOOPBACK, asked, connect, echo, loopback_host, new_identity, until
 
 from goop2.net.faults import PortInUseError
-from goop2.net.host import ALL_ADDRESSES, open_host
+from goop2.net.host import Host, open_host
+from goop2.net.listener import EVERY_ADDRESS, PORT_TRIES
 
 
 async def test_a_dial_leaves_from_the_listening_port() -> None:
@@ -22,7 +24,7 @@ async def test_a_dial_leaves_from_the_listening_port() -> None:
 
 
 async def test_it_does_so_when_it_listens_everywhere_too() -> None:
-    async with open_host(new_identity(), 0, None, ALL_ADDRESSES) as caller, loopback_host() as callee:
+    async with open_host(new_identity(), 0, None, EVERY_ADDRESS) as caller, loopback_host() as callee:
         await connect(caller, callee)
         assert callee.connections()[0].remote == f"/ip4/{LOOPBACK}/tcp/{caller.port}"
 
@@ -94,7 +96,7 @@ async def test_without_descriptors_it_waits_and_then_accepts_again(monkeypatch: 
     monkeypatch.setattr("goop2.net.listener.PAUSE_SECONDS", 0.1)
     async with loopback_host() as caller, loopback_host() as callee:
         listener: Any = callee._listener
-        listening, calls = listener._socket, []
+        listening, calls = listener._sockets[socket.AF_INET], []
 
         class Exhausted:
             """The system's socket, which has no descriptor left twice."""
@@ -111,11 +113,13 @@ async def test_without_descriptors_it_waits_and_then_accepts_again(monkeypatch: 
             def __getattr__(self, name: str) -> Any:
                 return getattr(listening, name)
 
-        monkeypatch.setattr(listener, "_socket", Exhausted())
+        exhausted = Exhausted()
+        monkeypatch.setattr(listener, "_sockets", {socket.AF_INET: exhausted})
+        asyncio.get_running_loop().add_reader(listening, listener._acceptable, exhausted)
         await connect(caller, callee)
         await until(lambda: len(callee.peers()) == 1)
         assert len(calls) >= 3
-        monkeypatch.setattr(listener, "_socket", listening)
+        monkeypatch.setattr(listener, "_sockets", {socket.AF_INET: listening})
 
 
 async def test_after_the_end_nothing_is_accepted() -> None:
@@ -131,3 +135,66 @@ async def test_a_name_is_looked_up_and_dialled() -> None:
     async with loopback_host() as caller, loopback_host() as callee:
         connection = await caller.dial_address(callee.peer_id, f"/dns4/localhost/tcp/{callee.port}")
         assert connection.remote == f"/ip4/{LOOPBACK}/tcp/{callee.port}"
+
+
+def transports(host: Host) -> list[str]:
+    return [address.partition("/p2p/")[0] for address in host.addresses]
+
+
+async def test_it_listens_on_every_address_of_both_families_at_one_port() -> None:
+    async with open_host(new_identity()) as host:
+        assert transports(host) == [f"/ip4/0.0.0.0/tcp/{host.port}", f"/ip6/::/tcp/{host.port}"]
+
+
+@pytest.mark.parametrize(("listen_on", "there"), [("0.0.0.0", "ip4"), ("::", "ip6"), ("::1", "ip6")])
+async def test_it_listens_on_one_family_alone_when_it_is_told_so(listen_on: str, there: str) -> None:
+    async with open_host(new_identity(), 0, None, listen_on) as host:
+        assert transports(host) == [f"/{there}/{listen_on}/tcp/{host.port}"]
+        for family, address in (("ip4", LOOPBACK), ("ip6", "::1")):
+            with socket.socket(socket.AF_INET if family == "ip4" else socket.AF_INET6) as visitor:
+                assert (visitor.connect_ex((address, host.port)) == 0) == (family == there)
+
+
+async def test_peers_of_ipv6_talk_and_dial_from_the_listening_port() -> None:
+    async with open_host(new_identity(), 0, None, "::1") as caller, open_host(new_identity(), 0, None, "::1") as callee:
+        await callee.serve("/test/echo", echo)
+        await connect(caller, callee)
+        assert await asked(caller, callee, b"x" * 100_000) == b"x" * 100_000
+        assert callee.connections()[0].remote == f"/ip6/::1/tcp/{caller.port}"
+        assert [each.address for each in callee.peers()] == [f"[::1]:{caller.port}"]
+        assert callee.connections()[0].origin == "::/64"
+
+
+async def test_a_free_port_is_free_for_both_families() -> None:
+    """A port that IPv4 has, and another program of this machine for IPv6, is no port to be reached at."""
+    taken: list[int] = []
+
+    class Taken(socket.socket):
+        def bind(self, address: Any) -> None:
+            if self.family == socket.AF_INET6 and len(taken) < PORT_TRIES // 2:
+                taken.append(address[1])
+                raise OSError(errno.EADDRINUSE, "taken")
+            super().bind(address)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("goop2.net.listener.socket.socket", Taken)
+        async with open_host(new_identity()) as host:
+            assert len(host.addresses) == 2
+            assert host.port not in taken
+            taken.clear()
+        with pytest.raises(PortInUseError):
+            async with open_host(new_identity(), 40_001):
+                pass
+
+
+async def test_a_machine_without_ipv6_listens_on_ipv4() -> None:
+    class Without(socket.socket):
+        def __init__(self, family: int = -1, *more: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "no IPv6 here")
+            super().__init__(family, *more)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("goop2.net.listener.socket.socket", Without)
+        async with open_host(new_identity()) as host:
+            assert transports(host) == [f"/ip4/0.0.0.0/tcp/{host.port}"]

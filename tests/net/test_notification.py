@@ -29,4 +29,4 @@ async def test_who_gives_up_is_forgotten() -> None:
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert await notification.wait(0.01) is False
-    assert notification._futures == set()
+    assert notification._futures == []

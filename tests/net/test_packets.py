@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goop2.net import frames
+from goop2.net.limits import READ_MAX_BYTES
+from goop2.net.muxer import FRAME_MAX_BYTES
 from goop2.net.noise import Cipher
 from goop2.net.packets import PLAIN_MAX_BYTES, Packets
 from goop2.protocols.errors import RemoteProtocolError
@@ -60,3 +63,10 @@ def test_an_empty_message_costs_the_connection_as_it_costs_us_and_counts_for_not
     dialler, dialled = two_ends()
     with pytest.raises(RemoteProtocolError, match="nothing in it"):
         dialled.receive(dialler.send(b""))
+
+
+def test_a_piece_of_a_file_fills_one_message() -> None:
+    """A few bytes more would be a frame, a message and a packet of their own."""
+    assert READ_MAX_BYTES == FRAME_MAX_BYTES
+    frame = frames.write(frames.DATA, 0, 1, data=bytes(READ_MAX_BYTES))
+    assert len(two_ends()[0].send(frame)) == 2 + 65535

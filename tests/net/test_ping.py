@@ -13,8 +13,8 @@ from goop2.net.stream import Stream
 
 async def test_a_ping_comes_back() -> None:
     async with two_hosts() as (caller, callee):
-        assert 0 < await ping(caller, callee.peer_id) < 5
-        assert 0 < await ping(callee, caller.peer_id) < 5
+        assert 0 < await ping(caller, caller.connections()[0]) < 5
+        assert 0 < await ping(callee, callee.connections()[0]) < 5
 
 
 async def test_several_pings_on_one_stream_in_any_pieces() -> None:
@@ -42,11 +42,11 @@ async def test_another_answer_is_none() -> None:
 
         await callee.serve(PING, lie)
         with pytest.raises(StreamBrokenError, match="gives back another ping"):
-            await ping(caller, callee.peer_id)
+            await ping(caller, caller.connections()[0])
 
 
 async def test_who_does_not_speak_it_is_named() -> None:
     async with two_hosts() as (caller, callee):
         del callee._acceptor._handlers[PING]
         with pytest.raises(ProtocolNotSupportedError):
-            await ping(caller, callee.peer_id)
+            await ping(caller, caller.connections()[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -50,11 +51,15 @@ async def test_a_peer_that_is_dialled_back_knows_where_and_tells_when_that_chang
     client, server = two
     changes = []
     await open_dial_back(server)
-    async with open_reachability(client, lambda: changes.append(1)) as known:
+    async with open_reachability(client) as known:
+        known.watch(lambda: changes.append(1))
         assert (known.addresses, known.is_reachable) == ((), None), "nothing is guessed"
         await connect(client, server)
         await until(lambda: known.is_reachable is True)
         assert known.addresses == (own_address(client),)
+        (proof,) = known.proofs
+        assert (proof.by, proof.is_public) == (server.peer_id, False)
+        assert abs(proof.at - time.time()) < 60
     assert changes
     assert {each.peer for each in client.peers()} == {server.peer_id}, "the connection back is over, and the first stands"
 
@@ -152,11 +157,15 @@ async def test_a_nonce_nobody_waits_for_is_not_taken(two: tuple[Host, Host]) -> 
 async def test_a_proof_ends_in_time(two: tuple[Host, Host]) -> None:
     clock = Clock()
     changes: list[bool | None] = []
-    known = Reachability(two[0], lambda: changes.append(known.is_reachable), clock=clock)
+    known = Reachability(two[0], clock=clock)
+    unwatch = known.watch(lambda: changes.append(known.is_reachable))
     known._note("a", NOBODY, came=False)
     known._note("b", NOBODY, came=True)
     known._note("a", NOBODY, came=False)
     assert changes == [False, True], "one who could weighs more"
     clock.now += PROOF_SECONDS + 1
     assert (known.addresses, known.is_reachable) == ((), None)
+    unwatch()
+    known._note("b", NOBODY, came=True)
+    assert changes == [False, True]
     known.close()

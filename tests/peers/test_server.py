@@ -272,6 +272,20 @@ async def test_the_same_id_of_another_sender_is_another_message() -> None:
     assert len(seen._ids) == 2
 
 
+def test_a_repeat_is_logged_once_with_both_ids() -> None:
+    seen = DedupCache()
+    with capture_logs() as logged:
+        for _ in range(3):
+            seen.first_time("ann", "message-1")
+            seen.first_time("bob", "message-1")
+        seen.forget("ann", "message-1")
+        assert seen.first_time("ann", "message-1")
+    assert [(line["event"], line["peer"], line["id"]) for line in logged] == [
+        ("a repeated message is dropped", "ann", "'message-1'"),
+        ("a repeated message is dropped", "bob", "'message-1'"),
+    ]
+
+
 async def test_a_message_nobody_acknowledges_is_sent_once_more_and_then_given_up(two: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[bytes] = []
 

@@ -41,7 +41,7 @@ SETTINGS: dict[str, Any] = {"lua": {"rate_limit_per_peer": 10_000, "rate_limit_g
 STRANGERS_TABLE = "posts"
 """What others than the owner ask for instead of `notes`, which the owner makes and deletes."""
 TABLE = {"name": STRANGERS_TABLE, "columns": COLUMNS, "access": dict.fromkeys(("read", "insert", "update", "delete"), "open")}
-HEAD_IS_ENOUGH = ("events", "listen/events", "listen/audio")
+HEAD_IS_ENOUGH = ("events", "groups/events", "listen/events", "listen/audio")
 """Streams: their answer never ends."""
 
 

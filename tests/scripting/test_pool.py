@@ -363,6 +363,14 @@ async def test_a_line_that_moves_gets_no_more_workers_than_there_are_processors_
             call.cancel()
 
 
+async def test_one_worker_stands_ready_until_somebody_calls_and_then_two() -> None:
+    async with open_pool(InvocationLimits(workers=8)) as pool:
+        assert await pool.compile("hello", HELLO.encode()) == ""
+        assert len(pool.worker_pids) == 1
+        assert await hello(pool) == b"Hello, Alice!"
+        await until(lambda: len(pool._idle) == WARM_WORKERS)
+
+
 async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goop2.scripting.pool.IDLE_WORKER_SECONDS", 0.1)
     async with open_pool(InvocationLimits(workers=6)) as pool:
@@ -397,6 +405,7 @@ async def test_stop_while_workers_come_up_is_quick_and_leaves_nothing() -> None:
 
 async def test_two_hundred_calls_and_twenty_kills_leak_no_descriptor() -> None:
     async with open_pool() as pool:
+        await hello(pool)
         await until(lambda: len(pool._idle) == WARM_WORKERS)
         before = descriptors()
         for round_ in range(20):

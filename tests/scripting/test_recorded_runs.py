@@ -14,6 +14,7 @@ from tests.storage.manual import peer_with
 from goop2.sandbox.answers import Answer, ok
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
+from goop2.storage.run_limits import RunLimits
 from goop2.storage.run_record import KEPT_VALUE_MAX_BYTES, Run, RunFilter
 
 VISITOR = Caller("visitor-ann", "Ann")
@@ -161,9 +162,9 @@ async def test_calls_beyond_the_rate_are_recorded_with_the_limit(tmp_path: Path)
 
 async def test_arguments_and_answers_are_not_kept_where_the_owner_says_so(tmp_path: Path) -> None:
     async with opened(tmp_path) as peer:
-        peer.runs.keeps_arguments = False
+        assert peer.runs.history is not None
+        await peer.runs.history.use(RunLimits(keep_arguments=False))
         await peer.engine.call(VISITOR, "echo", b'{"secret": 1}')
         await peer.engine.call(VISITOR, "nope", b'{"secret": 1}')
-        assert peer.runs.history is not None
         for run in await peer.runs.history.find(RunFilter(), whole=True):
             assert (run.argument, run.answer, run.argument_bytes) == (b"", b"", 13)

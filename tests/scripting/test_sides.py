@@ -104,8 +104,8 @@ async def test_a_worker_is_replaced_after_a_while_and_one_that_was_never_used_is
     monkeypatch.setattr("goop2.scripting.pool.IDLE_CHECK_SECONDS", 0.05)
     monkeypatch.setattr("goop2.scripting.pool.WORKER_LIFE_SECONDS", 0.2)
     async with open_pool(InvocationLimits(workers=2)) as pool:
-        await until(lambda: len(pool._idle) == 2)
         used = await pid_of(pool, OWNER)
+        await until(lambda: len(pool.worker_pids) == 2)
         unused = [pid for pid in pool.worker_pids if pid != used]
         await until(lambda: used not in pool.worker_pids)
         assert set(unused) <= set(pool.worker_pids)

@@ -112,12 +112,29 @@ function call(request)
            goop.group.owner() == goop.self.id, #goop.group.grouptypes() }
 end
 """
+ROOMS = """
+function call(request)
+  local room = assert(goop.chat.create("Lounge", "For all", 5, "club"))
+  local said = goop.chat.send(room.id, "hello")
+  local state = goop.chat.state(room.id)
+  local listed = goop.chat.rooms()
+  local missing = goop.chat.send("nosuch", "x")
+  local none, why = goop.chat.state("nosuch")
+  local closed = goop.chat.close(room.id)
+  local again = goop.chat.close(room.id)
+  local bad, reason = goop.chat.create("x", "", -1)
+  local first, member = state.messages[1], state.members[1]
+  return { room.name, room.description, said == nil, first.text, first.from, member.peer_id == goop.self.id, #listed,
+           missing, none == nil, why, closed == nil, again, bad == nil, reason }
+end
+"""
 ODD = "local t, why = goop.orm('plain') function call() return { tostring(t), why, tostring(goop.orm('_meta')) } end"
 CLOSING = """
 function on_group_close(id) goop.orm("votes"):insert({ voter = id, choice = goop.peer.id == goop.self.id and "owner" or "other" }) end
 """
 FUNCTIONS = {
     "closing": CLOSING,
+    "rooms": ROOMS,
     "board": BOARD,
     "poll": POLL,
     "seed": SEED,
@@ -282,6 +299,75 @@ INJECTED = [
 ]
 
 
+REACHING = [
+    "(SELECT secret FROM plain) = 'x'",
+    "1 = 1 UNION SELECT secret FROM plain",
+    "title = 'one'; DELETE FROM cards",
+    "0) OR (SELECT count(*) FROM _meta) > 0 OR (0",
+    "EXISTS (SELECT 1 FROM sqlite_schema)",
+    "1 = 1) -- ",
+    "load_extension('x')",
+    "writefile('/tmp/x', 'x')",
+    "title LIKE ?",
+    "((",
+]
+WITH_OPTIONS: dict[str, tuple[list[object], str]] = {
+    # method: arguments before the options, and which options are SQL
+    "find": ([], "where order"),
+    "find_one": ([], "where"),
+    "count": ([], "where"),
+    "exists": ([], "where"),
+    "pluck": (["title"], "where order"),
+    "distinct": (["title"], "where"),
+    "aggregate": (["COUNT(*) AS n"], "where group_by"),
+    "delete_where": ([], "where"),
+    "update_where": ([{"title": "changed"}], "where"),
+}
+
+
+@pytest.mark.parametrize("method", WITH_OPTIONS)
+async def test_no_option_of_a_method_reaches_another_table_or_statement(peer: Peer, method: str) -> None:
+    await asked(peer, owner(peer), "seed")
+    peer.database.rows("INSERT INTO plain (secret) VALUES ('a secret')")
+    before = peer.database.rows("SELECT * FROM cards"), peer.database.rows("SELECT * FROM plain")
+    first, options = WITH_OPTIONS[method]
+    for option in options.split():
+        for sql in REACHING:
+            said = await asked(peer, STRANGER, "methods", method=method, arguments=[*first, {option: sql}])
+            assert "a secret" not in json.dumps(said), (option, sql)
+            assert isinstance(said, list), (option, sql, said)
+            assert said[0] in (None, 0, False), (option, sql, said)
+    assert (peer.database.rows("SELECT * FROM cards"), peer.database.rows("SELECT * FROM plain")) == before
+
+
+WRONG_OPTIONS: list[tuple[object, str]] = [
+    ({"where": 5}, "where"),
+    ({"where": ["1"]}, "where"),
+    ({"where": "title = ?", "args": "one"}, "args"),
+    ({"where": "title = ?", "args": [{"a": 1}]}, "args"),
+    ({"where": "title = ?", "args": ["one", "two"]}, ""),
+    ({"where": "1", "limit": "many"}, "limit"),
+    ({"where": "1", "nosuch": 1}, "nosuch is not an option"),
+    (["where"], ""),
+]
+
+
+@pytest.mark.parametrize("method", WITH_OPTIONS)
+async def test_options_of_a_wrong_form_are_told_and_change_nothing(peer: Peer, method: str) -> None:
+    await asked(peer, owner(peer), "seed")
+    before = peer.database.rows("SELECT * FROM cards")
+    first, _ = WITH_OPTIONS[method]
+    for options, named in WRONG_OPTIONS:
+        if method == "find_one" and named == "limit":
+            continue  # it has the limit 1
+        said = await asked(peer, STRANGER, "methods", method=method, arguments=[*first, options])
+        if isinstance(said, list):
+            assert said[0] in (None, 0, False), (options, said)
+            said = said[1] if len(said) > 1 else ""
+        assert method == "exists" or named in str(said), (options, said)
+    assert peer.database.rows("SELECT * FROM cards") == before
+
+
 async def test_an_expression_that_reaches_further_changes_nothing(peer: Peer) -> None:
     await asked(peer, owner(peer), "seed")
     before = peer.database.rows("SELECT * FROM cards")
@@ -324,6 +410,15 @@ async def test_a_script_opens_and_ends_groups(peer: Peer) -> None:
     assert result[4] is True
     assert "close group: no group" in result[5]
     assert result[6:] == [0, 1, True, len(TYPES)]
+
+
+async def test_a_script_opens_a_room_speaks_there_as_its_caller_and_ends_it(peer: Peer) -> None:
+    result = await asked(peer, STRANGER, "rooms")
+    assert isinstance(result, list), result
+    assert result[:7] == ["Lounge", "For all", True, "hello", STRANGER.id, True, 1]
+    assert result[7:12] == ["room not found: nosuch", True, "room not found: nosuch", True, result[11]]
+    assert str(result[11]).startswith("room not found: ")
+    assert result[12:] == [True, "max is a whole number from 0, not -1"]
 
 
 async def test_functions_are_told_of_an_ended_group_as_the_owner(peer: Peer) -> None:

@@ -311,6 +311,37 @@ def test_another_access_is_not_the_same_declaration(typed: TypedTables) -> None:
         typed.create("scores", SCORES, {"access": {"read": "owner"}})
 
 
+ROLES = {"author": {"read": True, "insert": True}, "viewer": {"read": True}}
+
+
+def test_roles_are_declared_with_the_table_and_do_not_change(typed: TypedTables) -> None:
+    typed.create("cards", SCORES, {"access": {"insert": "group"}, "roles": ROLES})
+    assert (typed.table("cards").rights or {})["author"] == {"read": True, "insert": True, "update": False, "delete": False}
+    typed.create("cards", SCORES, {"roles": ROLES})
+    typed.create("cards", SCORES)
+    others: tuple[object, ...] = ({"author": {"read": True}}, {}, [])
+    for other in others:
+        with pytest.raises(StorageError, match="roles are declared otherwise already"):
+            typed.create("cards", SCORES, {"roles": other})
+    typed.create("plain", SCORES, {"roles": []})
+    assert typed.table("plain").rights is None
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        ("all", "roles should be an object of roles"),
+        ({"author": True}, "roles should be an object of roles"),
+        ({"author": {"raed": True}}, r"roles\.author\.raed should be one of read, insert, update, delete, true or false"),
+        ({"author": {"read": "yes"}}, r"roles\.author\.read should be one of"),
+    ],
+)
+def test_roles_that_are_none_make_no_table(typed: TypedTables, roles: object, said: str) -> None:
+    with pytest.raises(StorageError, match=said):
+        typed.create("cards", SCORES, {"roles": roles})
+    assert typed.lookup("cards") is None
+
+
 def test_columns_are_added_all_or_none(typed: TypedTables, database: Database) -> None:
     before = database.rows("SELECT sql FROM sqlite_schema")
     later = {"name": "seen", "type": "datetime", "default": "CURRENT_TIMESTAMP"}

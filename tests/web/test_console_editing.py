@@ -84,7 +84,8 @@ async def test_a_script_is_edited_broken_at_line_3_and_mended_without_a_restart(
         assert await says("Ann") == "Hi, Ann"
 
         await page.get_by_label("Arguments").fill("<b>you</b>")
-        await page.get_by_label("As the caller with the id").fill("visitor-x")
+        await page.get_by_role("combobox", name="Caller", exact=True).select_option("Peer…")
+        await page.get_by_label("Id of the peer").fill("visitor-x")
         await page.get_by_role("button", name="Run it").click()
         await expect(page.locator("pre", has_text="Hi, <b>you</b>")).to_be_visible()
         assert up.peer.runs.recent(1)[0].caller == "visitor-x"

@@ -90,7 +90,7 @@ async def trying(page: Page) -> None:
     await _go(page, "scripts?kind=command&name=echo")
     await page.get_by_label("Arguments").fill(HOSTILE + ENDLESS[:2000])
     await page.get_by_role("button", name="Run it").click()
-    await expect(page.locator(".trial + div pre")).to_contain_text(HOSTILE)
+    await expect(page.locator(".outcome pre").first).to_contain_text(HOSTILE)
 
 
 async def completing(page: Page) -> None:

@@ -107,7 +107,9 @@ async def test_the_sdk_knows_the_viewer_the_functions_and_the_files(browser: Bro
 async def test_the_owner_changes_files_from_a_page_and_nobody_else(browser: Browser, up: Served) -> None:
     change = "() => Goop.site.upload('drop/a b.txt', 'dropped').catch((error) => error.code)"
     async with opened(browser, up.web.site + "sdk.html") as page:
-        assert await page.evaluate(change) == {"ok": True}
+        uploaded = await page.evaluate(change)
+        assert (uploaded["ok"], uploaded["status"], uploaded["path"]) == (True, "uploaded", "drop/a b.txt")
+        assert [one["path"] for one in await page.evaluate("() => Goop.site.files()") if "drop" in one["path"]] == ["drop/a b.txt"]
         assert await page.evaluate("() => Goop.site.read('drop/a b.txt')") == "dropped"
         assert await page.evaluate("() => Goop.site.read('drop/nosuch').catch(({ code, status }) => [code, status])") == ["not_found", 404]
         assert await page.evaluate("() => Goop.site.upload('lua/evil.lua', 'x').catch((error) => error.code)") == "bad_request"

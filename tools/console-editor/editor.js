@@ -1,4 +1,4 @@
-// The editor of the console's Scripts page: CodeMirror 6 with Lua, completion of the goop table, and a script's error at its line.
+// The editor of the console's Scripts page: CodeMirror 6 with Lua, completion of the goop table and of tables, and what is wrong at its place.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { HighlightStyle, StreamLanguage, bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
@@ -43,7 +43,22 @@ const looks = EditorView.theme({
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--accent-ink)" },
   ".cm-completionInfo": { maxWidth: "24rem", whiteSpace: "pre-wrap" },
   ".cm-lint-marker-error": { content: "none", width: "0.7em", height: "0.7em", margin: "0.4em auto", borderRadius: "50%", backgroundColor: "var(--bad)" },
+  ".cm-lint-marker-warning": { content: "none", width: "0.7em", height: "0.7em", margin: "0.4em auto", borderRadius: "50%", backgroundColor: "var(--warn)" },
+  ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px" },
+  ".cm-lintRange-warning": { backgroundImage: "none", textDecoration: "underline wavy var(--warn)", textUnderlineOffset: "3px" },
+  ".cm-diagnostic-warning": { borderLeftColor: "var(--warn)" },
+  ".cm-diagnostic-error": { borderLeftColor: "var(--bad)" },
   ".cm-panels": { backgroundColor: "var(--card)", color: "var(--ink)" },
+  ".cm-panels.cm-panels-bottom": { borderTop: "1px solid var(--line)" },
+  ".cm-panel.cm-search": { display: "flex", flexWrap: "wrap", alignItems: "center", gap: "0.4rem", padding: "0.5rem 2.2rem 0.5rem 0.6rem", fontFamily: "system-ui, sans-serif", fontSize: "0.85rem" },
+  ".cm-panel.cm-search br": { flexBasis: "100%", content: "''" },
+  ".cm-panel.cm-search label": { display: "inline-flex", alignItems: "center", gap: "0.3rem", fontSize: "0.85rem" },
+  ".cm-panel.cm-search .cm-textfield": { background: "var(--sunken)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "6px", padding: "0.25rem 0.5rem", minHeight: "2rem", fontSize: "0.9rem" },
+  ".cm-panel.cm-search .cm-button": { background: "var(--card)", backgroundImage: "none", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "6px", padding: "0.25rem 0.6rem", minHeight: "2rem" },
+  ".cm-panel.cm-search .cm-button:hover": { background: "var(--hover)" },
+  ".cm-panel.cm-search [name=close]": { right: "0.4rem", top: "0.4rem", minHeight: "1.6rem", width: "1.6rem", padding: "0", border: "0", background: "none", color: "var(--ink)" },
+  ".cm-searchMatch": { backgroundColor: "var(--warn-back)", outline: "1px solid var(--warn)" },
+  ".cm-searchMatch-selected": { backgroundColor: "var(--code-selected)" },
 });
 
 /** Completions of `goop.…`: functions are [{name: "kv.get", signature, doc}]. */
@@ -63,8 +78,67 @@ function goopCompletions(functions) {
   };
 }
 
-/** An editor in `parent`: {text(), set(text), fault({line, message} | null), focus(), destroy()}. */
-export function edit(parent, { text, functions, label, changed, save }) {
+const LOOKED_BACK = 4000; // characters before the cursor in which a statement or a call begins
+
+// The text that is open at the end of `before`, null outside of one.
+function openText(before) {
+  const long = Math.max(before.lastIndexOf("[["), before.lastIndexOf("[=["));
+  if (long >= 0 && long > Math.max(before.lastIndexOf("]]"), before.lastIndexOf("]=]"))) return before.slice(long + 2);
+  const line = before.slice(before.lastIndexOf("\n") + 1);
+  let quote = "";
+  let from = 0;
+  for (let at = 0; at < line.length; at++) {
+    if (line[at] === "\\") at++;
+    else if (quote ? line[at] === quote : line[at] === '"' || line[at] === "'") {
+      quote = quote ? "" : line[at];
+      from = at + 1;
+    } else if (!quote && line.startsWith("--", at)) return null;
+  }
+  return quote ? line.slice(from) : null;
+}
+
+/** Completions of tables and their columns, in SQL and in the arguments of goop.schema and goop.orm; `tables()` are [{name, columns}]. */
+function tableCompletions(tables) {
+  const asTable = (one) => ({ label: one.name, type: "class", detail: `${one.columns.length} columns` });
+  const columnsOf = (names, ending = "") => tables().filter(({ name }) => names.includes(name))
+    .flatMap(({ name, columns }) => columns.map((column) => ({ label: column.name, apply: column.name + ending, type: "property", detail: `${column.type}, ${name}` })));
+  const answer = (typed, options) => (options.length ? { from: typed.from, options, validFor: /^\w*$/ } : null);
+
+  return (context) => {
+    const typed = context.matchBefore(/\w*/);
+    const before = context.state.sliceDoc(Math.max(0, context.pos - LOOKED_BACK), context.pos);
+    if (!tables().length || (typed.from === typed.to && !context.explicit && !/["'\s]$/.test(before))) return null;
+    const named = [...before.matchAll(/goop\.(?:schema\.\w+|orm|config)\s*\(\s*["'](\w+)["']/g)].map(([, name]) => name);
+    const text = openText(before);
+    if (text === null) {
+      // A column of a row: goop.schema.insert("posts", { ti|
+      const row = /goop\.schema\.(?:insert|update|validate|seed)\s*\(\s*["'](\w+)["'][^()]*\{(?:[^{}]*,)?\s*\w*$/.exec(before);
+      return row ? answer(typed, columnsOf([row[1]], " = ")) : null;
+    }
+    if (/goop\.(?:schema\.\w+|orm|config)\s*\(\s*["']\w*$/.test(before)) return answer(typed, tables().map(asTable));
+    if (/\b(?:from|join|into|update)\s+\w*$/i.test(text)) return answer(typed, tables().map(asTable));
+    const words = new Set(text.match(/\w+/g) || []);
+    const mentioned = tables().map(({ name }) => name).filter((name) => words.has(name));
+    const isStatement = /^\s*(?:select|insert|update|delete|replace|with)\b/i.test(text);
+    const isOption = /\b(?:where|order|fields|expr|group_by)\s*=\s*\{?\s*(?:["'][^"']*["']\s*,\s*)*["'][^"']*$/.test(before) || /:(?:pluck|distinct|get_by|upsert)\(\s*["']\w*$/.test(before);
+    if (!isStatement && !isOption) return null;
+    return answer(typed, [...columnsOf(mentioned.length ? mentioned : named.slice(-1)), ...(isStatement ? tables().map(asTable) : [])]);
+  };
+}
+
+/**
+ * An editor in `parent`, which can have the focus: {text(), set(text), replace(text), fault({line, message} | null), findings([{start, end, severity,
+ * message}]), goto(line), focus(), destroy()}. Escape gives the focus to `parent`, unless it has closed something.
+ */
+export function edit(parent, { text, functions, tables = () => [], label, changed, save, run = () => {} }) {
+  // The focus goes to the frame around the text; the next Tab goes on behind it.
+  function leave({ contentDOM }) {
+    contentDOM.tabIndex = -1;
+    parent.focus();
+    parent.addEventListener("blur", () => { contentDOM.tabIndex = 0; }, { once: true });
+    return true;
+  }
+
   const extensions = [
     lineNumbers(),
     lintGutter(),
@@ -79,11 +153,15 @@ export function edit(parent, { text, functions, label, changed, save }) {
     highlightSelectionMatches(),
     StreamLanguage.define(lua),
     syntaxHighlighting(colours),
-    autocompletion({ override: [goopCompletions(functions)] }),
+    autocompletion({ override: [goopCompletions(functions), tableCompletions(tables)] }),
     keymap.of([
+      // CodeMirror lets Tab go for two seconds after any Escape, also after one that has only closed a list.
+      { key: "Escape", run: (view) => (view.setTabFocusMode(false), false) },
       { key: "Mod-s", run: () => (save(), true), preventDefault: true },
+      { key: "Mod-Enter", run: () => (run(), true), preventDefault: true },
       ...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap,
       indentWithTab,
+      { key: "Escape", run: leave },
     ]),
     EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
     EditorView.updateListener.of((update) => update.docChanged && setTimeout(changed)),
@@ -91,24 +169,38 @@ export function edit(parent, { text, functions, label, changed, save }) {
   ];
   const made = (doc) => EditorState.create({ doc, extensions });
   const view = new EditorView({ state: made(text), parent });
-  let shown = "null";
+  let shown = "";
+  let [wrong, odd] = [null, []];
+
+  function mark() {
+    const told = JSON.stringify([wrong, odd]);
+    if (told === shown) return; // nothing is dispatched between two keys without need
+    shown = told;
+    const doc = view.state.doc;
+    const within = (place) => Math.min(Math.max(place, 0), doc.length);
+    const marks = odd.map(({ start, end, severity, message }) => ({ from: within(start), to: within(end), severity, message }));
+    if (wrong && !odd.some(({ severity }) => severity === "error")) {
+      const line = doc.line(Math.min(Math.max(wrong.line || 1, 1), doc.lines));
+      marks.push({ from: line.from, to: line.to, severity: "error", message: wrong.message });
+    }
+    view.dispatch(setDiagnostics(view.state, marks.sort((one, other) => one.from - other.from)));
+  }
+
   return {
     text: () => view.state.doc.toString(),
+    // Unlike `set` it can be undone.
+    replace: (next) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } }),
     set(next) {
-      shown = "null";
+      [shown, wrong, odd] = ["", null, []];
       view.setState(made(next));
     },
     fault(found) {
-      const told = JSON.stringify(found);
-      if (told === shown) return; // nothing is dispatched between two keys without need
-      shown = told;
-      const doc = view.state.doc;
-      const marks = [];
-      if (found) {
-        const line = doc.line(Math.min(Math.max(found.line || 1, 1), doc.lines));
-        marks.push({ from: line.from, to: line.to, severity: "error", message: found.message });
-      }
-      view.dispatch(setDiagnostics(view.state, marks));
+      wrong = found;
+      mark();
+    },
+    findings(found) {
+      odd = found;
+      mark();
     },
     goto(number) {
       const line = view.state.doc.line(Math.min(Math.max(number, 1), view.state.doc.lines));

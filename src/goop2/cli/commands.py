@@ -6,6 +6,7 @@ import click
 
 import goop2 as package
 from goop2.cli.chat import chat
+from goop2.cli.completion import completion
 from goop2.cli.console import console
 from goop2.cli.data import data
 from goop2.cli.demo import demo
@@ -18,6 +19,9 @@ from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 from goop2.cli.run_logs import logs
+from goop2.cli.table_design import DESIGN_COMMANDS
+from goop2.cli.table_import import import_rows
+from goop2.cli.table_rows import ROW_COMMANDS
 
 HELP_WIDTH = 100
 
@@ -44,6 +48,27 @@ def _take_only_text(command: click.Command) -> None:
         _take_only_text(inner)
 
 
-for command in (init, demo, peer, console, rendezvous, chat, lua, logs, data, call, send, peers, connect, group, doctor, identity, keys):
+for command in (
+    init,
+    demo,
+    peer,
+    console,
+    rendezvous,
+    chat,
+    lua,
+    logs,
+    data,
+    call,
+    send,
+    peers,
+    connect,
+    group,
+    doctor,
+    identity,
+    keys,
+    completion,
+):
     goop2.add_command(command)
+for command in (*DESIGN_COMMANDS, *ROW_COMMANDS, import_rows):
+    data.add_command(command)
 _take_only_text(goop2)

@@ -1,6 +1,6 @@
-"""`goop2 data DIR …`: list, query, export and copy the tables, beside a running peer or without one.
+"""`goop2 data DIR …`: the owner looks into the tables, takes them out, and copies the database, beside a running peer or without one.
 
-Nothing here writes to the database, which scripts, pages and the console do. `restore` replaces the whole file.
+Nothing in this module writes to the database; `restore` puts another one in its place. What changes tables is in table_design.py.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a line
 @folder_argument
 @click.pass_context
 def data(context: click.Context, folder: Path) -> None:
-    """The tables of a peer: list, query, export, back up, restore.
+    """The tables of a peer: list, query, change, export, import, back up, restore.
 
     \b
     goop2 data mysite tables
     goop2 data mysite query "SELECT title FROM posts ORDER BY _id DESC"
     goop2 data mysite backup mysite.db
 
-    Works beside a running peer, all but restore, and never writes to its database.
+    Works beside a running peer, all but restore.
     """
     context.obj = folder
 
@@ -120,9 +120,10 @@ def describe(folder: Path, table: str, as_json: bool, as_csv: bool) -> None:
 def query(folder: Path, sql: str, as_json: bool, as_csv: bool) -> None:
     """Run one SQL statement that only reads, on any table.
 
-    A table shows the first 1000 rows; --csv and --json give all. NULL is empty in CSV; a BLOB is base64 in both.
+    A table shows the first 1000 rows; --csv and --json give all. NULL is empty in CSV; a BLOB is base64 in both. @NAME runs a saved query.
     """
     _need_one_form(as_json=as_json, as_csv=as_csv)
+    sql = _saved(folder, sql)
     with _reading(folder) as reading, reading.query(sql) as (names, found):
         if as_json:
             rows.write_json(sys.stdout, names, found)
@@ -212,6 +213,19 @@ async def _restore(folder: Path, source: Path) -> int:
     if restored.kept is not None:
         print(f"kept  {output.one_line(str(restored.kept))}")
     return EXIT_OK
+
+
+def _saved(folder: Path, sql: str) -> str:
+    """Return the SQL meant: of a saved query where its name is given as @NAME."""
+    from goop2.storage import saved_queries
+    from goop2.storage.errors import StorageError
+
+    if not sql.startswith("@"):
+        return sql
+    try:
+        return saved_queries.find(folder, sql.removeprefix("@"))
+    except StorageError as error:
+        raise CommandError(str(error)) from None
 
 
 def _need_one_form(*, as_json: bool, as_csv: bool) -> None:

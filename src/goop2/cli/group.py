@@ -46,11 +46,13 @@ def list_(folder: Path | None, as_json: bool) -> int:
 @click.argument("name", metavar="NAME")
 @click.option("--type", "kind", default="template", show_default=True, help="What its pages know it by; members of a template may more.")
 @click.option("--max", "max_members", default=0, metavar="N", type=click.IntRange(0), help="Members at most; 0 for no bound.")
+@click.option("--context", default="", metavar="TEXT", help="What it is for, such as the name of a template.")
 @dir_option
 @json_option
-def create(name: str, kind: str, max_members: int, folder: Path | None, as_json: bool) -> int:
+def create(name: str, kind: str, max_members: int, context: str, folder: Path | None, as_json: bool) -> int:
     """Make a group hosted here; prints its id, by which peers join it."""
-    answer, code = ask(folder, "group-create", {"name": unicode(name), "type": unicode(kind), "max_members": max_members}, as_json)
+    request: dict[str, object] = {"name": unicode(name), "type": unicode(kind), "max_members": max_members, "context": unicode(context)}
+    answer, code = ask(folder, "group-create", request, as_json)
     if answer is not None:
         output.answer_json(_plain(answer)) if as_json else output.answer(str(answer["id"]))
     return code
@@ -80,7 +82,7 @@ def invite(id_: str, peer: str, folder: Path | None, as_json: bool) -> int:
 @dir_option
 @json_option
 def members(id_: str, folder: Path | None, as_json: bool) -> int:
-    """List the members of a group hosted here."""
+    """List the members of a group hosted here, with the role of each that has another one than new members get."""
     answer, code = ask(folder, "group-members", {"group": unicode(id_)}, as_json)
     found: Any = answer["members"] if answer is not None else []
     if as_json and answer is not None:
@@ -88,7 +90,8 @@ def members(id_: str, folder: Path | None, as_json: bool) -> int:
     elif answer is not None and not found:
         output.note("nobody has joined it yet")
     for one in () if as_json else found:
-        print(f"{output.one_line(one['id'])}  {_short(one['label']) or '(has not said its name)'}{'' if one['here'] else '  (away)'}")
+        role = "" if answer is not None and one["role"] == answer["default_role"] else f"  [{_short(one['role'])}]"
+        print(f"{output.one_line(one['id'])}  {_short(one['label']) or '(has not said its name)'}{role}{'' if one['here'] else '  (away)'}")
     return code
 
 
@@ -103,6 +106,60 @@ def remove(id_: str, peer: str, folder: Path | None, as_json: bool) -> int:
     It is told, and comes back only when it is invited again.
     """
     return _done(folder, "group-remove", {"group": unicode(id_), "peer": unicode(peer)}, as_json, "removed")
+
+
+@group.command("change")
+@click.argument("id_", metavar="GROUP")
+@click.option("--name", metavar="NAME", help="Another name.")
+@click.option("--max", "max_members", metavar="N", type=click.IntRange(0), help="Members at most; 0 for no bound. Nobody is put out.")
+@click.option("--context", metavar="TEXT", help="What it is for.")
+@dir_option
+@json_option
+def change(id_: str, name: str | None, max_members: int | None, context: str | None, folder: Path | None, as_json: bool) -> int:
+    """Change the name, the bound or the context of a group hosted here."""
+    given = {"name": name and unicode(name), "max_members": max_members, "context": None if context is None else unicode(context)}
+    request: dict[str, object] = {key: value for key, value in given.items() if value is not None}
+    if not request:
+        raise click.UsageError("nothing to change is given: give --name, --max or --context")
+    return _done(folder, "group-change", {"group": unicode(id_), **request}, as_json, "changed")
+
+
+@group.command("set-role")
+@click.argument("id_", metavar="GROUP")
+@click.argument("peer", metavar="PEER")
+@click.argument("role")
+@dir_option
+@json_option
+def set_role(id_: str, peer: str, role: str, folder: Path | None, as_json: bool) -> int:
+    """Give a member of a group hosted here a role.
+
+    What a role may do with a table stands in the table's "roles"; the role "owner" may do everything.
+    """
+    request: dict[str, object] = {"group": unicode(id_), "peer": unicode(peer), "role": unicode(role)}
+    return _done(folder, "group-set-role", request, as_json, "set")
+
+
+@group.command("default-role")
+@click.argument("id_", metavar="GROUP")
+@click.argument("role")
+@dir_option
+@json_option
+def default_role(id_: str, role: str, folder: Path | None, as_json: bool) -> int:
+    """Give those who join a group hosted here from now on another role."""
+    return _done(folder, "group-default-role", {"group": unicode(id_), "role": unicode(role)}, as_json, "set")
+
+
+@group.command("roles")
+@click.argument("id_", metavar="GROUP")
+@click.argument("roles", nargs=-1, metavar="[ROLE]...")
+@dir_option
+@json_option
+def name_roles(id_: str, roles: tuple[str, ...], folder: Path | None, as_json: bool) -> int:
+    """Name the roles that members of a group hosted here may have; without a ROLE any.
+
+    Nobody's role changes.
+    """
+    return _done(folder, "group-roles", {"group": unicode(id_), "roles": [unicode(one) for one in roles]}, as_json, "set")
 
 
 @group.command("join")
@@ -140,12 +197,15 @@ def refuse(id_: str, host: str, folder: Path | None, as_json: bool) -> int:
 
 def _hosted(one: Any) -> str:
     said = f"{_short(one['type'])}, hosted here, {len(one['members'])} here, {len(one['away'])} away"
+    if one["default_role"] != "viewer":
+        said += f", new members are {_short(one['default_role'])}"
     return f"{one['id']}  {_short(one['name'])}  ({said})"
 
 
 def _joined(one: Any) -> str:
     state = "joined" if one["joined"] else "its host is away"
-    return f"{output.one_line(one['id'])}  {_short(one['name'])}  ({state}, hosted by {one['host']})"
+    kind, role = (f", {_short(text)}" if text else "" for text in (one["type"], one["role"] and f"role {one['role']}"))
+    return f"{output.one_line(one['id'])}  {_short(one['name'])}  ({state}, hosted by {one['host']}{kind}{role})"
 
 
 def _invite(one: Any) -> str:

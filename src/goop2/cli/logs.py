@@ -39,7 +39,8 @@ _said: dict[str, float] = {}
 
 def set_up(silent: frozenset[str] = frozenset()) -> None:
     """Show events from now on, except those named. Call it before a peer is opened: its parts create their loggers then."""
-    structlog = _import_structlog()
+    import structlog
+
     hidden = SILENT | silent
 
     def show(_logger: object, method: str, event: Event) -> NoReturn:
@@ -106,19 +107,6 @@ def _no_descriptors() -> str:
 
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return f"no file descriptor is left, this process may have {most}: what needs one fails until others are closed; ulimit -n raises it"
-
-
-def _import_structlog() -> Any:
-    """Import structlog without its pretty tracebacks, which import all of rich: a third of the time to the first reply."""
-    if "rich" in sys.modules or "structlog" in sys.modules:
-        import structlog
-    else:
-        sys.modules["rich"] = None  # type: ignore[assignment] # None is how Python says "not to be had"
-        try:
-            import structlog
-        finally:
-            del sys.modules["rich"]
-    return structlog
 
 
 def _show(method: str, event: Event) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 
 from goop2.cli import logs, output, script_listing, session
+from goop2.cli.completion import function_names
 from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
@@ -63,7 +64,7 @@ def lua_chat(folder: Path, words: tuple[str, ...], stranger: str | None, as_json
 
 @lua.command("call")
 @folder_argument
-@click.argument("function", metavar="FUNCTION")
+@click.argument("function", metavar="FUNCTION", shell_complete=function_names)
 @click.argument("params", metavar="[JSON]", default="{}")
 @as_option
 @json_option
@@ -102,10 +103,10 @@ def lua_list(folder: Path, as_json: bool) -> int:
 def lua_check(folder: Path, as_json: bool) -> int:
     """Compile every script; name the file and line of each mistake.
 
-    Prints "file:line: message" for each on stdout. A name that goop does not have, such as goop.schema.fnd, is a warning.
-    The exit code is 1 when a script is broken; warnings do not count.
+    Prints "file:line: message" for each on stdout, and as warnings what compiles and is odd: names nobody has defined, functions of goop
+    that are not there or not for commands, annotations without effect. The exit code is 1 when a script is broken; warnings do not count.
     """
-    listed = session.run(_listing(folder))
+    listed = session.run(_listing(folder, checks=True))
     if as_json:
         output.answer_json(listed.findings_as_json())
     else:
@@ -215,10 +216,10 @@ def _failure_fields(failure: Failure | None) -> dict[str, object]:
     return {"ok": False, "code": str(failure.code), "message": failure.message, **known}
 
 
-async def _listing(folder: Path) -> script_listing.ScriptListing:
+async def _listing(folder: Path, *, checks: bool = False) -> script_listing.ScriptListing:
     logs.set_up(logs.ABOUT_FILES)
     async with session.open_for(folder) as peer:
-        return script_listing.listing(peer)
+        return script_listing.checked(peer) if checks else script_listing.listing(peer)
 
 
 def stdin() -> bytes:

@@ -34,6 +34,9 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Do what `arguments` ask for; return the exit code."""
+    # Where something else has installed rich, structlog would load all of it, for pretty tracebacks that nobody here sees: a third of the
+    # time to the first reply. None is how Python says "not to be had".
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     try:
         # Before anything is opened or imported that could take the free numbers.
         _open_standard_streams()
@@ -90,7 +93,10 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
     import click
 
     from goop2.cli.commands import goop2
+    from goop2.cli.completion import COMPLETION_VARIABLE, answer
 
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        return answer(goop2, instruction)
     try:
         # Not click's own `main`: it has an error policy of its own.
         with goop2.make_context("goop2", list(arguments)) as context:

@@ -20,7 +20,8 @@ LINE_MAX_CHARS = 2000
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters except tab and newline, and those that turn the direction of writing."""
-_RED, _YELLOW, _DIM, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
+RED, YELLOW, BOLD, DIM = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[2m"
+_PLAIN = "\x1b[0m"
 
 
 def set_up() -> None:
@@ -85,17 +86,22 @@ def note(sentence: str) -> None:
 
 def warn(sentence: str) -> None:
     """Print a warning on stderr: something works, but not as it should."""
-    _complain("warning: ", _YELLOW, sentence)
+    _complain("warning: ", YELLOW, sentence)
 
 
 def fail(sentence: str) -> None:
     """Print on stderr why there is no answer."""
-    _complain("error: ", _RED, sentence)
+    _complain("error: ", RED, sentence)
+
+
+def styled(text: str, style: str) -> str:
+    """Return `text` for stdout in one of the styles above, or as it is where there are no colours."""
+    return f"{style}{text}{_PLAIN}" if text and style and is_coloured(sys.stdout) else text
 
 
 def dim(text: str) -> str:
     """Return `text` as a remark on stdout."""
-    return f"{_DIM}{text}{_PLAIN}" if is_coloured(sys.stdout) else text
+    return styled(text, DIM)
 
 
 def _complain(prefix: str, colour: str, sentence: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -29,8 +32,8 @@ RETRY_FIRST_SECONDS, RETRY_MAX_SECONDS = 5.0, 60.0
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, how services are ended, and a terminal that was closed. Each is the wish to end, not a failure."""
-LOADED_BESIDE = ("goop2.peers.remote_control.operations", "goop2.peers.network", "goop2.web.console.families", "segno")
-"""Modules of the network, and of pages nobody looks at in the first moment."""
+LOADED_BESIDE = ("goop2.peers.remote_control.operations", "goop2.peers.network")
+"""Modules of the network, which nobody waits for in the first moment."""
 LOADED_BESIDE_DESCRIPTORS = 4096
 """With fewer, connections that come in the first second could leave none to load the network with, and a module half loaded stays so."""
 
@@ -51,13 +54,31 @@ def peer(folder: Path, live: bool, verbose: bool, quiet: bool) -> int:
     session.settings_of(folder)
     from goop2.cli.run_lines import RunLines
 
-    return session.run(_peer(folder, live, None if quiet else RunLines(output.note, verbose=verbose)))
+    if session.run(_peer(folder, live, None if quiet else RunLines(output.note, verbose=verbose))):
+        _start_again()
+    return EXIT_OK
 
 
-async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
+def _start_again() -> NoReturn:
+    """Become a new process of the same command: it has read the settings anew, and keeps this one's number, terminal and supervisor."""
+    from goop2.cli import streams
+
+    sys.stdout.flush()
+    streams.finish()
+    os.execv(sys.executable, [sys.executable, "-m", "goop2", *sys.argv[1:]])
+
+
+async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
+    """Run the peer until it is told to end; return whether it is to be started again."""
+    gc.disable()  # what a start loads stays: to look for garbage in it again and again takes a tenth of the start
     from goop2.app import serve_peer
 
-    told_to_end = asyncio.Event()
+    told_to_end, told_to_restart = asyncio.Event(), asyncio.Event()
+
+    def restart() -> None:
+        told_to_restart.set()
+        told_to_end.set()
+
     # The lock comes first: a second peer in the folder must not even read the database.
     with await session.own(folder):
         end_on_signals(told_to_end.set)
@@ -67,15 +88,18 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> int:
         async with session.open_for(folder, watch=True, history=True) as opened:
             if run_lines is not None:
                 opened.runs.subscribe(run_lines.show)
-            async with serve_peer(opened, live=live) as web:
+            async with serve_peer(opened, live=live, restart=restart) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
+                gc.freeze()  # and it is not looked at later
+                gc.enable()
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
                 await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
-            # Also when the network task ended first: everything that waits for the end must wake up.
             told_to_end.set()
             await network
-    return EXIT_OK
+    if told_to_restart.is_set():
+        output.note("started again by its owner, from the console")
+    return told_to_restart.is_set()
 
 
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:

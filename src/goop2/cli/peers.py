@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,21 +99,53 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
 
 @click.command("peers")
 @click.argument("folder", metavar="[DIR]", type=FOLDER, required=False)
+@click.option("--this", is_flag=True, help="Print this peer instead: its addresses, and whether others can dial it.")
 @json_option
-def peers(folder: Path | None, as_json: bool) -> int:
-    """List the peers that are here now."""
+def peers(folder: Path | None, this: bool, as_json: bool) -> int:
+    """List the peers that are here now.
+
+    A line for each: its id, its label, and how it is connected: directly, with its address, or through a relay; and how long a ping takes,
+    there and back. On stderr is said whether others can dial this peer, once somebody has tried.
+    """
+    if this:
+        return _this(folder, as_json)
     answer, code = ask(folder, "peers", {}, as_json)
     found: Any = answer["peers"] if answer is not None else []
     troubles: Any = answer.get("troubles", ()) if answer is not None else ()
     for trouble in troubles:
         output.warn(output.one_line(str(trouble), TROUBLE_MAX_CHARS))
+    if answer is not None and answer.get("reach") and not as_json:
+        output.note(str(answer["reach"]))
     if as_json and answer is not None:
         output.answer_json(found)
     elif not found and answer is not None:
         output.note('nobody is here now; "goop2 connect DIR ADDRESS" reaches a peer that is elsewhere')
     for each in () if as_json else found:
         label = "(has not said its name)" if each["label"] == each["id"] else output.one_line(each["label"], 40)
-        print(f"{each['id']}  {label}{'' if each['connected'] else '  (not connected)'}")
+        print(f"{each['id']}  {label}  {_way_shown(each)}")
+    return code
+
+
+def _way_shown(peer: Mapping[str, Any]) -> str:
+    """Return how a peer is connected, as its line says it."""
+    if not peer["connected"]:
+        return "(not connected)"
+    how = f"relayed through {peer['relay']}" if peer["way"] == "relayed" else f"direct, {peer['address']}"
+    return how if peer["latency_ms"] is None else f"{how}, {peer['latency_ms']:.3g} ms"
+
+
+def _this(folder: Path | None, as_json: bool) -> int:
+    answer, code = ask(folder, "self", {}, as_json)
+    if answer is None:
+        return code
+    shown: dict[str, Any] = {name: value for name, value in answer.items() if name != "ok"}
+    if as_json:
+        output.answer_json(shown)
+        return code
+    print(f"{shown['id']}  {output.one_line(shown['label'], 40)}")
+    for address in shown["addresses"]:
+        print(f"  {address}")
+    print(shown["text"])
     return code
 
 

@@ -34,9 +34,9 @@ def _relay_address(context: click.Context, option: click.Parameter, value: str |
         return None
     found = _address(context, option, value)
     try:
-        ipaddress.IPv4Address(found.host)
+        ipaddress.ip_address(found.host)
     except ValueError:
-        raise click.BadParameter(f"{value!r} has no IPv4 address to listen on, such as {RELAY_EXAMPLE}") from None
+        raise click.BadParameter(f"{value!r} has no IP address to listen on, such as {RELAY_EXAMPLE}") from None
     return found
 
 
@@ -44,7 +44,7 @@ def _relay_address(context: click.Context, option: click.Parameter, value: str |
 @click.option(
     "--http", "where", metavar="HOST:PORT", default=DEFAULT, show_default=True, callback=_address, help="Where to listen; port 0: any."
 )
-@click.option("--relay", metavar="HOST:PORT", callback=_relay_address, help="Be a relay too, on this IPv4 address; without it: none.")
+@click.option("--relay", metavar="HOST:PORT", callback=_relay_address, help="Be a relay too, on this IP address; without it: none.")
 def rendezvous(where: Address, relay: Address | None) -> int:
     """Run a rendezvous server, until Ctrl-C.
 

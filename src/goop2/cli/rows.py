@@ -10,7 +10,6 @@ import base64
 import csv
 import math
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,11 +17,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from goop2.cli import output
+from goop2.cli.table import Cell, fitting_widths, line_of, record_lines, terminal_width
 
 if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
     from goop2.storage.database import Value
 
 EXACT_INTEGER_MAX: Final = 2**53
@@ -30,12 +27,6 @@ SHOWN_ROWS_MAX: Final = 1000
 """In a table; CSV and JSON give all."""
 SHOWN_CHARACTERS: Final = 200
 """Of one value in a table."""
-UNBOUNDED_WIDTH: Final = 1_000_000
-"""Of a table that no terminal shows."""
-NARROWEST: Final = 8
-"""To which a column of text may be cut; beyond, rows are written one value a line."""
-BETWEEN: Final = 2
-"""Blanks between two columns."""
 
 Rows = Iterator[tuple["Value", ...]]
 
@@ -93,76 +84,31 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 def print_table(names: Sequence[str], rows: Rows) -> None:
     """Print rows for people: as a table if its columns fit the terminal, else one value a line; say when there are more."""
-    from rich.console import Console
-    from rich.text import Text
-
+    heads = [Cell(output.one_line(name), output.BOLD) for name in names]
     shown = [[_in_table(value) for value in row] for row in islice(rows, SHOWN_ROWS_MAX)]
-    terminal = output.is_terminal(sys.stdout)
-    console = Console(
-        highlight=False,
-        no_color=not output.is_coloured(sys.stdout),
-        width=None if terminal else UNBOUNDED_WIDTH,
-        soft_wrap=not terminal,
-    )
-    heads = [Text(output.one_line(name), style="bold") for name in names]
-    widths = _widths(heads, shown, console.width)
+    room = terminal_width()
+    widths = fitting_widths([heads, *shown], room)
     if shown and widths is not None:
-        console.print(_as_table(heads, shown, widths))
+        for line in (heads, *shown):
+            print(line_of(line, widths))
     else:
         for number, row in enumerate(shown):
             if number:
-                console.print()
-            console.print(_as_record(heads, row))
+                print()
+            for text in record_lines(heads, row, room):
+                print(text)
     if next(rows, None) is not None:
         output.note(f"the first {SHOWN_ROWS_MAX} rows; --csv and --json give all")
     elif not shown:
         output.note("no rows")
 
 
-def _widths(heads: Sequence[Text], rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
-    """Return the width of each column, the widest made narrower until all fit; None if they cannot. Numbers are never cut."""
-    natural = [max(text.cell_len for text in column) for column in zip(heads, *rows, strict=True)]
-    numeric = [any(text.justify == "right" for text in column) for column in zip(*rows, strict=True)] or [False] * len(heads)
-    room = width - BETWEEN * (len(heads) - 1)
-    # Each step narrows only the widest text columns, until the row fits the terminal.
-    for most in range(max(natural, default=0), NARROWEST - 1, -1):
-        widths = [own if number else min(own, most) for own, number in zip(natural, numeric, strict=True)]
-        if sum(widths) <= room:
-            return widths
-    return natural if sum(natural) <= room else None
-
-
-def _as_table(heads: Sequence[Text], rows: Sequence[Sequence[Text]], widths: Sequence[int]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0))
-    for head, width in zip(heads, widths, strict=True):
-        table.add_column(head, overflow="ellipsis", no_wrap=True, width=width)
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _as_record(heads: Sequence[Text], row: Sequence[Text]) -> Table:
-    from rich.table import Table
-
-    record = Table(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), show_header=False)
-    record.add_column(no_wrap=True)
-    record.add_column(overflow="ellipsis", no_wrap=True)
-    for head, value in zip(heads, row, strict=True):
-        value.justify = "left"
-        record.add_row(head, value)
-    return record
-
-
-def _in_table(value: Value) -> Text:
-    from rich.text import Text
-
+def _in_table(value: Value) -> Cell:
     if value is None:
-        return Text("NULL", style="dim")
+        return Cell("NULL", output.DIM)
     if isinstance(value, bytes):
-        return Text(f"blob, {len(value)} bytes", style="dim")
-    return Text(output.one_line(str(value), SHOWN_CHARACTERS), justify="left" if isinstance(value, str) else "right")
+        return Cell(f"blob, {len(value)} bytes", output.DIM)
+    return Cell(output.one_line(str(value), SHOWN_CHARACTERS), right=not isinstance(value, str))
 
 
 def _in_csv(value: Value) -> object:

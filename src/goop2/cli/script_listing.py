@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from goop2.cli import output
+from goop2.cli.table import BETWEEN, Cell, broken_lines, line_of, natural_widths, terminal_width
 
 if TYPE_CHECKING:
     from goop2.scripting.catalog import ScriptEntry
     from goop2.services.peer import Peer
 
 COLUMNS = ("script", "state", "calls a minute", "what it is for")
+DESCRIPTION_NARROWEST: Final = 16
+"""Characters of the last column on a narrow terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,8 @@ class ScriptListing:
     script_dir: str
     enabled: bool
     rate_per_caller: int
-    unknown_names: tuple[str, ...]
-    """`file:line: sentence` for each name below `goop` that a script will not find."""
+    findings: tuple[str, ...] = ()
+    """What the checks found, each with file and line; only `goop2 lua check` looks for it."""
 
     @property
     def broken(self) -> list[ScriptEntry]:
@@ -36,8 +38,8 @@ class ScriptListing:
 
     @property
     def all_warnings(self) -> list[str]:
-        """Return the warnings of the folder and of every script."""
-        return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings)]
+        """Return the warnings of the folder and of every script, and what the checks found."""
+        return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings), *self.findings]
 
     def calls_a_minute(self, script: ScriptEntry) -> int | None:
         """Return how often a caller other than the owner may call in a minute; None when unlimited."""
@@ -56,7 +58,7 @@ class ScriptListing:
     def findings_as_json(self) -> dict[str, object]:
         """Return what `lua check --json` prints."""
         broken = [{"file": script.path, **_fault(script)} for script in self.broken]
-        return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": [*self.all_warnings, *self.unknown_names]}
+        return {"ok": not broken, "files": len(self.scripts), "broken": broken, "warnings": self.all_warnings}
 
     def _script_as_json(self, script: ScriptEntry) -> dict[str, object]:
         return {
@@ -74,35 +76,35 @@ def listing(peer: Peer) -> ScriptListing:
     """Return what there is to show of `peer`."""
     lua = peer.settings.lua
     scripts = tuple(peer.catalog.listing())
-    unknown = tuple(_unknown_names(peer, scripts))
     return ScriptListing(
         scripts=scripts,
         warnings=peer.catalog.warnings,
         script_dir=lua.script_dir,
         enabled=lua.enabled,
         rate_per_caller=lua.rate_limit_per_peer,
-        unknown_names=unknown,
     )
 
 
-def _unknown_names(peer: Peer, scripts: Iterable[ScriptEntry]) -> Iterator[str]:
-    from goop2.scripting.api import FUNCTIONS
+def checked(peer: Peer) -> ScriptListing:
+    """Return the same with what the checks find in every script that compiles."""
     from goop2.scripting.catalog import Script
-    from goop2.scripting.goop_names import GoopNames
+    from goop2.scripting.checks.script_checks import check
 
-    names = GoopNames(FUNCTIONS)
-    for listed in scripts:
-        script = (peer.catalog.command if listed.kind == "command" else peer.catalog.function)(listed.name)
-        if isinstance(script, Script):
-            for finding in names.unknown(script.source, command=listed.kind == "command"):
-                yield f"{listed.path}:{finding.line}: {finding.message}"
+    found: list[str] = []
+    for script in peer.catalog.listing():
+        running = peer.catalog.command(script.name) if script.kind == "command" else peer.catalog.function(script.name)
+        if script.state == "ok" and isinstance(running, Script):
+            source = running.source.decode("utf-8", "replace").removeprefix("\ufeff")
+            found += (f"{script.path}:{each.line}: {each.message}" for each in check(script.kind, script.name, source))
+    return replace(listing(peer), findings=tuple(found))
 
 
 def print_list(listed: ScriptListing) -> None:
     """Print the scripts: a table on a terminal, aligned lines elsewhere."""
     rows = [_row(listed, script) for script in listed.scripts]
     if rows:
-        (_print_table if output.is_terminal(sys.stdout) else _print_lines)(rows)
+        room = terminal_width()
+        _print_lines(rows) if room is None else _print_table(rows, room)
     else:
         output.note(f"{listed.script_dir} holds no scripts: a file {listed.script_dir}/hello.lua makes the command !hello")
     for warning in listed.all_warnings:
@@ -116,7 +118,7 @@ def print_findings(listed: ScriptListing) -> None:
     for script in listed.broken:
         assert script.fault is not None
         print(f"{_place(script)}: {output.one_line(script.fault.message)}")
-    for warning in (*listed.all_warnings, *listed.unknown_names):
+    for warning in listed.all_warnings:
         print(f"{output.one_line(warning)} (warning)")
     sys.stdout.flush()
     count, broken = len(listed.scripts), len(listed.broken)
@@ -153,15 +155,16 @@ def _print_lines(rows: list[tuple[str, str, str, str]]) -> None:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _print_table(rows: list[tuple[str, str, str, str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*COLUMNS, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        style = "" if row[1] == "ok" else "red"
-        # Text, not str: what a stranger wrote is no markup.
-        table.add_row(*(Text(text, style) for text in row))
-    Console().print(table)
+def _print_table(rows: list[tuple[str, str, str, str]], room: int) -> None:
+    """Print rows between two empty lines, a rule below their heads; what a script is for takes as many lines as it needs."""
+    table = [[Cell(text, output.RED if row[1] != "ok" else "") for text in row] for row in rows]
+    heads = [Cell(name, output.BOLD) for name in COLUMNS]
+    widths = natural_widths([heads, *table])
+    widths[-1] = max(DESCRIPTION_NARROWEST, min(widths[-1], room - sum(widths[:-1]) - BETWEEN * (len(widths) - 1)))
+    print()
+    print(line_of(heads, widths))
+    print("─" * (sum(widths) + BETWEEN * (len(widths) - 1)))
+    for row in table:
+        for line in broken_lines(row, widths):
+            print(line)
+    print()

@@ -15,6 +15,8 @@ HEAD = """\
 A peer's settings are the file `goop.json` in its folder. Every key is optional; `null`, and an empty text, mean the default.
 A bad value stops the start with one sentence that says what is allowed; an unknown key is a warning.
 
+A change that is saved in the console takes effect at once where the last column says *at once*; the others wait for the next start.
+
 For one start, an environment variable replaces a value: `GOOP2_<SECTION>_<KEY>`, such as `GOOP2_LUA_TIMEOUT_SECONDS=10`. A list
 is JSON, or its parts between commas.
 
@@ -29,11 +31,14 @@ def render() -> str:
 
 def _section(name: str, doc: str) -> str:
     rows = [_row(setting) for setting in declared() if setting.section == name]
-    return "\n".join([f"## {name}", "", doc, "", "| key | default | allowed | |", "| --- | --- | --- | --- |", *rows, ""])
+    return "\n".join(
+        [f"## {name}", "", doc, "", "| key | default | allowed | | takes effect |", "| --- | --- | --- | --- | --- |", *rows, ""]
+    )
 
 
 def _row(setting: Setting) -> str:
-    return f"| `{setting.key}` | {_code(setting.shown_default)} | {setting.kind.allowed} | {setting.doc} |"
+    begins = "at once" if setting.live else "at the next start"
+    return f"| `{setting.key}` | {_code(setting.shown_default)} | {setting.kind.allowed} | {setting.doc} | {begins} |"
 
 
 def _code(default: str) -> str:

@@ -5,6 +5,7 @@ It must not know which settings exist. A kind's `parse` raises `NotAllowedError`
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Callable
@@ -101,6 +102,19 @@ def line() -> SettingType[str]:
         raise NotAllowedError
 
     return SettingType("text on one line", parse, _as_it_is, empty_is_unset=True)
+
+
+def ip_address() -> SettingType[str]:
+    """Return the type of an IPv4 or IPv6 address, without brackets."""
+
+    def parse(value: object) -> str:
+        text = line().parse(value)
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            raise NotAllowedError from None
+
+    return SettingType("an IPv4 or IPv6 address", parse, _as_it_is, empty_is_unset=True)
 
 
 def one_of(*values: str) -> SettingType[str]:

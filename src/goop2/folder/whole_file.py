@@ -1,4 +1,4 @@
-"""Make a small file once, whole or not at all, and never overwrite it: a key, a secret."""
+"""A small private file, written whole or not at all: made once and never overwritten, as a key is, or put in place of an older one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ def make_whole(file: Path, content: bytes) -> None:
         sync(file.parent)
 
 
+def replace_whole(file: Path, content: bytes) -> None:
+    """Put `content` in the place of `file`, for this user's eyes only and safely on the disk. Raises OSError."""
+    with _temporary(file, content) as temporary:
+        # A link in the place of the file is replaced, and not written through.
+        temporary.replace(file)
+        sync(file.parent)
+
+
 @contextlib.contextmanager
 def _temporary(file: Path, content: bytes) -> Iterator[Path]:
     """Make a file beside `file` that is removed at the end."""
@@ -29,7 +37,7 @@ def _temporary(file: Path, content: bytes) -> Iterator[Path]:
             os.fsync(descriptor)
         yield path
     finally:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

@@ -14,6 +14,8 @@ from functools import partial
 from goop2.net.limits import FORGETTING_AT_KEYS, PEERS_OF_A_NETWORK, HostLimits
 
 _SECONDS_PER_MINUTE = 60.0
+_LOOK_SECONDS = 1.0
+"""Between two looks for keys that are full again; every frame takes something."""
 
 
 class AdmissionError(Exception):
@@ -25,7 +27,9 @@ class TokenBucket:
 
     def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
         self._per_minute = per_minute
+        self._per_second = per_minute / _SECONDS_PER_MINUTE
         self._clock = clock
+        self._looked = clock()
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
         """Key → (units used, at what time); the longest silent first."""
 
@@ -34,18 +38,21 @@ class TokenBucket:
 
     def take(self, key: str, units: int = 1) -> bool:
         """Return whether there is room for so many units; if so, they are counted."""
-        now = self._clock()
-        used = self._still_used(key, now) + units
-        if used > self._per_minute:
+        now, used = self._clock(), self._used
+        known = used.get(key)
+        total = units if known is None else max(0.0, known[0] - (now - known[1]) * self._per_second) + units
+        if total > self._per_minute:
             return False
-        self._used[key] = (used, now)
-        self._used.move_to_end(key)
-        self._forget(now)
+        used[key] = (total, now)
+        used.move_to_end(key)
+        if len(used) > FORGETTING_AT_KEYS or now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            self._forget(now)
         return True
 
     def _still_used(self, key: str, now: float) -> float:
-        used, at = self._used.get(key, (0.0, now))
-        return max(0.0, used - (now - at) * self._per_minute / _SECONDS_PER_MINUTE)
+        used, at = self._used[key]
+        return max(0.0, used - (now - at) * self._per_second)
 
     def _forget(self, now: float) -> None:
         """Drop the buckets that are full again, then the least recently used ones beyond the bound."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from goop2.net.address import CIRCUIT
 from goop2.net.muxer import MuxedStream, Muxer
 from goop2.net.stream_pool import StreamPool
 from goop2.protocols.identify import Identified
@@ -29,6 +30,8 @@ class Connection:
         """What the other side said of itself; None until it did."""
         self.identify_done = asyncio.Event()
         """Set when the other side has said it, or will not."""
+        self.latency_seconds: float | None = None
+        """How long the last ping took, there and back; None while there was none (latencies.py)."""
         muxer.connection = self
 
     @property
@@ -53,9 +56,16 @@ class Connection:
 
     @property
     def address(self) -> str:
-        """Return `ip:port` of the other end, "" of a relayed connection."""
+        """Return `ip:port` of the other end, `[ip]:port` for IPv6, "" of a relayed connection."""
         parts = self.remote.split("/")
-        return f"{parts[2]}:{parts[4]}" if len(parts) == 5 else ""
+        if len(parts) != 5:
+            return ""
+        return f"[{parts[2]}]:{parts[4]}" if parts[1] == "ip6" else f"{parts[2]}:{parts[4]}"
+
+    @property
+    def relay(self) -> str:
+        """Return the id of the relay it goes through, "" of a direct connection."""
+        return self.remote.removesuffix(CIRCUIT).removeprefix("/p2p/") if self.is_relayed else ""
 
     def open(self) -> MuxedStream:
         """Return a new stream, whose protocol is not agreed on yet. Raises `MuxedStreamError`."""

@@ -35,7 +35,7 @@ class MuxerFrame(NamedTuple):
     data: bytes = b""
 
 
-def write(kind: int, flags: int, stream: int, value: int = 0, data: bytes = b"") -> bytes:
+def write(kind: int, flags: int, stream: int, value: int = 0, data: bytes | memoryview = b"") -> bytes:
     """Return a frame as bytes; a data frame's value is the length of its data."""
     return _HEADER.pack(_VERSION, kind, flags, stream, len(data) if kind == DATA else value) + data
 

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -26,7 +26,7 @@ from goop2.net.circuits import Circuits
 from goop2.net.connection import Connection, ConnectionCallback
 from goop2.net.connections import ConnectionTable
 from goop2.net.dialling import FAULTS, AddressBook, Dialling
-from goop2.net.faults import PeerBusyError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
+from goop2.net.faults import NetworkError, PeerBusyError, ProtocolNotSupportedError, StreamBrokenError, UnreachableError, WrongPeerError
 from goop2.net.identify import Identify
 from goop2.net.limits import (
     CLOSE_SECONDS,
@@ -36,7 +36,7 @@ from goop2.net.limits import (
     TIDY_SECONDS,
     HostLimits,
 )
-from goop2.net.listener import TcpListener
+from goop2.net.listener import EVERY_ADDRESS, TcpListener
 from goop2.net.muxer import MuxedStreamError
 from goop2.net.ping import PING, answer_pings
 from goop2.net.requests import NoProtocolSupportedError, NotConnectedError, Requester
@@ -46,8 +46,6 @@ from goop2.net.upgrade import Upgrade, Upgrader
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.line import LineReader
 
-ALL_ADDRESSES = "0.0.0.0"
-
 
 @dataclass(frozen=True, slots=True)
 class Connected:
@@ -56,13 +54,17 @@ class Connected:
     peer: str
     address: str
     """`ip:port` of its end, "" when that is not known."""
+    relay: str
+    """The relay that new streams go through, "" when they go directly."""
+    latency_seconds: float | None
+    """How long the last ping took; None while there was none."""
 
 
 @contextlib.asynccontextmanager
 async def open_host(
-    identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = ALL_ADDRESSES
+    identity: Identity, port: int = 0, limits: HostLimits | None = None, listen_on: str = EVERY_ADDRESS
 ) -> AsyncIterator[Host]:
-    """Open a host that listens on `port` (0: any) until the block is left. Raises `PortInUseError`."""
+    """A host that listens on `port` (0: any) until the block is left. `listen_on`: an IP address. Raises `PortInUseError`."""
     host = Host(identity, limits or HostLimits())
     try:
         await host._start(port, listen_on)
@@ -97,9 +99,7 @@ class Host:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Return where it listens, as others can dial it: `/ip4/…/tcp/…/p2p/<our id>`. With ALL_ADDRESSES the address is that, not a real
-        one.
-        """
+        """Where it listens: `/ip4/…/tcp/…/p2p/<our id>`; where that is every address of a family, it is `0.0.0.0` or `::`, no real one."""
         return tuple(f"{address}/p2p/{self.peer_id}" for address in self._listener.addresses)
 
     @property
@@ -127,7 +127,7 @@ class Host:
     def peers(self) -> tuple[Connected, ...]:
         """Return the connected peers, each once."""
         best = (self._connections.best(peer) for peer in self._connections.peers())
-        return tuple(Connected(connection.peer, connection.address) for connection in best if connection is not None)
+        return tuple(_connected(connection) for connection in best if connection is not None)
 
     def connections(self, peer: str = "") -> tuple[Connection, ...]:
         """Return the connections to a peer, or all of them."""
@@ -219,8 +219,8 @@ class Host:
 
         Raises `UnreachableError`, `ProtocolNotSupportedError`, `PeerBusyError`, `StreamBrokenError`.
         """
-        if relayed is None:
-            await self._make_sure(peer)
+        if relayed is None and self._connections.best(peer) is None:
+            await self.connect(peer)
         self._acquire(peer)
         try:
             with _translate_errors(peer, protocols):
@@ -244,7 +244,8 @@ class Host:
 
         Raises as `open` does.
         """
-        await self._make_sure(peer)
+        if self._connections.best(peer) is None:
+            await self.connect(peer)
         self._acquire(peer)
         try:
             with _translate_errors(peer, (kept, protocol) if kept else (protocol,)):
@@ -324,10 +325,6 @@ class Host:
                 if due:
                     connection.muxer.look(looked)
 
-    async def _make_sure(self, peer: str) -> None:
-        if self._connections.best(peer) is None:
-            await self.connect(peer)
-
     def _let_go(self, stream: Stream) -> None:
         self._release(stream.peer)
         if not stream.muxed.ended:
@@ -350,6 +347,10 @@ class Host:
             del self._outgoing[peer]
 
 
+def _connected(connection: Connection) -> Connected:
+    return Connected(connection.peer, connection.address, connection.relay, connection.latency_seconds)
+
+
 class _Dialling(asyncio.Lock):
     """The lock held while a peer is dialled, with the result for those who wait for it."""
 
@@ -358,23 +359,36 @@ class _Dialling(asyncio.Lock):
     """Address → who answered there in the peer's place."""
 
 
-@contextlib.contextmanager
-def _translate_errors(peer: str, protocols: Sequence[str] = ()) -> Iterator[None]:
-    """Turn failures of the block into `NetworkError`s that name the peer."""
-    try:
-        yield
-    except NoProtocolSupportedError:
-        raise ProtocolNotSupportedError(f"{peer} does not speak {' or '.join(protocols)}") from None
-    except RemoteProtocolError as fault:
-        raise StreamBrokenError(f"{peer} does not keep to the protocol: {fault}") from None
-    except MuxedStreamError:
-        raise StreamBrokenError(f"{peer} ended the exchange before it was done ({' or '.join(protocols)})") from None
-    except TimeoutError:
-        raise StreamBrokenError(f"{peer} is too slow ({' or '.join(protocols)})") from None
-    except NotConnectedError:
-        raise UnreachableError(f"{peer} cannot be reached: the connection is lost") from None
-    except OSError as error:  # of this machine: no descriptors, no network
-        raise UnreachableError(f"{peer} cannot be reached from here: {error.strerror or error}") from None
+class _translate_errors:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
+    """What has to do with a peer; its failures as faults."""
+
+    def __init__(self, peer: str, protocols: Sequence[str] = ()) -> None:
+        self._peer = peer
+        self._protocols = protocols
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is not None and (fault := _as_fault(error, self._peer, " or ".join(self._protocols))) is not None:
+            raise fault from None
+
+
+def _as_fault(error: BaseException, peer: str, protocols: str) -> NetworkError | None:
+    """Return what it is in our words; None for what is our own word, or a bug."""
+    match error:
+        case NoProtocolSupportedError():
+            return ProtocolNotSupportedError(f"{peer} does not speak {protocols}")
+        case RemoteProtocolError():
+            return StreamBrokenError(f"{peer} does not keep to the protocol: {error}")
+        case MuxedStreamError():
+            return StreamBrokenError(f"{peer} ended the exchange before it was done ({protocols})")
+        case TimeoutError():
+            return StreamBrokenError(f"{peer} is too slow ({protocols})")
+        case NotConnectedError():
+            return UnreachableError(f"{peer} cannot be reached: the connection is lost")
+        case OSError():  # of this machine: no descriptors, no network
+            return UnreachableError(f"{peer} cannot be reached from here: {error.strerror or error}")
+    return None
 
 
 def _tried(transports: Sequence[str]) -> str:

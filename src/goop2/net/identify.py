@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AGENT: Final = f"goop2/{__version__}"
 CHANGES_GATHER_SECONDS: Final = 1.0
 """Several protocols are served one after the other; they are told of together."""
-_NOWHERE: Final = "/ip4/0.0.0.0/"
+_NOWHERE: Final = ("/ip4/0.0.0.0/", "/ip6/::/")
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 

@@ -94,8 +94,11 @@ REMEMBERED_MAX = 256
 
 # Sizes and counts.
 
-READ_MAX_BYTES = 64 * 1024
-"""One read: a whole Yamux frame."""
+READ_MAX_BYTES = 65_535 - 16 - 12
+"""One read, and one piece of a file: what a frame of Yamux carries that fills a message of Noise (its tag, and the frame's head)."""
+
+SOCKET_READ_BYTES = 256 * 1024
+"""One read of a connection's socket: a few of the longest messages of Noise."""
 
 WINDOW_MAX_BYTES = 1 * MEGABYTE_BYTES
 """What a stream may hold unread. The library lets it grow to 16 MB, and does not hold the sender to it."""
@@ -141,6 +144,12 @@ PUNCHES_AT_ONCE = 4
 
 PUNCHES_PER_MINUTE_AND_PEER = 12
 """Tries a peer may cost us: those of four relayed connections."""
+
+LATENCY_FRESH_SECONDS = 10.0
+"""How long a measured latency is shown before the next ping: a page that is open asks every three seconds."""
+
+PINGS_AT_ONCE = 16
+"""Peers that are pinged at the same time; one that does not answer holds its place for PROBE_SECONDS."""
 
 REACHABILITY_LOOK_SECONDS = 15.0
 """How soon a new connection's other side is asked to dial us back."""

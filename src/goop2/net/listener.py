@@ -1,8 +1,9 @@
-"""The TCP port of a host: accepts connections, and dials from the same port, so that a router that let a connection out lets one in.
+"""The TCP port of a host, for IPv4 and IPv6: accepts connections, and dials from the same port, so that a router that let a connection
+out lets one in.
 
-A port on which another peer listens is refused; a port whose last peer has ended can be bound at once. A listening port can be dialled from
-only with SO_REUSEPORT. That is set after the port was bound alone: otherwise Linux would share the port with another peer of the same user,
-and each would get some of the other's connections.
+A port that another peer listens on is refused, and one whose last peer has ended is had again at once. SO_REUSEPORT, without which a port
+that listens cannot be dialled from, is set only after that: Linux would share the port with another peer of the same user, and each would
+get the other's visitors.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import contextlib
 import errno
 import random
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -40,6 +42,14 @@ UNHEARD_SECONDS: Final = 1.5
 _OUT_OF: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PORT_TAKEN: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EINVAL)
 """The listening port cannot be dialled from: there is or was a connection of the same two ends, or it listens on loopback only."""
+EVERY_ADDRESS: Final = ""
+"""Listen on every IPv4 and every IPv6 address of the machine."""
+WILDCARDS: Final = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+"""Every address of one family."""
+PORT_TRIES: Final = 16
+"""A free port of IPv4 may be taken for IPv6: then another one is tried."""
+_NO_FAMILY: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+"""The machine has no IPv6, or no IPv4."""
 _FAMILIES: Final = {
     "ip4": socket.AF_INET,
     "ip6": socket.AF_INET6,
@@ -58,40 +68,32 @@ class TcpListener:
         self._upgrader = upgrader
         self._admission = admission
         self._start = start
-        self._socket: socket.socket | None = None
-        self._listen_on = ""
+        self._sockets: dict[int, socket.socket] = {}
+        """Family → what listens."""
         self.port = 0
         """0 while it does not listen."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """Return where it listens, `/ip4/0.0.0.0/tcp/4001`; nothing while it does not."""
-        return (f"/ip4/{self._listen_on}/tcp/{self.port}",) if self._socket is not None else ()
+        return tuple(_multiaddr(listening.getsockname(), family) for family, listening in self._sockets.items())
 
     def open(self, port: int, listen_on: str) -> None:
-        """Listen on an IPv4 address. Raises `PortInUseError`."""
-        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        """Listen on an IP address, or with EVERY_ADDRESS on all of them. Raises `PortInUseError`."""
         try:
-            opened.setblocking(False)
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Without SO_REUSEPORT, so that a port on which another peer of this user listens is refused.
-            opened.bind((listen_on, port))
-            opened.listen(BACKLOG)
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        except (OSError, OverflowError):
-            opened.close()
-            raise PortInUseError(
-                f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one"
-            ) from None
-        self._socket, self._listen_on, self.port = opened, listen_on, opened.getsockname()[1]
-        asyncio.get_running_loop().add_reader(opened, self._acceptable)
+            self._sockets = _listening(port, listen_on)
+        except OverflowError:
+            raise _no_port(port) from None
+        self.port = next(iter(self._sockets.values())).getsockname()[1]
+        for listening in self._sockets.values():
+            asyncio.get_running_loop().add_reader(listening, self._acceptable, listening)
 
     def close(self) -> None:
         """Stop listening; connections stay open."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket, self.port = None, 0
+        for listening in self._sockets.values():
+            asyncio.get_running_loop().remove_reader(listening)
+            listening.close()
+        self._sockets, self.port = {}, 0
 
     async def dial(self, peer: str, transport: str, *, opened_by_us: bool = True) -> Connection:
         """Return a new connection to a peer at an address, from the listening port where possible. Raises `RemoteProtocolError`,
@@ -129,9 +131,10 @@ class TcpListener:
         if not found:
             raise OSError(f"{parts[0][1]} has no address")
         family, _kind, _protocol, _name, address = found[0]
-        if from_listening_port and self.port and family == socket.AF_INET:
+        listening = self._sockets.get(family)
+        if from_listening_port and listening is not None:
             try:
-                return await self._connect_from(address, family, (self._listen_on, self.port)), True
+                return await self._connect_from(address, family, listening.getsockname()[:2]), True
             except OSError as error:
                 if error.errno not in _PORT_TAKEN:
                     raise
@@ -154,29 +157,28 @@ class TcpListener:
             raise
         return opened
 
-    def _acceptable(self) -> None:
+    def _acceptable(self, listening: socket.socket) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
-            if self._socket is None:
+            if listening not in self._sockets.values():
                 return
             try:
-                accepted, address = self._socket.accept()
+                accepted, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 if error.errno in _OUT_OF:
-                    self._pause(error)
+                    self._pause(listening, error)
                 return
             self._take(accepted, address)
 
-    def _pause(self, error: OSError) -> None:
-        assert self._socket is not None
+    def _pause(self, listening: socket.socket, error: OSError) -> None:
         _log.warning("connections wait for a second", why=error.strerror)
-        loop, listening = asyncio.get_running_loop(), self._socket
+        loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
 
         def again() -> None:
-            if self._socket is listening:
-                loop.add_reader(listening, self._acceptable)
+            if listening in self._sockets.values():
+                loop.add_reader(listening, self._acceptable, listening)
 
         loop.call_later(PAUSE_SECONDS, again)
 
@@ -213,6 +215,59 @@ class TcpListener:
         tasks[0].add_done_callback(lambda _task: place.close())
 
 
+def _listening(port: int, listen_on: str) -> dict[int, socket.socket]:
+    """Return family → a socket that listens, all on one port. Raises `PortInUseError`."""
+    if listen_on != EVERY_ADDRESS:
+        family = socket.AF_INET6 if ":" in listen_on else socket.AF_INET
+        return _all_on_one_port(port, {family: listen_on})
+    for _ in range(PORT_TRIES - 1):
+        with contextlib.suppress(PortInUseError):
+            return _all_on_one_port(port, WILDCARDS)
+        if port:
+            break
+    return _all_on_one_port(port, WILDCARDS)
+
+
+def _all_on_one_port(port: int, addresses: Mapping[socket.AddressFamily, str]) -> dict[int, socket.socket]:
+    listening: dict[int, socket.socket] = {}
+    with contextlib.ExitStack() as opened:
+        for family, address in addresses.items():
+            try:
+                one = opened.enter_context(_listening_socket(family, address, port))
+            except OSError as error:
+                # Of all addresses those of a family that the machine does not have are left out.
+                if error.errno in _NO_FAMILY and len(addresses) > 1:
+                    continue
+                raise _no_port(port) from None
+            listening[family] = one
+            port = one.getsockname()[1]
+        if not listening:
+            raise _no_port(port)
+        opened.pop_all()
+    return listening
+
+
+def _listening_socket(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # IPv4 has a socket of its own: its connections would come here as `::ffff:192.0.2.7`, an address nobody can be told.
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind((address, port))
+        opened.listen(BACKLOG)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _no_port(port: int) -> PortInUseError:
+    return PortInUseError(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
+
+
 async def _speaks(connected: socket.socket) -> bool:
     """Return whether any byte comes, or the end, within UNHEARD_SECONDS; no byte is consumed."""
     loop = asyncio.get_running_loop()
@@ -238,6 +293,6 @@ def _without_delay(opened: socket.socket) -> None:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _multiaddr(address: tuple[str, int], family: int) -> str:
+def _multiaddr(address: tuple[Any, ...], family: int) -> str:
     version = 6 if family == socket.AF_INET6 else 4
     return f"/ip{version}/{address[0].partition('%')[0]}/tcp/{address[1]}"

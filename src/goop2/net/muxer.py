@@ -119,8 +119,12 @@ class MuxedStream:
         """Do as `read`, without waiting: there must be something to read."""
         if not self._buffer:
             raise MuxedStreamEndedError("the stream has ended") if self.read_ended else MuxedStreamResetError("the stream was reset")
-        data = bytes(self._buffer[:size])
-        del self._buffer[:size]
+        if len(self._buffer) <= size:
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        else:
+            data = bytes(memoryview(self._buffer)[:size])
+            del self._buffer[:size]
         self._muxer.admission.memory.free(len(data))
         self._give_window()
         return data
@@ -147,7 +151,7 @@ class MuxedStream:
             return 0
         size = min(len(data), self.send_window, FRAME_MAX_BYTES)
         self.send_window -= size
-        self._muxer.post(frames.write(frames.DATA, 0, self.stream_id, data=bytes(data[:size])))
+        self._muxer.post(frames.write(frames.DATA, 0, self.stream_id, data=data[:size]))
         return size
 
     def close_now(self) -> None:
@@ -155,7 +159,6 @@ class MuxedStream:
         if not (self.write_ended or self.was_reset):
             self.write_ended = True
             self._muxer.post(frames.write(frames.WINDOW, frames.FIN, self.stream_id))
-            # A stream is forgotten only when both directions are over; until then the other side may still send on it.
             self._forget_if_ended()
 
     def abandon(self) -> None:
@@ -171,8 +174,7 @@ class MuxedStream:
         """Take bytes from the other side. Raises `RemoteProtocolError` when it may not send so many."""
         if len(data) > self._receive_window:
             raise RemoteProtocolError(f"{len(data) - self._receive_window} bytes more than the window of a stream")
-        if not self._muxer.may_come(self.stream_id, len(data)):
-            raise RemoteProtocolError("more comes than is read, or than may come in a minute")
+        self._muxer.hold(self.stream_id, len(data))
         self._receive_window -= len(data)
         self._buffer += data
         self.changed.notify()
@@ -255,6 +257,8 @@ class Muxer:
         self._outgoing: list[bytes] = []
         self._unsent = self._unsent_control = self._queued = self._batch = 0
         """Bytes not with the system yet, frames without data among them, bytes in `_outgoing`, and bytes that `outgoing` gave last."""
+        self._unasked = 0
+        """Bytes that others began to send, not counted yet (`receive`)."""
         self._heard = True
         """Anything, since it was last looked."""
         self._heard_at = asyncio.get_running_loop().time()
@@ -325,11 +329,13 @@ class Muxer:
             self._unsent_control += len(frame) == frames.HEADER_BYTES
             self._carrier.wake()
 
-    def may_come(self, stream_id: int, size: int) -> bool:
-        """Return whether these bytes may come, and count them as held: always for streams we opened, for others as fast as the limits
-        allow.
-        """
-        return (self._ours(stream_id) or self.admission.received(self.peer, size, self.origin)) and self.admission.memory.hold(size)
+    def hold(self, stream_id: int, size: int) -> None:
+        """Hold bytes that have come. What we asked for is not counted against the other side; what it begins is. Raises
+        `RemoteProtocolError`."""
+        if not self.admission.memory.hold(size):
+            raise RemoteProtocolError("more comes than is read")
+        if not self._ours(stream_id):
+            self._unasked += size
 
     def forget(self, stream: MuxedStream) -> None:
         """Remove a stream that has ended."""
@@ -351,12 +357,18 @@ class Muxer:
             if frame.kind == frames.GO_AWAY:
                 raise EOFError
             self._take(frame)
+        # Once for all that came together, before any of it is acted on.
+        unasked, self._unasked = self._unasked, 0
+        if unasked and not self.admission.received(self.peer, unasked, self.origin):
+            raise RemoteProtocolError("more comes than may come in a minute")
         if self._unsent_control > CONTROL_FRAMES_MAX:
             # Pings and stream openings each cost the sender a header and us an answer. The window bounds data only.
             raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
         """Return the next batch of bytes to send, and remove it from the queue."""
+        if not self._outgoing:
+            return b""
         if self._queued <= BATCH_MAX_BYTES:
             batch, self._outgoing, self._unsent_control = b"".join(self._outgoing), [], 0
         else:
@@ -389,8 +401,8 @@ class Muxer:
         self.end()
 
     def _take(self, frame: MuxerFrame) -> None:
-        if not frame.data and not self.admission.received(self.peer, CONTROL_FRAME_COSTS_BYTES, self.origin):
-            raise RemoteProtocolError("more frames than may come in a minute")
+        if not frame.data:
+            self._unasked += CONTROL_FRAME_COSTS_BYTES
         if frame.kind == frames.PING:
             if frame.flags & frames.SYN:
                 self.post(frames.write(frames.PING, frames.ACK, 0, frame.value))

@@ -11,13 +11,16 @@ class Notification:
     __slots__ = ("_futures",)
 
     def __init__(self) -> None:
-        self._futures: set[asyncio.Future[bool]] = set()
+        self._futures: list[asyncio.Future[bool]] = []
+        """Of those who wait; seldom more than one."""
 
     def notify(self) -> None:
         """Wake all tasks that wait now."""
-        for future in self._futures:
-            if not future.done():
-                future.set_result(True)
+        if self._futures:
+            woken, self._futures = self._futures, []
+            for future in woken:
+                if not future.done():
+                    future.set_result(True)
 
     async def wait(self, seconds: float | None = None) -> bool:
         """Return whether a notification comes within so many seconds; None: wait for ever."""
@@ -25,11 +28,12 @@ class Notification:
         future: asyncio.Future[bool] = loop.create_future()
         # A quarter of what asyncio.timeout costs.
         timer = None if seconds is None else loop.call_later(seconds, _too_late, future)
-        self._futures.add(future)
+        self._futures.append(future)
         try:
             return await future
         finally:
-            self._futures.discard(future)
+            if future in self._futures:  # in vain
+                self._futures.remove(future)
             if timer is not None:
                 timer.cancel()
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from goop2.net.connection import Connection
 from goop2.net.faults import StreamBrokenError
 from goop2.net.stream import Stream
 
@@ -30,14 +31,14 @@ async def answer_pings(stream: Stream) -> None:
             buffer = buffer[whole:]
 
 
-async def ping(host: Host, peer: str) -> float:
-    """Return the round-trip time to a peer in seconds. Raises as `Host.open` does, and `StreamBrokenError`."""
+async def ping(host: Host, connection: Connection) -> float:
+    """Return how many seconds a ping takes on a connection, there and back. Raises as `Host.open_on` does, and `StreamBrokenError`."""
     loop = asyncio.get_running_loop()
-    async with await host.open(peer, PING) as stream:
+    async with await host.open_on(connection, PING) as stream:
         said, answer, began = secrets.token_bytes(PING_BYTES), b"", loop.time()
         await stream.write(said)
         while len(answer) < PING_BYTES and (piece := await stream.read(ANSWER_SECONDS)):
             answer += piece
         if answer != said:
-            raise StreamBrokenError(f"{peer} gives back another ping than it was sent")
+            raise StreamBrokenError(f"{connection.peer} gives back another ping than it was sent")
         return loop.time() - began

@@ -14,6 +14,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 
 import structlog
 
@@ -42,29 +43,40 @@ class NotDialledError(RemoteProtocolError):
     """A server dialled nobody; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class DialProof:
+    """Somebody has dialled this peer."""
+
+    address: str
+    """Where: `/ip4/192.0.2.7/tcp/4001`."""
+    by: str
+    """The peer that did."""
+    at: float
+    """When, seconds since 1970."""
+
+    @property
+    def is_public(self) -> bool:
+        """Return whether the address is one of the internet, and not of a private network."""
+        return ipaddress.ip_address(self.address.split("/")[2]).is_global
+
+
 class Reachability:
     """The ways by which others reach this peer. Made by `open_reachability`.
 
-    `changed` is called when that changes. `own`: the IP addresses of this machine; that somebody on the same private network can dial them
-    says nothing about others, and nobody is asked.
+    `own`: the IP addresses of this machine; that somebody on the same private network can dial them says nothing about others, and nobody
+    is asked.
     """
 
-    def __init__(
-        self,
-        host: Host,
-        changed: Callable[[], object] = lambda: None,
-        own: Callable[[], Iterable[str]] = tuple,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, host: Host, own: Callable[[], Iterable[str]] = tuple, clock: Callable[[], float] = time.monotonic) -> None:
         self._host = host
         self._clock = clock
-        self._changed = changed
         self._own = own
+        self._callbacks: list[Callable[[], object]] = []
         self.look_seconds = REACHABILITY_LOOK_SECONDS
         self._asked_at: dict[tuple[str, str], float] = {}
         """Server and address → when it was asked last."""
-        self._proved: dict[str, float] = {}
-        """Address → until when it counts as one we are reached at."""
+        self._proved: dict[str, tuple[float, DialProof]] = {}
+        """Address → until when it counts as one we are reached at, and by whom."""
         self._disproved: dict[str, float] = {}
         """Address → until when it counts as one nobody came to."""
         self._waiting: dict[int, asyncio.Event] = {}
@@ -74,9 +86,14 @@ class Reachability:
         self._detach = host.watch(self._connected)
 
     @property
+    def proofs(self) -> tuple[DialProof, ...]:
+        """Return who has dialled us not long ago, and where: the last one at each address."""
+        return tuple(proof for until, proof in self._proved.values() if until > self._clock())
+
+    @property
     def addresses(self) -> tuple[str, ...]:
-        """Return the addresses at which somebody dialled this peer recently, `/ip4/192.0.2.7/tcp/4001`."""
-        return tuple(address for address, until in self._proved.items() if until > self._clock())
+        """Return the addresses at which somebody has dialled us not long ago, `/ip4/192.0.2.7/tcp/4001`."""
+        return tuple(proof.address for proof in self.proofs)
 
     @property
     def is_reachable(self) -> bool | None:
@@ -84,6 +101,11 @@ class Reachability:
         if self.addresses:
             return True
         return False if any(until > self._clock() for until in self._disproved.values()) else None
+
+    def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Call `changed` whenever `addresses` or `is_reachable` changes. Returns what ends it."""
+        self._callbacks.append(changed)
+        return lambda: self._callbacks.remove(changed)
 
     async def attach(self) -> None:
         """Accept the nonces of those who dial back."""
@@ -110,15 +132,18 @@ class Reachability:
     def _forget(self) -> None:
         now = self._clock()
         before = self.addresses, self.is_reachable
-        for words in (self._proved, self._disproved):
-            for address in [address for address, until in words.items() if until <= now]:
-                del words[address]
+        self._proved = {address: word for address, word in self._proved.items() if word[0] > now}
+        self._disproved = {address: until for address, until in self._disproved.items() if until > now}
         for question in [question for question, at in self._asked_at.items() if at + REACHABILITY_SECONDS <= now]:
             del self._asked_at[question]
         # Only arrivals after a question count as its answer.
         self._came.clear()
         if before != (self.addresses, self.is_reachable):
-            self._changed()
+            self._notify()
+
+    def _notify(self) -> None:
+        for changed in tuple(self._callbacks):
+            changed()
 
     def _due(self, connection: Connection) -> list[str]:
         """Return the addresses about which to ask the other side now."""
@@ -158,14 +183,14 @@ class Reachability:
         before = self.addresses, self.is_reachable
         until = self._clock() + PROOF_SECONDS
         if came:
-            self._proved[address] = until
+            self._proved[address] = until, DialProof(address, server, time.time())
             self._disproved.pop(address, None)
         elif address not in self.addresses:
             # One who could dial us weighs more than one who could not.
             self._disproved[address] = until
         if before != (self.addresses, self.is_reachable):
             _log.info("this peer was dialled" if came else "this peer was not reached", address=address, by=server)
-            self._changed()
+            self._notify()
 
     async def _ask_2(self, connection: Connection, address: str) -> bool:
         # Random, so that a server cannot claim a dial that it did not make.
@@ -212,11 +237,9 @@ class Reachability:
 
 
 @contextlib.asynccontextmanager
-async def open_reachability(
-    host: Host, changed: Callable[[], object] = lambda: None, own: Callable[[], Iterable[str]] = tuple
-) -> AsyncIterator[Reachability]:
-    """Find out how this peer is reached until the block is left; `changed` and `own` as `Reachability` has them."""
-    reachability = Reachability(host, changed, own)
+async def open_reachability(host: Host, own: Callable[[], Iterable[str]] = tuple) -> AsyncIterator[Reachability]:
+    """Find out how this peer is reached until the block is left; `own` as `Reachability` has it."""
+    reachability = Reachability(host, own)
     await reachability.attach()
     asking = asyncio.create_task(reachability.keep_asking())
     try:

@@ -74,25 +74,36 @@ class Requester:
 
         Raises what `open` and a stream raise, and `TimeoutError`.
         """
-        async with asyncio.timeout(seconds):
-            connection = self._connection(peer)
-            if not kept:
-                return await self._once(await self.open_on(connection, (protocol,)), question, reader, seconds)
-            pool = connection.pool
-            # At most so many requests at a time wait on kept streams of one connection; the others queue here.
-            async with pool.places:
-                idle = pool.take(kept)
-                if idle is not None:
-                    with contextlib.suppress(_StreamGoneError):
-                        return await _over_kept(pool, idle, question, reader, seconds, used=True)
-                stream = await self.open_on(connection, (kept, protocol))
-                if stream.protocol == kept:
-                    return await _over_kept(pool, stream, question, reader, seconds)
-                return await self._once(stream, question, reader, seconds)
-
-    async def _once(self, stream: Stream, question: bytes, reader: LineReader, seconds: float) -> bytes:
+        until = asyncio.get_running_loop().time() + seconds
+        connection = self._connection(peer)
+        if not kept:
+            return await self._once(connection, (protocol,), question, reader, until)
+        pool = connection.pool
+        if pool.places.locked():
+            async with asyncio.timeout_at(until):
+                await pool.places.acquire()
+        else:  # at once, so that it needs no end
+            await pool.places.acquire()
         try:
-            answer = await stream.ask(question, reader, seconds)
+            idle = pool.take(kept)
+            if idle is not None:
+                with contextlib.suppress(_StreamGoneError):
+                    return await _over_kept(pool, idle, question, reader, until, used=True)
+            return await self._once(connection, (kept, protocol), question, reader, until, kept=kept)
+        finally:
+            pool.places.release()
+
+    async def _once(
+        self, connection: Connection, protocols: Sequence[str], question: bytes, reader: LineReader, until: float, *, kept: str = ""
+    ) -> bytes:
+        """Ask over a new stream, which is kept when its protocol is."""
+        async with asyncio.timeout_at(until):
+            stream = await self.open_on(connection, protocols)
+        if stream.protocol == kept:
+            return await _over_kept(connection.pool, stream, question, reader, until)
+        try:
+            await stream.write(question, until)
+            answer = await stream.line_by(reader, until)
             await stream.finish()
         except BaseException:
             stream.reset()
@@ -112,11 +123,10 @@ class _StreamGoneError(Exception):
     """The other side closed a kept stream before it read the request, so that it can be sent again."""
 
 
-async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: LineReader, seconds: float, *, used: bool = False) -> bytes:
+async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: LineReader, until: float, *, used: bool = False) -> bytes:
     try:
-        await _put(stream, question, seconds, used=used)
-        answer = await stream.line(reader, seconds)
-        # More than one answer to one request: the next reader could take the rest for its own answer.
+        await _put(stream, question, until, used=used)
+        answer = await stream.line_by(reader, until)
         if reader.rest():
             stream.reset()
     except BaseException:
@@ -126,15 +136,14 @@ async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: 
     return answer
 
 
-async def _put(stream: Stream, question: bytes, seconds: float, *, used: bool) -> None:
-    """Write a request. Raises `_StreamGoneError` when a used stream turns out to have ended, in order, between two requests."""
+async def _put(stream: Stream, question: bytes, until: float, *, used: bool) -> None:
+    """Raises `_StreamGoneError` when a stream that was used before turns out to have ended, in order, between two questions."""
     try:
-        await stream.write(question)
+        await stream.write(question, until)
     except StreamBrokenError:
         if not (used and stream.muxed.was_reset):
             raise
         # Not all of the line is sent: nobody has carried it out.
         raise _StreamGoneError from None
-    # The other side closes kept streams that are idle. If it did so before our line came, nobody has read the line.
-    if used and await stream.over(seconds):
+    if used and await stream.over(until):
         raise _StreamGoneError

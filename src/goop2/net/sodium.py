@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import nacl.bindings  # noqa: F401  (starts libsodium, so that it takes its code for this processor: long messages cost a third)
 from nacl import _sodium
 
 _ffi: Final[Any] = _sodium.ffi

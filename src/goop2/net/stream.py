@@ -76,30 +76,50 @@ class Stream:
         """Return whether it is open both ways, and nothing unexpected has come."""
         return not (self.muxed.readable or self.muxed.write_ended)
 
+    @property
+    def is_plain(self) -> bool:
+        """Return whether nothing is left of agreeing on the protocol."""
+        return not (self._unsent or self._expected)
+
     async def read(self, timeout_seconds: float | None = ANSWER_SECONDS) -> bytes:
         """Return the next bytes, b"" when the other side sends no more; None: wait for ever. Raises `StreamBrokenError`, and
         `RemoteProtocolError` for bytes of another protocol.
         """
         return await self._read(None if timeout_seconds is None else _now() + timeout_seconds)
 
+    def read_now(self, size: int = READ_MAX_BYTES) -> bytes:
+        """Return the next bytes of what is readable, b"" when no more come. Raises `StreamBrokenError`."""
+        try:
+            return self.muxed.read_now(size)
+        except MuxedStreamEndedError:
+            return b""
+        except MuxedStreamError:
+            raise self._ended() from None
+
     async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
-        """Return the next line, which must be whole within so many seconds. Raises `StreamBrokenError`, and `RemoteProtocolError` for an
-        invalid line.
-        """
-        until = _now() + timeout_seconds
+        """The next line, whole within so long however slowly its bytes come. Raises `StreamBrokenError`, and `RemoteProtocolError` for
+        what is no line."""
+        return await self.line_by(reader, _now() + timeout_seconds)
+
+    async def line_by(self, reader: LineReader, until: float) -> bytes:
+        """As `line`, until a time of the loop's clock."""
         while True:
-            piece = await self._read(until)
+            # What is here already is taken without a step aside: a call of a script is that and little else.
+            piece = self.read_now() if self.is_plain and self.muxed.readable else await self._read(until)
             if not piece:
                 reader.end()
             line = reader.receive(piece)
             if line is not None:
                 return line
 
-    async def over(self, timeout_seconds: float) -> bool:
-        """Return whether the other side has ended its direction in order; waits until it has, or sends more. Raises `StreamBrokenError`."""
-        if not await self._readable(_now() + timeout_seconds):
-            raise self._too_slow()
-        return self.muxed.read_ended and not self.muxed.waiting
+    async def over(self, until: float) -> bool:
+        """Return whether the other side has ended its side in order, as soon as that is known: when it has, or sends more. Raises
+        `StreamBrokenError`. `until`: a time of the loop's clock."""
+        muxed = self.muxed
+        while not muxed.readable:
+            if not await muxed.changed.wait(until - _now()):
+                raise self._too_slow()
+        return muxed.read_ended and not muxed.waiting
 
     async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
         """Return one of several lines, as `line` does; None when no more come, or none begins within `idle_seconds`.
@@ -107,25 +127,30 @@ class Stream:
         Raises what `another` (`__init__`) does.
         """
         await self._say_unsent()
-        if not await self._readable(_now() + idle_seconds) or not self.muxed.waiting:
+        muxed = self.muxed
+        if not (muxed.readable or await self._readable(_now() + idle_seconds)) or not muxed.waiting:
             return None
-        line = await self.line(reader, timeout_seconds)
+        line = await self.line_by(reader, _now() + timeout_seconds)
         if self._asked:
             self._another()
         self._asked = True
         return line
 
-    async def write(self, data: bytes | memoryview) -> None:
-        """Send all of `data`, as fast as the other side reads. Raises `StreamBrokenError`."""
-        view = memoryview(b"".join((self._unsent, data)) if self._unsent else data)
-        self._unsent = b""
+    async def write(self, data: bytes | memoryview, until: float | None = None) -> None:
+        """Hand all of `data` to the other side, as fast as it takes it. Raises `StreamBrokenError`.
+
+        `until`: a time of the loop's clock; beside WRITE_SECONDS for each piece.
+        """
+        if self._unsent:
+            data, self._unsent = b"".join((self._unsent, data)), b""
+        sent = self._write_now(data)
+        if sent == len(data):  # as nearly always
+            return
+        view = memoryview(data)[sent:]
         while view:
-            try:
-                size = self.muxed.write_now(view)
-            except MuxedStreamError:
-                raise self._ended() from None
-            view = view[size:]
-            if not size and not await self.muxed.room.wait(WRITE_SECONDS):
+            sent = self._write_now(view)
+            view = view[sent:]
+            if not sent and not await self.muxed.room.wait(WRITE_SECONDS if until is None else min(WRITE_SECONDS, until - _now())):
                 raise self._too_slow()
 
     async def ask(self, data: bytes, reader: LineReader, timeout_seconds: float) -> bytes:
@@ -184,12 +209,7 @@ class Stream:
         """Return the next bytes, at most so many, b"" when no more come."""
         if not await self._readable(until):
             raise self._too_slow()
-        try:
-            return self.muxed.read_now(size)
-        except MuxedStreamEndedError:
-            return b""
-        except MuxedStreamError:
-            raise self._ended() from None
+        return self.read_now(size)
 
     async def _readable(self, until: float | None) -> bool:
         """Return whether there is something to read by then, or never will be."""
@@ -197,6 +217,12 @@ class Stream:
             if not await self.muxed.changed.wait(None if until is None else until - _now()):
                 return False
         return True
+
+    def _write_now(self, data: bytes | memoryview) -> int:
+        try:
+            return self.muxed.write_now(data)
+        except MuxedStreamError:
+            raise self._ended() from None
 
     def _ended(self) -> StreamBrokenError:
         return StreamBrokenError(f"{self.peer} ended the exchange before it was done ({self.protocol})")

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from goop2.net.limits import READ_MAX_BYTES
+from goop2.net.limits import SOCKET_READ_BYTES
 from goop2.net.stream import Stream
 
 
@@ -105,7 +105,7 @@ class SocketTransport:
     def _readable(self) -> None:
         assert self._receiver is not None
         try:
-            data = self._socket.recv(READ_MAX_BYTES)
+            data = self._socket.recv(SOCKET_READ_BYTES)
             if not data:
                 raise EOFError
             self._receiver.receive(data)
@@ -130,7 +130,8 @@ class SocketTransport:
         except OSError:
             self.end()
         else:
-            self._wait(False)
+            if self._waits:
+                self._wait(False)
 
     def _more(self, receiver: Receiver) -> bool:
         """Return whether there is more to send; a batch is encrypted when the last one was passed to the system."""

@@ -218,7 +218,7 @@ class _Secured:
         """Return all the bytes to send now, and take them (as `Receiver.outgoing`)."""
         batch = self.muxer.outgoing()
         encrypted = self._packets.send(batch) if batch else b""
-        if self._first:
+        if self._first:  # once
             encrypted, self._first = self._first + encrypted, b""
         return encrypted
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -219,21 +220,33 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
     raise DecryptionError("the answer to an encrypted request is plain")
 
 
-@contextlib.contextmanager
-def _named(peer: str) -> Iterator[None]:
-    """Turn a broken protocol, or an answer that does not come, into a `NetworkError` that names the peer."""
-    try:
-        yield
-    except mq.MessageRefusedError as refused:
-        raise MessageRejectedError(peer, refused) from None
-    except encrypted_payload.EncryptionRefusedError as refusal:
-        raise _DecryptionError(f"{peer} cannot decrypt what was encrypted for it: {refusal}") from None
-    except site.FileTooLargeError as fault:
-        raise AnswerTooLargeError(f"{peer} is not read to the end: {fault}") from None
-    except RemoteProtocolError as fault:
-        raise StreamBrokenError(f"{peer} does not keep to the protocol: {fault}") from None
-    except TimeoutError:
-        raise StreamBrokenError(f"{peer} does not answer in time") from None
+class _named:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
+    """Raise whatever breaks the protocol or does not come as a `NetworkError` that names the peer."""
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is not None and (fault := _fault_of(self._peer, error)) is not None:
+            raise fault from None
+
+
+def _fault_of(peer: str, error: BaseException) -> NetworkError | None:
+    """Return what it is in words that name the peer; None for what is in such words already, or a bug."""
+    match error:
+        case mq.MessageRefusedError():
+            return MessageRejectedError(peer, error)
+        case encrypted_payload.EncryptionRefusedError():
+            return _DecryptionError(f"{peer} cannot decrypt what was encrypted for it: {error}")
+        case site.FileTooLargeError():
+            return AnswerTooLargeError(f"{peer} is not read to the end: {error}")
+        case RemoteProtocolError():
+            return StreamBrokenError(f"{peer} does not keep to the protocol: {error}")
+        case TimeoutError():
+            return StreamBrokenError(f"{peer} does not answer in time")
+    return None
 
 
 def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
@@ -247,8 +260,11 @@ async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[si
     clock = asyncio.get_running_loop().time
     until = clock() + REQUEST_SECONDS
     while not reader.done:
-        async with asyncio.timeout_at(until):
-            piece = await stream.read()
+        if stream.is_plain and stream.muxed.readable and clock() < until:
+            piece = stream.read_now()
+        else:
+            async with asyncio.timeout_at(until):
+                piece = await stream.read()
         if not piece:
             reader.end()
         for event in reader.receive(piece):

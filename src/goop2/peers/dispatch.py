@@ -15,7 +15,8 @@ from goop2.peers.discovery.roster import Roster
 from goop2.peers.key_exchange import KeyExchange
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import NOT_SAVED, MessageNotAcceptedError, Operation, PeerServer, Received, SaveMessage
-from goop2.protocols import data, mq, topics
+from goop2.protocols import data, mq, rooms, topics
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
@@ -25,6 +26,7 @@ from goop2.services.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
 from goop2.services.chat.message_store import MessageStoreBusyError
 from goop2.services.chat.service import ChatError, ChatRefusedError, Heard
 from goop2.services.listen.operations import hosted
+from goop2.services.rooms.errors import RoomFloodError
 from goop2.services.tables import Tables
 from goop2.storage.data_operations import TABLE_OPERATIONS
 from goop2.storage.errors import BusyError, StorageError
@@ -114,7 +116,18 @@ class MessageDispatcher:
             # The connection proves the sender; the payload's own id is ignored.
             self._roster.introduced(sender, event.label, event.email)
         else:
+            self._take_room_message(sender, event)
             self._app_messages.notify(AppMessage(sender, received.id, event.topic, event.json))
+
+    def _take_room_message(self, sender: str, event: topics.Other) -> None:
+        try:
+            said = rooms.read(event.topic, event.json)
+            if said is not None:
+                self._peer.rooms.received(sender, *said)
+        except RoomFloodError as error:
+            raise MessageNotAcceptedError(mq.RATE_LIMITED, str(error), error.retry_after_seconds) from None
+        except RemoteProtocolError as error:
+            raise MessageNotAcceptedError(mq.FORBIDDEN, str(error)) from None
 
 
 def _listen_state(peer: Peer) -> Operation:

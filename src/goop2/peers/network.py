@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +15,10 @@ import msgspec
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.net.address import EXAMPLE, parse, peer_id, typed_id
-from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import AddressError, NetworkError
-from goop2.net.hole_punching import open_hole_punching
-from goop2.net.host import ALL_ADDRESSES, Host, open_host
+from goop2.net.host import Connected, Host
+from goop2.net.latencies import Latencies
+from goop2.net.reachability import Reachability
 from goop2.peers.client import MessageRejectedError, PeerClient
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.peers_file import RememberedPeers
@@ -30,6 +30,7 @@ from goop2.peers.key_exchange import KeyExchange
 from goop2.peers.known_keys import KnownKeys
 from goop2.peers.outbox import Outbox
 from goop2.peers.payload_crypto import KeyRing
+from goop2.peers.reach import Reach, reach_of
 from goop2.protocols import topics
 from goop2.protocols.presence import Presence
 from goop2.scripting.subscribers import Subscribers
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from goop2.services.peer import Peer
 
 REJOIN_SECONDS: Final = 60
-"""Between two tries to be let into a group whose host is here."""
+"""Between two looks for groups whose host took no message for a while and is here all the same."""
 BROADCAST_AT_ONCE: Final = 16
 """Peers a message to everybody is on its way to: one that is frozen holds its place for five seconds, not everybody."""
 GOODBYE_SECONDS: Final = 2.0
@@ -55,6 +56,7 @@ class PeerNetwork:
     """A peer's network while it is open."""
 
     host: Host
+    latencies: Latencies
     client: PeerClient
     discovery: Discovery
     broadcasts: Subscribers[Heard]
@@ -72,6 +74,40 @@ class PeerNetwork:
         """Return where others can dial this peer."""
         direct = dict.fromkeys((*real_addresses(self.host), *self.discovery.dialled_at))
         return (*direct, *self.discovery.through_relays)
+
+    def reach(self) -> Reach:
+        """Return how this peer is reached, as far as somebody has tried."""
+        return reach_of(self.discovery.reachability, self.discovery.through_relays)
+
+    def connected(self) -> dict[str, Connected]:
+        """Return peer → how it is connected now."""
+        return {each.peer: each for each in self.host.peers()}
+
+    def measure_latencies(self) -> asyncio.Task[None] | None:
+        """Begin to ping the connected peers, unless that was done a moment ago (net/latencies.py)."""
+        return self.latencies.measure()
+
+    def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Call `changed` whenever a peer comes or goes, is connected another way, or this peer is reached another way.
+
+        Returns what ends it.
+        """
+
+        def tell(_what: object) -> None:
+            changed()
+
+        ends = (
+            self.host.watch(tell, tell),
+            self.roster.subscribe(tell),
+            self.discovery.reachability.watch(changed),
+            self.latencies.watch(changed),
+        )
+
+        def unwatch() -> None:
+            for end in ends:
+                end()
+
+        return unwatch
 
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; return its id and label. Raises `AddressError`, `NetworkError`.
@@ -114,23 +150,13 @@ class PeerNetwork:
 
 @asynccontextmanager
 async def open_network(
-    peer: Peer,
-    servers: Iterable[str] = (),
-    port: int | None = None,
-    *,
-    listen_on: str = "",
-    near_by: bool = True,
+    peer: Peer, host: Host, reachability: Reachability, latencies: Latencies, *, servers: Iterable[str] = (), near_by: bool = True
 ) -> AsyncIterator[PeerNetwork]:
-    """Put `peer` on the network until the block is left.
+    """Put `peer` on the network of `host` until the block is left.
 
-    `servers`: the URLs of the rendezvous servers to use. `port`: TCP, 0 for any; None: p2p.listen_port. `listen_on`: an IP address; "" for
-    all of them. `near_by`: look on the local network too. Raises `PortInUseError`.
+    `servers`: the URLs of the rendezvous servers to use. `near_by`: look on the local network too.
     """
-    port = peer.settings.p2p.listen_port if port is None else port
     async with AsyncExitStack() as stack:
-        host = await stack.enter_async_context(open_host(peer.identity, port, None, listen_on or ALL_ADDRESSES))
-        await stack.enter_async_context(open_hole_punching(host))
-        await open_dial_back(host)
         roster = Roster(host.peer_id, time.monotonic)
         remembered = RememberedPeers(peer.folder)
         key_ring = await _key_ring(stack, peer, roster, KnownKeys(remembered))
@@ -142,7 +168,7 @@ async def open_network(
         outbox = Outbox(client.send, grouping.gone)
         # Pushed before the sessions, so it runs after their ends: their last messages are in the outbox then.
         stack.push_async_callback(outbox.flush, GOODBYE_SECONDS)
-        grouping.attach(outbox.post, client.send, peer_id)
+        grouping.attach(outbox.post, client.send, peer_id, partial(_label, peer, roster))
         stack.callback(grouping.detach)
         session = HostedSession(peer.listening, groups, outbox.post, key_ring)
         stack.callback(session.stop)
@@ -156,11 +182,14 @@ async def open_network(
         await peer_server(peer, caller_of, dispatcher.dispatch_message, key_ring).attach(host)
         await key_exchange.attach(host)
         await session.attach(host)
-        finding = open_discovery(host, roster, remembered, partial(_presence, peer), servers=servers, near_by=near_by)
+        says = partial(_presence, peer)
+        finding = open_discovery(host, reachability, roster, remembered, says, servers=servers, near_by=near_by)
         # Entered last of what answers others, so closed first: peers hear `offline` while this one still answers.
         discovery = await stack.enter_async_context(finding)
         _attach_keys(roster, host, key_ring, key_exchange)
         roster.subscribe(partial(_note_presence, grouping))
+        # Presence need not tell: a host that was started anew within the time for which it counts as here has forgotten its members.
+        stack.callback(host.watch(lambda connection: grouping.connected(connection.peer)))
         roster.subscribe(partial(_send_email, peer, key_exchange))
         for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, roster)):
             stack.callback(asyncio.create_task(work).cancel)
@@ -168,6 +197,7 @@ async def open_network(
         stack.callback(peer.chat.detach)
         yield PeerNetwork(
             host=host,
+            latencies=latencies,
             client=client,
             discovery=discovery,
             broadcasts=broadcasts,
@@ -255,11 +285,29 @@ def _note_presence(grouping: GroupService, change: RosterChange) -> None:
 
 
 async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
-    """Send the member lists that wait, and ask hosts again that are online and did not admit us when they came back; until cancelled."""
-    for seconds in itertools.count(1):
-        await asyncio.sleep(seconds_to_tick(1.0))
-        grouping.tick()
-        # A host may be online again without having admitted us; the join is repeated here.
-        if seconds % REJOIN_SECONDS == 0:
-            for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
-                grouping.back(host)
+    """Send the member lists that wait, and ask hosts again that have not answered or are here again unnoticed; until cancelled."""
+    changed = asyncio.Event()
+    unsubscribe = grouping.groups.subscribe(lambda _change: changed.set())
+    rejoined = time.monotonic()
+    try:
+        while True:
+            if not grouping.groups.hosted() and not grouping.groups.joined():  # no list can wait, and nobody is asked
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), seconds_to_tick(REJOIN_SECONDS))
+            changed.clear()
+            await asyncio.sleep(seconds_to_tick(1.0))
+            grouping.tick()
+            if time.monotonic() - rejoined >= REJOIN_SECONDS:
+                rejoined = time.monotonic()
+                for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
+                    grouping.back(host)
+    finally:
+        unsubscribe()
+
+
+def _label(peer: Peer, roster: Roster, other: str) -> str:
+    """Return what a peer calls itself, this one included; "" where that is not known."""
+    if other == peer.identity.peer_id:
+        return peer.owner.label
+    entry = roster.get(other)
+    return entry.label if entry is not None and entry.proved and entry.label != other else ""

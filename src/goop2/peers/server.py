@@ -18,6 +18,7 @@ import structlog
 
 from goop2.folder import threads
 from goop2.folder.content_types import content_type
+from goop2.folder.reading import read_piece
 from goop2.folder.site_files import FileNotServedError, SiteFile, SiteFiles, UnreadableError
 from goop2.net.admission import ByteBudget
 from goop2.net.limits import (
@@ -303,7 +304,7 @@ class PeerServer:
         except LocalProtocolError:
             await stream.finish(site.refusal(site.FORBIDDEN))
             return
-        while missing and (piece := await threads.SITE.run(file.content.read, min(missing, READ_MAX_BYTES))):
+        while missing and (piece := await read_piece(file.content, min(missing, READ_MAX_BYTES))):
             await stream.write(piece)
             missing -= len(piece)
         if missing:

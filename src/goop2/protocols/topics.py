@@ -4,7 +4,7 @@
     mq.ack                      {"msg_id"}
     identity                    no meaning: a request
     identity.response           {"peerID", "content", "email", …}
-    group.invite                {"group_id", "group_name", "host_peer_id", "app_type" or "group_type", "volatile"}
+    group.invite                {"group_id", "group_name", "host_peer_id", "app_type" or "group_type", "group_context"?, "volatile"}
     group:<id>:<type>           bare: welcome members msg state meta; in an envelope {"type","group","from"?,"payload"?}: the others
 
 Any other topic is `Other`: acknowledged, and shown to pages that listen. Ids in a payload (`from`, `peerID`, `peer_id`) are data, not
@@ -37,8 +37,14 @@ MOMENT_MAX_MS: Final = 8_640_000_000_000_000
 """The last moment a browser's Date knows; one beyond it breaks the page that shows it."""
 MEMBERS_MAX: Final = 1024
 """Nobody plays or listens with more; a list without end would be kept."""
+ROLE_MAX_CHARS: Final = 64
+"""A word such as `viewer`; pages show it beside a name."""
+CONTEXT_MAX_CHARS: Final = 200
+"""The name of a template, of as many characters as a group's name may have."""
 
 _null: Final = msgspec.Raw(b"null")
+_SHOWN_CHARS: Final = 80
+"""Of a topic, in an error's text."""
 _WIRE_NAMES: Final = {
     "peer_id": "peerID",
     "label": "content",
@@ -91,6 +97,7 @@ class Invite(msgspec.Struct, frozen=True):
     app_type: str = ""
     group_type: str = ""
     volatile: bool = False
+    group_context: str = ""
 
     @property
     def kind(self) -> str:
@@ -99,10 +106,12 @@ class Invite(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A member in the host's list; `joined_at` is the host's time in any form."""
+    """A member as the host lists it; `joined_at` is the host's clock in whatever form it writes it. Older peers tell no role."""
 
     peer_id: str
     joined_at: msgspec.Raw = _null
+    role: str = ""
+    name: str = ""
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -114,6 +123,7 @@ class Welcome(msgspec.Struct, frozen=True):
     max_members: int = 0
     volatile: bool = False
     members: list[Member] = []
+    group_context: str = ""
 
 
 class Members(msgspec.Struct, frozen=True):
@@ -129,6 +139,7 @@ class Meta(msgspec.Struct, frozen=True):
     app_type: str = ""
     group_type: str = ""
     max_members: int = 0
+    group_context: str = ""
 
 
 class GroupErrorPayload(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -192,7 +203,10 @@ _GROUP: Final[dict[str, type[Welcome | Members | Meta]]] = {"welcome": Welcome, 
 def read(topic: str, payload: bytes) -> Event:
     """Return the event a message carries. Raises `RemoteProtocolError`, whose message names topic and place."""
     if topic in _DIRECT:
-        return _decode(topic, payload, _DIRECT[topic])
+        event = _decode(topic, payload, _DIRECT[topic])
+        if isinstance(event, Invite):
+            _check_context(topic, event.group_context)
+        return event
     if topic == BROADCAST:
         return Broadcast(_decode(topic, payload, ChatPayload))
     if topic == IDENTITY:
@@ -235,9 +249,21 @@ def _group(topic: str, payload: bytes) -> Event:
     if type_ not in _GROUP:
         return Group(id_, type_, Plain(payload))
     event = _decode(topic, payload, _GROUP[type_])
-    if len(getattr(event, "members", ())) > MEMBERS_MAX:
-        raise RemoteProtocolError(f"the {topic} message names more than {MEMBERS_MAX} members")
+    _check_context(topic, getattr(event, "group_context", ""))
+    members: list[Member] = getattr(event, "members", [])
+    if len(members) > MEMBERS_MAX:
+        raise RemoteProtocolError(f"the {topic[:_SHOWN_CHARS]} message names more than {MEMBERS_MAX} members")
+    longest = max((len(member.role) for member in members), default=0)
+    if longest > ROLE_MAX_CHARS:
+        raise RemoteProtocolError(f"the {topic[:_SHOWN_CHARS]} message has a role of {longest} characters; the most is {ROLE_MAX_CHARS}")
     return Group(id_, type_, event)
+
+
+def _check_context(topic: str, context: str) -> None:
+    if len(context) > CONTEXT_MAX_CHARS:
+        raise RemoteProtocolError(
+            f"the {topic[:_SHOWN_CHARS]} message has a group_context of {len(context)} characters; the most is {CONTEXT_MAX_CHARS}"
+        )
 
 
 def _refused(topic: str, inside: _Envelope) -> GroupErrorPayload:
@@ -250,4 +276,4 @@ def _decode(topic: str, payload: bytes, as_: type[T]) -> T:
     try:
         return tolerant_json.decode(payload, as_, absent=as_ is _Envelope)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the payload of the {topic[:80]} message is invalid: {error}") from None
+        raise RemoteProtocolError(f"the payload of the {topic[:_SHOWN_CHARS]} message is invalid: {error}") from None

@@ -10,11 +10,10 @@ from typing import Final
 import structlog
 
 from goop2.config import Address, PresenceSettings
-from goop2.rendezvous.server import open_rendezvous
 from goop2.web.http.listeners import ListenerError
 
-EVERYWHERE: Final = "0.0.0.0"
-HERE: Final = "127.0.0.1"
+FROM_HERE: Final = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
+"""Every address of this machine, as it stands in a URL → how this peer asks its own server there."""
 TRY_AGAIN_SECONDS: Final = 30.0
 """Where the own server could not be opened."""
 
@@ -33,6 +32,9 @@ async def open_servers(settings: PresenceSettings) -> AsyncIterator[list[str]]:
 
 
 async def _own(stack: contextlib.AsyncExitStack, settings: PresenceSettings) -> str:
+    # Here, because few peers have a server of their own.
+    from goop2.rendezvous.server import open_rendezvous
+
     where = Address(settings.rendezvous_bind, settings.rendezvous_port)
     try:
         url = await stack.enter_async_context(open_rendezvous(where))
@@ -42,11 +44,15 @@ async def _own(stack: contextlib.AsyncExitStack, settings: PresenceSettings) -> 
         stack.push_async_callback(_ended, asyncio.create_task(_open_later(where)))
         # Whoever has the port may be another peer's server, and it will be ours: it is asked as any server that is away.
         url = f"http://{where}" if where.port else ""
-    return url.replace(f"//{EVERYWHERE}:", f"//{HERE}:")
+    for everywhere, here in FROM_HERE.items():
+        url = url.replace(everywhere, here)
+    return url
 
 
 async def _open_later(where: Address) -> None:
     """Open the server when that is possible, and serve until cancelled."""
+    from goop2.rendezvous.server import open_rendezvous
+
     while True:
         await asyncio.sleep(TRY_AGAIN_SECONDS)
         with contextlib.suppress(ListenerError):

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import math
 import re
+import socket
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -15,8 +16,9 @@ from goop2.config import Address
 from goop2.folder.identity import ephemeral
 from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import PortInUseError
-from goop2.net.host import ALL_ADDRESSES, Host, open_host
+from goop2.net.host import Host, open_host
 from goop2.net.limits import MEGABYTE_BYTES, HostLimits
+from goop2.net.listener import EVERY_ADDRESS, WILDCARDS
 from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
 from goop2.peers.discovery.discovery import real_addresses
 from goop2.web.http.listeners import ListenerError
@@ -54,10 +56,9 @@ class RelayServer:
     def said_to(self, name: str) -> SaidRelay:
         """Return the answer for a client that reaches this server by `name`: if the relay listens everywhere, that name leads to it too."""
         limits = self.relay.reservations.limits
-        by_name = _way(name, self._host.port) if any(f"/{ALL_ADDRESSES}/" in address for address in self._host.addresses) else None
-        addresses = dict.fromkeys(
-            [f"{by_name}/p2p/{self._host.peer_id}", *addresses_of(self._host)] if by_name else addresses_of(self._host)
-        )
+        listening = (address.split("/") for address in self._host.addresses)
+        by_name = (_way(name, family, ip, self._host.port) for _, family, ip, *_ in listening)
+        addresses = dict.fromkeys([*(f"{way}/p2p/{self._host.peer_id}" for way in by_name if way), *addresses_of(self._host)])
         return SaidRelay(
             peer_id=self._host.peer_id,
             addrs=tuple(addresses),
@@ -70,10 +71,11 @@ class RelayServer:
 
 @contextlib.asynccontextmanager
 async def open_relay_server(address: Address) -> AsyncIterator[RelayServer]:
-    """Run a relay on an IPv4 address until the block is left. Raises `ListenerError`."""
+    """Be a relay on an IP address until the block is left; `::` is every address, as of a server. Raises `ListenerError`."""
     async with contextlib.AsyncExitStack() as stack:
         try:
-            host = await stack.enter_async_context(open_host(ephemeral(), address.port, RELAY_LIMITS, address.host))
+            listen_on = EVERY_ADDRESS if address.host == WILDCARDS[socket.AF_INET6] else address.host
+            host = await stack.enter_async_context(open_host(ephemeral(), address.port, RELAY_LIMITS, listen_on))
         except PortInUseError:
             raise ListenerError(
                 f"no relay can be opened on {address} (the port is taken or not allowed): choose another with --relay"
@@ -90,9 +92,14 @@ def addresses_of(host: Host) -> list[str]:
     return list(real_addresses(host))
 
 
-def _way(name: str, port: int) -> str | None:
-    """Return the multiaddr of a name or an IP address; None for other text."""
+def _way(name: str, family: str, listens_on: str, port: int) -> str:
+    """Return the multiaddr of a name or an IP address for a host that listens on every address of a family, `ip4` or `ip6`.
+
+    "" where the name does not lead there: it listens on one address, or the name is an address of the other family.
+    """
+    if listens_on not in WILDCARDS.values():
+        return ""
     with contextlib.suppress(ValueError):
         ip = ipaddress.ip_address(name)
-        return f"/ip{ip.version}/{ip}/tcp/{port}" if ip.version == 4 else None
-    return f"/dns4/{name.lower()}/tcp/{port}" if _NAME.fullmatch(name.lower()) else None
+        return f"/{family}/{ip}/tcp/{port}" if family == f"ip{ip.version}" else ""
+    return f"/dns{family[-1]}/{name.lower()}/tcp/{port}" if _NAME.fullmatch(name.lower()) else ""

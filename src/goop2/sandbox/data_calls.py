@@ -20,6 +20,7 @@ from goop2.sandbox.answers import FAILURES, JSON, Answer, json, ok
 from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, Invoke, OperationRule, Scalar
 from goop2.sandbox.orm_calls import OrmCalls
 from goop2.sandbox.scan_sampling import ScanSampling
+from goop2.sandbox.transform_calls import TransformCalls
 from goop2.sandbox.worker_operations import bound, decoded, operation, operations_of, row_of, table_name, text_of
 from goop2.storage import key_value
 from goop2.storage.connection_settings import limit_heap
@@ -52,7 +53,7 @@ class Entry:
     failure: Callable[[bytes], Answer]
 
 
-class DataCalls(OrmCalls):
+class DataCalls(OrmCalls, TransformCalls):
     """The database of one worker. `begin` before each run, `end` after it."""
 
     def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, rules: Sequence[OperationRule]) -> None:

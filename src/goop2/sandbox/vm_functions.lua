@@ -16,7 +16,7 @@ local byte, find, format, gsub, sub = string.byte, string.find, string.format, s
 -- What a line of the log is cut at; as an argument of a host call (calls.lua).
 local LINE_MAX_BYTES = 1048576
 local ACTION_SHOWN_BYTES = 64 -- of a name that the caller made up
-local RAISE = "!"
+local RAISE, JSON = "!", byte("j")
 
 local here = {}
 
@@ -156,6 +156,18 @@ end
 here["config"] = function(...) configs() return pass(open_config(...)) end
 here["config.set"] = function(...) return pass(set_config(...)) end
 here["config.save"] = function(...) return pass(save_config(...)) end
+
+-- What a definition makes of a row, or of rows, which are JSON text by now. The definition goes from the peer to the worker as it is.
+local function transformed(operation, name, rows)
+  local shape, definition, message = ask("transform.load", { name }, 1)
+  if byte(shape) ~= JSON then
+    return definition, message
+  end
+  return received(ask(operation, { definition, rows }, 2))
+end
+
+here["transform.apply"] = function(name, row) return transformed("transform.row", name, row) end
+here["transform.apply_many"] = function(name, rows) return transformed("transform.rows", name, rows) end
 
 local function hexadecimal(letter)
   return format("%02x", byte(letter))

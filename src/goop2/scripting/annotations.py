@@ -108,6 +108,8 @@ class _AnnotationParser:
 
 _READERS: dict[str, Callable[[_AnnotationParser, int, str], None]] = {"rate_limit": _AnnotationParser._read_rate_limit}
 """Annotation → how its value is read."""
+ANNOTATIONS = frozenset(_READERS)
+"""Every annotation that has an effect."""
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

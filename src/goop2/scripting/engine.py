@@ -88,6 +88,11 @@ class Engine:
         self._runs = runs
         self._rate = RateLimiter(limits.rate_per_caller, limits.rate_global, time.monotonic)
 
+    def use(self, limits: InvocationLimits) -> None:
+        """Use other limits from the next call on. Calls of the last minute still count."""
+        self._limits = limits
+        self._rate.use(limits.rate_per_caller, limits.rate_global)
+
     async def command(self, caller: Caller, message: str, recorded: Recorded | None = None) -> Reply:
         """Answer a direct message that begins with `!` (behaviour.md, "Chat commands"). `recorded` is handed the record of the run."""
         name, arguments = _split(message)

@@ -86,6 +86,11 @@ class ForkServerHandle:
         """Return the process id of the fork server while it runs."""
         return self._process.pid if self._process else None
 
+    @property
+    def is_asked(self) -> bool:
+        """Return whether a worker of it is on its way."""
+        return bool(self._pending)
+
     async def spawn(self) -> tuple[socket.socket, int, int]:
         """Fork a worker; return our end of its socket, its pid, a pidfd the caller closes.
 

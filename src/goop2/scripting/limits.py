@@ -97,7 +97,8 @@ COMPILES_AT_ONCE = 4
 """Files compiled side by side; more would keep workers from the invocations of others."""
 
 WARM_WORKERS = 2
-"""Workers that always stand ready. Two keep two callers going at once; more come when somebody waits."""
+"""Workers that stand ready once somebody has called. Two keep two callers going at once; more come when somebody waits. Before the first
+call there is one: the second takes 4 MB that a peer nobody calls does not need, and comes in some hundredths of a second."""
 
 GROW_AFTER_SECONDS = 0.05
 """A queue that stands still for so long gets one more worker. Work that only computes is done before."""

@@ -1,11 +1,13 @@
 """The pool of workers: lease, deadline, kill, replace; a fair queue in front of it.
 
-The engine uses three calls: `run` an invocation, `compile` a source (or many), and `start`/`stop`. Whatever happens to a worker, the
-invocation on it gets one outcome, and a new worker follows. It must not know files, rate limits or protocols.
+Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and `start`/`stop`. It knows
+nothing of files, rate limits or protocols. Whatever happens to a worker, the invocation on it gets one outcome, and a new worker follows.
 
-A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or with an entry in `_running`. A job is
-in `_jobs` until its outcome, and in `_queue` or in `_running`, never in both. A worker serves one side, the owner's or strangers', from its
-first call on. Ten thousand jobs a second pass here: hence one clock that ticks while there are jobs, instead of a timer each.
+A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or
+with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_queue` or in `_running`,
+never in both. A worker serves one side, the owner's or strangers', from its first call on.
+Ten thousand jobs a second pass here: hence one clock that ticks while there are jobs, instead of a timer each. Longer than 500 lines, since
+every method moves a worker or a job between these places: a file with half of the moves could not be checked by reading it.
 """
 
 from __future__ import annotations
@@ -106,15 +108,14 @@ class Pool:
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> dict[str, str]:
-        """Start the fork server and the warm workers; return the first one's confinement: layer → "" or why not. Raises `PoolError`."""
+        """Start the fork server and one worker. Gives the worker's confinement: layer → "" or why not; or `PoolError`."""
         self._loop = asyncio.get_running_loop()
         self._first_ready = self._loop.create_future()
         try:
             self._supply.fork_server.start()
         except WorkerStartError as error:
             raise PoolError(f"no worker process can be started: {error}") from None
-        for _ in range(self._warm):
-            self._supply.spawn()
+        self._supply.fill(1)
         try:
             first = await asyncio.wait_for(self._first_ready, START_SECONDS)
         except TimeoutError:
@@ -148,6 +149,17 @@ class Pool:
         """Raise `PoolError` unless the operations that workers may ask the peer for are exactly those it can do."""
         if sentences := self._operations.forgotten():
             raise PoolError("; ".join(sentences))
+
+    async def renew(self, setup: Setup, limits: InvocationLimits) -> None:
+        """Run later calls with other settings; calls under way end as they began. Raises `PoolError`, and nothing is changed then."""
+        try:
+            is_other = self._supply.renew(setup)
+        except WorkerStartError as error:
+            raise PoolError(f"no worker process can be started: {error}") from None
+        self._calls_per_worker = limits.calls_per_worker
+        self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
+        for worker in list(self._idle) if is_other else ():
+            self._replace(worker)
 
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
@@ -290,6 +302,7 @@ class Pool:
             return
         if worker.side is None:
             worker.side = side_of(job.tenant)
+            self._supply.fill(self._warm)
         worker.calls += 1
         script = work.script
         # A worker keeps what it compiled: sending a source of 1 MB with each call would cost more than the call.
@@ -346,6 +359,9 @@ class Pool:
         """Add a worker that has started to the idle ones."""
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(worker)
+        if worker.outdated:
+            self._replace(worker)
+            return
         self._idle.append(worker)
         self._start_waiting()
 
@@ -369,7 +385,7 @@ class Pool:
         else:
             raise WorkerProtocolError("an outcome nobody waits for")
         self._release(worker)
-        if spent or worker.calls >= self._calls_per_worker or not worker.raise_again():
+        if spent or worker.outdated or worker.calls >= self._calls_per_worker or not worker.raise_again():
             self._replace(worker)  # after so many calls, or when it holds too much memory, or is too slow, for the next honest script
         else:
             self._idle.append(worker)

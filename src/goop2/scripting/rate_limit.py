@@ -27,6 +27,10 @@ class RateLimiter:
         self._ends: dict[int, float | list[float]] = {}
         """The times by who calls and script: one, or several, oldest first; no key without a counted call."""
 
+    def use(self, per_caller: int, global_: int) -> None:
+        """Use other limits from the next call on."""
+        self._per_caller, self._global = per_caller, global_
+
     def __len__(self) -> int:
         """Return how many calls are remembered now."""
         return len(self._times)

@@ -62,7 +62,6 @@ class Runs:
     def __init__(self, kept: int = RUNS_MAX, max_bytes: int = RUNS_MAX_BYTES, history: RunHistory | None = None) -> None:
         """`history`: where runs go that are to be found later; without it only the last ones are kept."""
         self.history = history
-        self.keeps_arguments = history is None or history.keeps_arguments
         self._kept = kept
         self._max_bytes = max_bytes
         self._ring: deque[Run] = deque()
@@ -77,6 +76,11 @@ class Runs:
 
     def __len__(self) -> int:
         return len(self._ring)
+
+    @property
+    def keeps_arguments(self) -> bool:
+        """Return whether arguments and answers are kept."""
+        return self.history is None or self.history.keeps_arguments
 
     @property
     def kept_bytes(self) -> int:

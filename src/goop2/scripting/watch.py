@@ -21,10 +21,9 @@ import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import structlog
-import watchfiles
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.folder import threads
@@ -39,6 +38,9 @@ from goop2.scripting.limits import (
     RESCAN_SECONDS,
     SLOW_PULSE_SECONDS,
 )
+
+if TYPE_CHECKING:
+    from watchfiles.main import FileChange
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.scripting")
 
@@ -186,7 +188,9 @@ async def _quiet(notifications: inotify.Notifications, ending: asyncio.Task[bool
         await asyncio.wait({ending}, timeout=RELOAD_QUIET_MS / 1000)
 
 
-def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[watchfiles.main.FileChange], None]:
+def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[FileChange], None]:
+    import watchfiles  # where there is no inotify it is installed, and on Linux by nobody but tests
+
     return watchfiles.awatch(
         *folders,
         watch_filter=None,

@@ -68,6 +68,8 @@ class WorkerProcess(asyncio.Protocol):
         """Whose calls it serves, fixed by the first."""
         self.calls = 0
         """Invocations it was given."""
+        self.outdated = False
+        """Made with settings that are not in force any more: it ends after its call."""
         self.born = time.monotonic()
         self.sample: Sample | None = None
         """What it had used when it was last seen idle, after the same number of calls."""

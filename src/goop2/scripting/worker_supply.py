@@ -34,10 +34,14 @@ class WorkerSupply:
     ) -> None:
         """`on_exit(pid, status)`: a worker was reaped. `on_spawn`: one more is on its way. `on_none`: no worker can be started now."""
         self._events = events
+        self._setup = setup
+        self._on_exit = on_exit
         self._max = workers_max
         self._on_spawn = on_spawn
         self._on_none = on_none
         self.fork_server = ForkServerHandle(setup, on_exit)
+        self._retired: dict[ForkServerHandle, set[WorkerProcess]] = {}
+        """Fork servers of settings that were replaced → their workers that are alive; they end with the last one."""
         self.alive: set[WorkerProcess] = set()
         self._spawning: set[asyncio.Task[None]] = set()
         self._restarting = 0
@@ -69,9 +73,38 @@ class WorkerSupply:
         task.add_done_callback(self._spawning.discard)
         self._on_spawn()
 
+    def fill(self, wanted: int) -> None:
+        """Start workers until there are so many, or as many as there may be."""
+        while self.count < wanted and self.has_room:
+            self.spawn()
+
+    def renew(self, setup: Setup) -> bool:
+        """Start later workers with `setup`, and mark those alive as outdated; return whether it is another setup.
+
+        The fork server before ends with its last worker, since workers end with their fork server. Raises `WorkerStartError`.
+        """
+        if setup == self._setup:
+            return False
+        new = ForkServerHandle(setup, self._on_exit)
+        new.start()
+        self._retired[self.fork_server] = set(self.alive).difference(*self._retired.values())
+        self.fork_server, self._setup = new, setup
+        for worker in self.alive:
+            worker.outdated = True
+        self._stop_retired()
+        return True
+
+    def _stop_retired(self) -> None:
+        for server in [server for server, workers in self._retired.items() if not workers and not server.is_asked]:
+            del self._retired[server]
+            server.stop()
+
     def lose(self, worker: WorkerProcess) -> None:
         """Count a worker no more whose process is gone."""
         self.alive.discard(worker)
+        for workers in self._retired.values():
+            workers.discard(worker)
+        self._stop_retired()
         if self._stopped and not self.alive:
             self._all_gone.set()
 
@@ -81,7 +114,9 @@ class WorkerSupply:
         pids = [worker.pid for worker in self.alive]
         for worker in list(self.alive):
             worker.kill()
-        self.fork_server.stop()
+        for server in (self.fork_server, *self._retired):
+            server.stop()
+        self._retired.clear()
         for task in list(self._spawning):
             task.cancel()
         await asyncio.gather(*self._spawning, return_exceptions=True)
@@ -96,8 +131,9 @@ class WorkerSupply:
     async def _bring_up(self, after_seconds: float) -> None:
         if after_seconds:  # no busy loop of births and deaths
             await asyncio.sleep(after_seconds)
+        server = self.fork_server
         try:
-            sock, pid, pidfd = await self.fork_server.spawn()
+            sock, pid, pidfd = await server.spawn()
         except ForkServerLostError as error:
             await self._restart_fork_server(error)
             return
@@ -109,6 +145,9 @@ class WorkerSupply:
         self._short = False
         worker = WorkerProcess(self._events, pid, pidfd)
         self.alive.add(worker)
+        if server is not self.fork_server:
+            worker.outdated = True
+            self._retired.setdefault(server, set()).add(worker)
         # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
         await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
 

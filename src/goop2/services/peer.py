@@ -21,8 +21,12 @@ from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
+from goop2.services.live_settings import LiveSettings
+from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.storage_health import StorageHealth
+from goop2.services.table_desk import TableDesk
+from goop2.services.table_imports import TableImports
 from goop2.services.tables import Tables
 from goop2.storage.database import Database
 from goop2.storage.run_history import RunHistory
@@ -33,7 +37,7 @@ class Peer:
     """A peer whose parts are open."""
 
     folder: Path
-    settings: Settings
+    live_settings: LiveSettings
     warnings: tuple[str, ...]
     identity: Identity
     catalog: Catalog
@@ -48,7 +52,11 @@ class Peer:
     """What of the site anybody may see."""
     chat: ChatService
     tables: Tables
+    desk: TableDesk
+    """The tables as the owner works on them."""
+    imports: TableImports
     grouping: GroupService
+    rooms: RoomService
     listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth
@@ -56,6 +64,11 @@ class Peer:
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
     """The key pair for payload encryption; None: payloads are not encrypted."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in force; they may be others after the next save in the console, so nobody keeps them."""
+        return self.live_settings.current
 
     @property
     def owner(self) -> Caller:

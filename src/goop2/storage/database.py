@@ -141,16 +141,18 @@ class Database:
                 return as_records(self._again(cursor, role, sql, arguments, invalid_text.readable), role)
 
     @contextmanager
-    def stream(self, role: Role, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
-        """Yield the names of a statement's columns and its rows, as SQLite finds them; read them inside the block."""
-        with _Statement(self, role, sql, ()) as cursor:
+    def stream(
+        self, role: Role, sql: str, arguments: Sequence[Value] = ()
+    ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
+        """Give the names of a statement's columns and its rows, as SQLite finds them, however many; read them inside the block."""
+        with _Statement(self, role, sql, arguments) as cursor:
             try:
                 names = tuple(column[0] for column in cursor.get_description())
             except apsw.ExecutionCompleteError:  # no row
-                names = names_of(cursor, role, sql)
-            yield names, self._each(cursor, role, sql)
+                names = names_of(cursor, role, sql, arguments)
+            yield names, self._each(cursor, role, sql, arguments)
 
-    def _each(self, cursor: apsw.Cursor, role: Role, sql: str) -> Iterator[tuple[Value, ...]]:
+    def _each(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> Iterator[tuple[Value, ...]]:
         number = 0
         try:
             try:
@@ -158,7 +160,7 @@ class Database:
                     number += 1
                     yield row
             except UnicodeDecodeError:
-                yield from self._again(cursor, role, sql, (), invalid_text.readable, number)
+                yield from self._again(cursor, role, sql, arguments, invalid_text.readable, number)
         except (apsw.Error, MemoryError, UnicodeError) as error:
             raise self._fault(error) from None
 
@@ -283,7 +285,6 @@ class Database:
         except apsw.CorruptError as error:
             if _STRUCTURE_UNREAD not in str(error):
                 raise
-        # A table made under wider limits makes the schema unreadable under ours; read it once without them.
         self._read_structure(role)
         return self._begin(cursor, role, sql, arguments)
 
@@ -416,8 +417,7 @@ class Database:
         """Return whether the statement under way has used up its time or its memory."""
         # SQLite counts for the whole process, so what other threads use counts against this statement too.
         self._memory_exceeded = apsw.memory_used() > self._memory_ends
-        now = time.monotonic()
-        return self._memory_exceeded or now > self._deadline or now > self._statement_ends
+        return self._memory_exceeded or time.monotonic() > min(self._deadline, self._statement_ends)
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 

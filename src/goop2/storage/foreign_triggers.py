@@ -13,7 +13,7 @@ from goop2.storage.database import FILE, Database
 from goop2.storage.errors import DatabaseError
 from goop2.storage.guard import is_private
 
-KEPT: Final = frozenset({"_tables", "_orm_schemas", "_meta", "_chat_messages"})
+KEPT: Final = frozenset({"_tables", "_orm_schemas", "_meta", "_chat_messages", "_groups", "_group_members", "_group_subscriptions"})
 """Tables the peer keeps and shares with other peers."""
 OURS: Final = "_py_"
 """How those begin that are of this implementation alone."""

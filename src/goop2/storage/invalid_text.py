@@ -6,7 +6,7 @@ sub-select whose texts come as bytes. While the first one is open, both see the 
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,7 +95,7 @@ def rows_again(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of `cursor`'s statement after `skipped` ones; `again` runs it as `sql`, without a semicolon. `found`: bad texts."""
     sources = cursor.description_full
-    name = f"r{secrets.token_hex(_NAME_BYTES)}"  # of no table
+    name = f"r{os.urandom(_NAME_BYTES).hex()}"  # of no table
     columns = [f"c{number}" for number in range(len(sources))]
     asked = ", ".join(f"iif(typeof({c}) = 'text', CAST({c} AS BLOB), {c}), typeof({c}) = 'text'" for c in columns)
     wrapped = f"WITH {name}({', '.join(columns)}) AS (\n{sql}\n) SELECT {asked} FROM {name} LIMIT -1 OFFSET {skipped}"

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from goop2.folder.file_modes import make_private
-from goop2.storage import datetimes, foreign_triggers, legacy_kv, registry_check, registry_schema
+from goop2.folder.regular_files import shown
+from goop2.storage import datetimes, foreign_triggers, format_version, legacy_kv, registry_check, registry_schema
 from goop2.storage.database import FILE, Database, open_database
 from goop2.storage.errors import DatabaseError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
@@ -30,6 +31,7 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True, care: File
         # First: a view in the place of a table of ours would be read and written as if it were that table.
         foreign_triggers.refuse(database)
         registry_schema.create_schema(database)
+        format_version.check(database, shown(path))
         warnings = registry_check.check(database)
         datetimes.unify(database, TypedTables(database).readable())
         return database, [*foreign_triggers.notices(database), *warnings, *legacy_kv.import_files(database, script_dir, folder)]

@@ -73,10 +73,11 @@ class Reading:
 
     def _summary(self, name: str) -> TableSummary:
         rows = self._database.scalar(f"SELECT count(*) FROM {quoted(name)}")
-        kind, access = self._registered(name)
+        kind, access = self.registered(name)
         return TableSummary(name, kind, int(rows or 0), {operation: access[operation] for operation in OPERATIONS})
 
-    def _registered(self, name: str) -> tuple[str, dict[str, str]]:
+    def registered(self, name: str) -> tuple[str, dict[str, str]]:
+        """Return the kind of a table (`TableSummary.kind`) and its policies."""
         try:
             typed = self._typed(name)
         except DeclarationError:
@@ -193,7 +194,7 @@ def open_reading(folder: Path) -> Iterator[Reading]:
         raise DatabaseError(f"{path} is no file: put the peer's database there, or move it away and start anew")
     try:
         unreadable: dict[str, None] = {}
-        database = _opened(path, unreadable.setdefault)
+        database = open_database_to_read(path, unreadable.setdefault)
     except (apsw.Error, StorageError) as error:
         raise DatabaseError(f"{path} cannot be read as a database: {explained(error)}") from None
     try:
@@ -202,8 +203,8 @@ def open_reading(folder: Path) -> Iterator[Reading]:
         database.close()
 
 
-def _opened(path: Path, on_invalid_text: Callable[[str], None]) -> Database:
-    """Open it beside a peer that writes; on a read-only medium, as a file that nobody changes."""
+def open_database_to_read(path: Path, on_invalid_text: Callable[[str], None]) -> Database:
+    """Open it beside a peer that writes; on a medium that can only be read, as a file that nobody changes. Raises `DatabaseError`."""
     try:
         return _connected(sqlite_name(path), on_invalid_text)
     except DatabaseOpenError:

@@ -112,7 +112,7 @@ class RunDatabase:
     def __init__(self, path: Path | None, limits: RunLimits) -> None:
         """Open `path`, made when missing; None is in memory. Raises `RunFileError`."""
         self.path = path
-        self._limits = limits if path is not None else RunLimits(limits.keep_days, MEMORY_RUNS_MAX, MEMORY_MAX_BYTES)
+        self._limits = _within_memory(limits) if path is None else limits
         self._looked_at = 0.0
         name = MEMORY if path is None else _made(path)
         with self._told():
@@ -124,6 +124,10 @@ class RunDatabase:
             except BaseException:
                 self._connection.close(True)
                 raise
+
+    def use(self, limits: RunLimits) -> None:
+        """Use other limits; what is beyond them goes with the next runs."""
+        self._limits = _within_memory(limits) if self.path is None else limits
 
     @property
     def last_id(self) -> int:
@@ -317,6 +321,11 @@ class ReadOnlyRunDatabase(RunDatabase):
             except BaseException:
                 self._connection.close(True)
                 raise
+
+
+def _within_memory(limits: RunLimits) -> RunLimits:
+    """Return the limits of a history that is in memory alone."""
+    return RunLimits(limits.keep_days, MEMORY_RUNS_MAX, MEMORY_MAX_BYTES)
 
 
 def _reading(path: Path) -> apsw.Connection:

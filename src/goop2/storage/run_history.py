@@ -68,6 +68,12 @@ class RunHistory:
         """Return whether arguments and answers are kept."""
         return self._limits.keep_arguments
 
+    async def use(self, limits: RunLimits) -> None:
+        """Use other limits; what is beyond them goes with the next write. A file is neither begun nor given up."""
+        self._limits = limits
+        if self._loop is not None and not self._closed:
+            await self._loop.run_in_executor(self._thread, lambda: self._usable().use(limits))
+
     async def open(self) -> None:
         """Open the file, or a database in memory in its place. Never raises for what the file is."""
         self._loop = asyncio.get_running_loop()

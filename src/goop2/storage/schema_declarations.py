@@ -179,7 +179,7 @@ def read(file: Path, folder: Path) -> Declared:
 
     Raises `SchemaFileError` when there is no table in it, and `OSError` when it is not to be read (folder/regular_files.py).
     """
-    document = _document(file, folder)
+    document = document_of(file, folder)
     odd = tuple(oddities(document))
     access_is_odd = any(oddity.place.partition(".")[0] == "access" for oddity in odd)
     given: Any = {**document, "access": None} if access_is_odd else document
@@ -197,7 +197,8 @@ def _fail(place: str, message: str) -> StorageError:
     return SchemaFileError(f"{place} {message}")
 
 
-def _document(file: Path, folder: Path) -> dict[str, Any]:
+def document_of(file: Path, folder: Path) -> dict[str, Any]:
+    """Return what stands in a schema file, as JSON. Raises `SchemaFileError`, `OSError`."""
     if shown(file.name) != file.name:
         raise SchemaFileError("its name is not UTF-8: rename it")
     try:

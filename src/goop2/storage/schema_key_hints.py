@@ -40,7 +40,7 @@ def oddities(document: object) -> list[Oddity]:
         *_unknown(document, TABLE_KEYS, ""),
         *(oddity for place, column in _listed(document.get("columns"), "columns") for oddity in _of_column(column, place)),
         *_of_access(document.get("access")),
-        *_of_roles(document.get("roles")),
+        *of_roles(document.get("roles")),
     ]
 
 
@@ -65,7 +65,8 @@ def _of_access(access: object) -> Iterator[Oddity]:
             yield Oddity(f"access.{operation}", message, closes=True)
 
 
-def _of_roles(roles: object) -> Iterator[Oddity]:
+def of_roles(roles: object) -> Iterator[Oddity]:
+    """Return what is odd in the `roles` of a table."""
     if roles is None:
         return
     if not isinstance(roles, dict) or any(not isinstance(allowed, dict) for allowed in roles.values()):

@@ -57,7 +57,7 @@ def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequenc
     return found[0] if found else (None, "")
 
 
-def names_of(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
+def names_of(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value] = ()) -> tuple[str, ...]:
     """Return the columns of a statement that gives no row."""
     found: list[tuple[str, ...]] = []
 
@@ -67,7 +67,7 @@ def names_of(cursor: apsw.Cursor, role: Role, sql: str) -> tuple[str, ...]:
 
     cursor.exec_trace = trace
     try:
-        cursor.execute(sql, prepare_flags=role.kind.flags)
+        cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
     except apsw.ExecTraceAbort:
         pass
     finally:

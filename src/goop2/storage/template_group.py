@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from goop2.protocols import untrusted_json
+from goop2.protocols.topics import ROLE_MAX_CHARS
 from goop2.storage.database import Database
 
+TEMPLATE: Final = "template"
+"""The type of the groups whose members the policy `group` means."""
 VIEWER: Final = "viewer"
 """The role of a member where the template names no other."""
 OWNER: Final = "owner"
 """The role that may do everything."""
-ROLE_MAX_CHARS: Final = 64
 Roles = Mapping[str, str | None]
 """Group of type `template` hosted here, the newest last → somebody's role in it: "" for the default one, None where they are no member."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -22,12 +22,13 @@ from goop2.storage.guard import ONE_TABLE, SCRIPT_WRITES, Role
 from goop2.storage.limits import ROWS_MAX
 from goop2.storage.registry_schema import make_table, register_again, table_there
 from goop2.storage.row_encoding import RowSink
+from goop2.storage.schema_key_hints import of_roles
 from goop2.storage.values import INTEGER_MAX, TYPES, Value, check, shown, stored, whole_number
 
 Row = Mapping[str, object]
 FIND_OPTIONS: Final = ("where", "args", "order", "limit", "offset", "fields")
 COUNT_OPTIONS: Final = ("where", "args")
-CREATE_OPTIONS: Final = ("access", "context")
+CREATE_OPTIONS: Final = ("access", "context", "roles")
 TABLES_REMEMBERED: Final = 64
 
 
@@ -88,19 +89,23 @@ class TypedTables:
         unknown = (options or {}).keys() - set(CREATE_OPTIONS)
         if unknown:
             raise fail(min(unknown), f"is not an option; there are {', '.join(CREATE_OPTIONS)}")
+        if options and options.get("roles") == []:  # what an empty table of Lua is in JSON
+            options = {**options, "roles": None}
+        for oddity in of_roles((options or {}).get("roles")):
+            raise fail(oddity.place, oddity.message)
         # Before the transaction: a wrong declaration must not wait for the write lock.
         wanted = declared.parse_table({"name": name, "columns": columns, **(options or {})}, fail)
         with self._database.atomic():
             present = self.lookup(name) if self.is_there(name) else None
             if present is not None:
-                self._extend(present, wanted, access_given=bool(options and "access" in options), fail=fail)
+                self._extend(present, wanted, given=(options or {}).keys(), fail=fail)
             elif (there := table_there(self._database, name)) is not None:
                 why = "not a typed one" if there == name else "and names differ in more than capitals"
                 raise StorageError(f"goop.schema.create {shown(name)}: a table {there} is there already, {why}")
             else:
                 make_table(self._database, wanted)
 
-    def _extend(self, present: Table, wanted: Table, *, access_given: bool, fail: declared.Fail) -> None:
+    def _extend(self, present: Table, wanted: Table, *, given: Collection[str], fail: declared.Fail) -> None:
         for column in wanted.columns:
             there = present.column(column.name)
             if there is not None and there != column:
@@ -112,8 +117,10 @@ class TypedTables:
         if missing:
             raise fail(f"column {missing[0].name}", "is in the table but not in the declaration; columns are not removed")
         # A script must not open a table that the owner has closed in the console.
-        if access_given and dict(wanted.access) != dict(present.access):
+        if "access" in given and dict(wanted.access) != dict(present.access):
             raise fail("access", "is declared otherwise already")
+        if "roles" in given and wanted.rights != present.rights:
+            raise fail("roles", "are declared otherwise already")
         added = [column for column in wanted.columns if present.column(column.name) is None]
         if added:
             self._add(present, added)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -28,6 +29,7 @@ from goop2.web.api.groups import GroupApi
 from goop2.web.api.listen import ListenApi
 from goop2.web.api.mq import MessageApi
 from goop2.web.api.peers import Peers
+from goop2.web.api.rooms import RoomApi
 from goop2.web.api.site import SiteApi
 from goop2.web.api.template import TemplateApi
 from goop2.web.console.metering import RunMeter
@@ -84,12 +86,14 @@ class Web:
     :param peer: what is shown. Its settings are those it started with; goop.json may say otherwise by now.
     :param remote: the network, once the peer is on it.
     :param live: pages the owner has open reload themselves when a file of the site is saved.
+    :param restart: ends the peer and starts it again; None where nobody would start it.
     """
 
-    def __init__(self, peer: Peer, remote: RemoteNetwork, *, live: bool = False) -> None:
+    def __init__(self, peer: Peer, remote: RemoteNetwork, *, live: bool = False, restart: Callable[[], None] | None = None) -> None:
         self.peer = peer
         self.remote = remote
         self.live = live
+        self.restart = restart
         self.started = time.monotonic()
         """On the monotonic clock, seconds."""
         self.events = Events()
@@ -104,8 +108,9 @@ class Web:
         self.chat = ChatApi(peer.chat, self.events, remote)
         broadcasts.publish_broadcasts(remote, self.events, owners_pages)
         self.listen = ListenApi(peer.listening)
-        self.groups = GroupApi(peer.grouping, self.events, owners_pages)
-        goop2_groups = Goop2GroupApi(peer.grouping, remote)
+        self.groups = GroupApi(peer.grouping, self.events, owners_pages, remote.label)
+        self.goop2_groups = goop2_groups = Goop2GroupApi(peer.grouping, remote, self.events, owners_pages)
+        self.rooms = RoomApi(peer.rooms, peer.identity.peer_id, self.events, owners_pages)
         self.remote_listen = RemoteListen(peer.listening.following, remote)
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)
         self.site_api = SiteApi(peer.files)
@@ -122,6 +127,7 @@ class Web:
             **self.listen.api,
             **self.groups.api,
             **goop2_groups.api,
+            **self.rooms.api,
             **peers.api,
             **self._avatars.api,
             **self._messages.api,
@@ -136,6 +142,7 @@ class Web:
             **self.remote_listen.api,
             **self.groups.api_of_visits,
             **goop2_groups.api_of_visits,
+            **self.rooms.api_of_visits,
             **peers.api_of_visits,
             **self._avatars.api,
             **self._messages.api,
@@ -154,6 +161,8 @@ class Web:
         self.listen.stop()
         self.remote_listen.stop()
         self.groups.unsubscribe()
+        self.goop2_groups.unsubscribe()
+        self.rooms.unsubscribe()
         self.events.stop()
         self._messages.stop()
         self.console_events.stop()

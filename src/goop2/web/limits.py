@@ -77,6 +77,12 @@ shown."""
 CODE_SECONDS: Final = 600.0
 """How long a code is good: time enough to carry a link to another browser."""
 
+TAB_CODES_MAX: Final = 256
+"""Tabs of the console that are let in again after a restart; the oldest goes first. A tab takes a code each time it is loaded."""
+
+TAB_CODE_SECONDS: Final = 30 * 24 * 3600.0
+"""How long the code of a tab is good: a month that a tab stood open while its peer ran."""
+
 SAVED_PORTS_MAX: Final = 4096
 """Sites, and test visitors, whose port is saved for ever: a seventh of the ports a system has for this."""
 

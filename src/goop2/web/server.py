@@ -20,7 +20,7 @@ from goop2.web.http.console_token import Token
 from goop2.web.http.listeners import BoundListener
 from goop2.web.http.local_users import knows_users
 from goop2.web.http.origins import origin_address
-from goop2.web.http.passes import OWN, Passes
+from goop2.web.http.passes import ENTER, OWN, Passes
 from goop2.web.http.peer_host import host_label, peer_path
 from goop2.web.http.saved_ports import SavedPorts
 from goop2.web.http.server import HttpServers, serve
@@ -46,8 +46,12 @@ class OpenWeb:
     passes: Passes
 
     def browser_addresses(self) -> dict[str, str]:
-        """Return the addresses for the owner's browser: `console`, and `site` with a new code for one browser."""
-        return {"console": self.console, "site": with_code(self.site.partition("?")[0], self.passes.code(OWN))}
+        """Return the addresses for the owner's browser: `console`, and with a new one-time code each `open`, of the console, and `site`."""
+        return {
+            "console": self.console,
+            "open": f"{self.console.partition('#')[0]}#code={self.passes.code(ENTER)}",
+            "site": with_code(self.site.partition("?")[0], self.passes.code(OWN)),
+        }
 
 
 def addresses_of(web: Web, listeners: Sequence[BoundListener], host: str, token: Token) -> OpenWeb:
@@ -67,8 +71,8 @@ def addresses_of(web: Web, listeners: Sequence[BoundListener], host: str, token:
 
 
 @contextlib.asynccontextmanager
-async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener]) -> AsyncIterator[None]:
-    """Serve `web`, and `console` at the loopback listener, until the block is left."""
+async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener], saved: SavedPorts) -> AsyncIterator[None]:
+    """Serve `web`, and `console` at the loopback listener, until the block is left. `saved`: the ports of the sites that have one."""
     loopback = listeners[0].listener
     servers = HttpServers()
 
@@ -78,7 +82,7 @@ async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener
     async def serve_site(bound: BoundListener) -> None:
         await servers.add(bound, app_of(bound))
 
-    ports = SitePorts(loopback.peer_id, loopback.port, SavedPorts(web.peer.folder), serve_site)
+    ports = SitePorts(loopback.peer_id, loopback.port, saved, serve_site)
     async with serve(servers, [(bound, app_of(bound)) for bound in listeners], web.stop), _following(web):
         yield
 
@@ -86,7 +90,7 @@ async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener
 @contextlib.asynccontextmanager
 async def _following(web: Web) -> AsyncIterator[None]:
     """Count runs, publish events to the console, and reload pages after a change where the owner asked for that."""
-    unsubscribe = web.peer.runs.subscribe(web.meter.add), publish_changes(web.console_events, web.peer)
+    unsubscribe = web.peer.runs.subscribe(web.meter.add), publish_changes(web.console_events, web.peer, web.remote)
     stop = asyncio.Event()
     watching = asyncio.create_task(follow(web.peer.files, web.reload_pages, stop)) if web.live else None
     try:

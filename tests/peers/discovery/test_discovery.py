@@ -16,6 +16,7 @@ from goop2.net.address import PeerAddress, parse
 from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import UnreachableError, WrongPeerError
 from goop2.net.host import Host, open_host
+from goop2.net.reachability import open_reachability
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.peers_file import FILE, RememberedPeers
 from goop2.peers.discovery.roster import Roster
@@ -41,10 +42,14 @@ class Peer:
 async def peer(
     folder: Path, label: str, identity: Identity | None = None, port: int = 0, servers: Sequence[str] = ()
 ) -> AsyncIterator[Peer]:
-    async with open_host(identity or new_identity(), port, None, LOOPBACK) as host:
+    async with (
+        open_host(identity or new_identity(), port, None, LOOPBACK) as host,
+        open_reachability(host, lambda: (LOOPBACK,)) as reachability,
+    ):
         one = Peer(host, label)
         async with open_discovery(
             host,
+            reachability,
             Roster(host.peer_id, time.monotonic),
             RememberedPeers(_folder(folder / label)),
             one.says,
@@ -126,6 +131,10 @@ async def test_a_list_of_peers_that_cannot_be_read_is_said_and_stops_nothing(tmp
 async def test_a_host_on_every_address_is_announced_with_the_real_ones() -> None:
     async with open_host(new_identity(), 0) as host:
         assert real_addresses(host, ["192.0.2.7"]) == (f"/ip4/192.0.2.7/tcp/{host.port}/p2p/{host.peer_id}",)
+        both = [f"/{address}/tcp/{host.port}/p2p/{host.peer_id}" for address in ("ip4/192.0.2.7", "ip6/2001:db8::7")]
+        assert real_addresses(host, ["2001:db8::7", "192.0.2.7"]) == tuple(both)
+    async with open_host(new_identity(), 0, None, "::") as host:
+        assert real_addresses(host, ["192.0.2.7", "2001:db8::7"]) == (f"/ip6/2001:db8::7/tcp/{host.port}/p2p/{host.peer_id}",)
 
 
 def _folder(path: Path) -> Path:

@@ -16,6 +16,7 @@ from goop2.config import Address
 from goop2.net.address import CIRCUIT, PeerAddress, parse
 from goop2.net.faults import UnreachableError
 from goop2.net.host import open_host
+from goop2.net.reachability import open_reachability
 from goop2.peers.discovery import reservations
 from goop2.peers.discovery.discovery import open_discovery
 from goop2.peers.discovery.peers_file import RememberedPeers
@@ -33,11 +34,12 @@ NOWHERE = "192.0.2.77"
 @contextlib.asynccontextmanager
 async def hidden(folder: Path, label: str, url: str) -> AsyncIterator[Peer]:
     """A peer that tells an address nobody can dial."""
-    async with open_host(new_identity(), 0) as host:
+    async with open_host(new_identity(), 0) as host, open_reachability(host) as reachability:
         one = Peer(host, label)
         (folder / label).mkdir()
         opened = open_discovery(
             host,
+            reachability,
             Roster(host.peer_id, time.monotonic),
             RememberedPeers(folder / label),
             one.says,

@@ -170,7 +170,7 @@ async def test_messages_go_to_all_and_the_host_knows_from_whom(three: tuple[Join
     host.grouping.send(host.id, group, b'{"move":2}')
     await until(lambda: len(heard[eve.id]) == 2 and len(heard[ann.id]) == 1)
     assert heard == {
-        host.id: [(ann.id, b'{"move":1}')],
+        host.id: [(ann.id, b'{"move":1}'), (host.id, b'{"move":2}')],
         ann.id: [(host.id, b'{"move":2}')],
         eve.id: [(host.id, b'{"move":1}'), (host.id, b'{"move":2}')],
     }

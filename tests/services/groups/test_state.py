@@ -8,9 +8,16 @@ from collections import deque
 import pytest
 
 from goop2.protocols import topics
+from goop2.protocols.errors import RemoteProtocolError
 from goop2.services.groups import limits
 from goop2.services.groups import state as module
-from goop2.services.groups.errors import InvalidGroupMessageError, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups.errors import (
+    GroupFullError,
+    InvalidGroupMessageError,
+    TooManyGroupsError,
+    UnknownGroupError,
+    UnknownMemberError,
+)
 from goop2.services.groups.records import GroupChange, Outgoing
 from goop2.services.groups.state import GroupState
 
@@ -79,8 +86,8 @@ def test_what_a_host_says_has_every_key_of_the_network_whatever_its_value(networ
     group = host.host("Game", "template").id
     (welcome,) = host.received("ann", topics.Group(group, "join", topics.Plain(b"null")))
     said = json.loads(welcome.payload)
-    assert said["members"] == [{"peer_id": "ann", "joined_at": said["members"][0]["joined_at"]}]
-    bounds = {"app_type": "template", "group_type": "template", "max_members": 0}
+    assert said["members"] == [{"peer_id": "ann", "joined_at": said["members"][0]["joined_at"], "role": "viewer"}]
+    bounds = {"app_type": "template", "group_type": "template", "max_members": 0, "group_context": ""}
     assert said == {"group_name": "Game", **bounds, "volatile": False, "members": said["members"]}
     (meta,) = host.change(group, "Game two")
     assert json.loads(meta.payload) == {"group_name": "Game two", **bounds}
@@ -205,7 +212,7 @@ def test_what_is_restored_is_away_and_comes_back(network: Network, game: str) ->
     kept, since = host.hosted()[0], host.members_since(game)
     joined = network.peers["ann"].joined()
     again, ann = network.peer("host"), network.peer("ann")
-    again.restore([(kept, since, (), {})], [])
+    again.restore([(kept, since, ())], [])
     ann.restore([], joined)
     assert (again.hosted()[0].members, again.is_member("ann"), again.is_member("eve")) == ((), True, False)
     network.deliver("ann", ann.back("host"))
@@ -254,7 +261,7 @@ def test_who_was_removed_is_out_after_a_restart_of_the_host_too(network: Network
     host.remove(game, "ann")
     kept, since, removed = host.hosted()[0], host.members_since(game), host.removed(game)
     again = network.peer("host")
-    again.restore([(kept, since, removed, {})], [])
+    again.restore([(kept, since, removed)], [])
     network.deliver("ann", network.peers["ann"].join("host", game))
     assert not again.is_member("ann")
 
@@ -420,3 +427,129 @@ def test_members_are_bounded_where_the_host_sets_no_bound(network: Network, monk
     for name in ("ann", "bob"):
         network.deliver(name, network.peers[name].join("host", group))
     assert network.peers["host"].hosted()[0].members == ("ann",)
+
+
+def test_a_new_member_has_the_default_role_and_everybody_hears_the_roles(network: Network) -> None:
+    host = network.peers["host"]
+    group = host.host("Board", "template", context="kanban", default_role="author").id
+    for name in ("ann", "bob"):
+        network.deliver(name, network.peers[name].join("host", group))
+    network.deliver("host", host.set_role(group, "ann", "editor"))
+    network.deliver("host", host.tick())
+    for name in ("ann", "bob"):
+        (known,) = network.peers[name].joined()
+        assert (known.context, dict(known.roles)) == ("kanban", {"ann": "editor", "bob": "author"})
+    assert host.template_roles("ann") == {group: "editor"}
+    assert host.template_roles("eve") == {group: None}
+    host.set_role_rules(group, "viewer", ("viewer", "editor"))
+    network.deliver("eve", network.peers["eve"].join("host", group))
+    assert host.roles(group) == {"ann": "editor", "bob": "author", "eve": "viewer"}, "who is in already keeps its role"
+    network.deliver("ann", network.peers["ann"].leave("host", group))
+    network.deliver("ann", network.peers["ann"].join("host", group))
+    assert host.roles(group)["ann"] == "viewer", "whoever comes back is a new member"
+
+
+@pytest.mark.parametrize("type_", ["join", "members", "meta", "state", "msg", "welcome"])
+def test_a_member_gets_no_role_by_claiming_it(network: Network, game: str, type_: str) -> None:
+    host = network.peers["host"]
+    claim = {"members": [{"peer_id": "ann", "role": "owner"}], "role": "owner", "default_role": "owner"}
+    bare = type_ in topics.BARE
+    network.deliver("ann", host.received("ann", said(type_, game, claim if bare else {"type": type_, "group": game, "payload": claim})))
+    assert host.roles(game) == {"ann": "viewer", "bob": "viewer"}
+    assert host.hosted()[0].default_role == "viewer"
+    assert network.peers["bob"].joined()[0].roles == {"ann": "viewer", "bob": "viewer"}
+
+
+def test_a_host_that_tells_no_roles_shows_none(network: Network) -> None:
+    ann = network.peers["ann"]
+    ann.join("host", "g")
+    ann.received("host", said("welcome", "g", {"group_name": "Old", "group_type": "chess", "members": [{"peer_id": "ann"}]}))
+    assert (ann.joined()[0].kind, ann.joined()[0].roles, ann.joined()[0].members) == ("chess", {}, ("ann",))
+
+
+@pytest.mark.parametrize(
+    ("type_", "payload", "why"),
+    [
+        ("welcome", {"group_context": "x" * 201}, "group_context of 201 characters; the most is 200"),
+        ("meta", {"group_context": "x" * 100_000}, "group_context of 100000 characters; the most is 200"),
+        ("members", {"members": [{"peer_id": "a", "role": "r" * 65}]}, "a role of 65 characters; the most is 64"),
+    ],
+)
+def test_huge_contexts_and_roles_are_refused_in_a_sentence(type_: str, payload: object, why: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=why):
+        said(type_, "g", payload)
+    invite = {"group_id": "g", "group_context": "x" * 201}
+    with pytest.raises(RemoteProtocolError, match=r"the group\.invite message has a group_context of 201"):
+        topics.read(topics.INVITE, json.dumps(invite).encode())
+
+
+def asked_again(network: Network, name: str, seconds: int) -> list[int]:
+    """The seconds after which a peer asks to be let in again, within so many."""
+    network.passes_ms, again = 0, []
+    for second in range(1, seconds + 1):
+        network.now_ms += 1000
+        again += [second for each in network.peers[name].tick() if each.topic.endswith(":join")]
+    return again
+
+
+def test_a_join_that_is_lost_is_sent_again_until_there_is_an_answer(network: Network, game: str) -> None:
+    eve = network.peers["eve"]
+    eve.join("host", "lost")
+    assert asked_again(network, "eve", 180) == [3, 13, 43, 103, 163]
+    eve.received("host", said("welcome", "lost", {"group_name": "Found", "members": []}))
+    assert asked_again(network, "eve", 180) == []
+    eve.join("host", game)
+    eve.received("host", said("error", game, {"type": "error", "group": game, "payload": {"code": "full"}}))
+    assert asked_again(network, "eve", 180) == []
+
+
+def test_who_left_and_whose_host_is_away_asks_no_more(network: Network) -> None:
+    eve = network.peers["eve"]
+    for group in ("left", "away"):
+        eve.join("host", group)
+        eve.received("host", said("welcome", group, {"group_name": group, "members": []}))
+        network.now_ms += 5000
+    eve.connected("host")
+    eve.leave("host", "left")
+    eve.gone("host")
+    assert asked_again(network, "eve", 180) == []
+    assert [each.topic for each in eve.back("host")] == ["group:away:join"]
+    assert asked_again(network, "eve", 4) == [3]
+
+
+def test_a_new_connection_to_the_host_asks_again_though_nobody_noticed_that_it_was_away(network: Network, game: str) -> None:
+    kept, since = network.peers["host"].hosted()[0], network.peers["host"].members_since(game)
+    again = network.peer("host")
+    again.restore([(kept, since, ())], [])
+    assert again.hosted()[0].members == ()
+    ann = network.peers["ann"]
+    assert ann.joined()[0].joined, "it has not heard of the restart"
+    asking = ann.connected("host")
+    network.deliver("ann", asking)
+    assert again.hosted()[0].members == ("ann",)
+    assert again.roles(game) == {"ann": "viewer", "bob": "viewer"}
+    assert ann.connected("bob") == []
+
+
+def test_a_host_enters_and_leaves_its_own_list(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    with pytest.raises(GroupFullError, match=r"the group 'Game' has 2 members, the most there may be"):
+        host.enter(game)
+    host.change(game, "Game", 3)
+    network.deliver("host", host.enter(game))
+    network.deliver("host", host.tick())
+    assert network.peers["ann"].joined()[0].roles == {"ann": "viewer", "bob": "viewer", "host": "owner"}
+    assert host.enter(game) == []
+    host.step_out(game)
+    assert host.roles(game) == {"ann": "viewer", "bob": "viewer"}
+    with pytest.raises(UnknownMemberError, match="not on the list"):
+        host.step_out(game)
+
+
+def test_a_hosts_own_pages_get_what_it_sends(network: Network, game: str) -> None:
+    host = network.peers["host"]
+    host.send("host", game, b'"hi"')
+    assert [(change.sender, change.payload) for change in network.changes["host"] if change.what == "msg"] == [("host", b'"hi"')]
+    radio = host.host("Radio", "listen").id
+    host.send("host", radio, b'"play"')
+    assert network.changes["host"][-1].what == "hosted", "the controls of a session are for its listeners"

@@ -211,7 +211,7 @@ async def test_pages_hear_what_is_theirs_to_hear(up: Served, net: Net) -> None:
         net.say(HOST, "g1", "msg", {"of": "the host"})
         up.peer.grouping.invited(HOST, topics.Invite("g7", "Come", HOST, "template"))
         assert [(each["type"], each["host"], each.get("from")) for each in await until(theirs, 2)] == [
-            ("joined", HOST, None),
+            ("welcome", HOST, None),
             ("msg", HOST, None),
         ]
         events = await until(own, 6)

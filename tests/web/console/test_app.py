@@ -19,6 +19,7 @@ from tests.web.served import Served, served
 
 from goop2.services.chat.limits import PER_CALLER_A_MINUTE
 from goop2.services.chat.service import ChatError
+from goop2.web.console.tab_codes import FILE as TABS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -401,7 +402,7 @@ async def test_a_page_that_waits_for_its_peer_says_so_and_one_that_does_not_stay
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-async def test_a_peer_that_is_away_or_was_restarted_is_told_with_what_to_do(browser: Browser, tmp_path: Path, width: int) -> None:
+async def test_a_peer_that_is_away_or_does_not_know_the_tab_is_told_with_what_to_do(browser: Browser, tmp_path: Path, width: int) -> None:
     """The new address may be opened in the same tab, where only what stands after the # changes."""
     context = await browser.new_context(viewport={"width": width, "height": 800})
     context.set_default_timeout(PATIENCE_MS)
@@ -413,6 +414,7 @@ async def test_a_peer_that_is_away_or_was_restarted_is_told_with_what_to_do(brow
         await expect(trouble).to_be_empty()
     await expect(trouble).to_contain_text("The peer does not answer, so this page may be out of date.", timeout=PATIENCE_MS)
     await expect(sign).to_be_visible()
+    (tmp_path / TABS).unlink()
     async with served(tmp_path, viewer={"http_addr": f"127.0.0.1:{up.port}"}) as again:
         await expect(trouble).to_contain_text("Open the address that the peer has printed", timeout=PATIENCE_MS)
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

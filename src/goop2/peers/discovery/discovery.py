@@ -12,25 +12,27 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
 from goop2.config.ticks import seconds_to_tick
-from goop2.net.address import PeerAddress, parse
+from goop2.net.address import PeerAddress
 from goop2.net.gossip import Gossip, open_gossip
-from goop2.net.host import ALL_ADDRESSES, Host
-from goop2.net.reachability import Reachability, open_reachability
+from goop2.net.host import Host
+from goop2.net.listener import WILDCARDS
+from goop2.net.reachability import Reachability
 from goop2.peers.discovery.mdns import lan_addresses, lan_places, stay_near_by
 from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.discovery.presence import Announcer, PresenceListener, Send, open_announcer
 from goop2.peers.discovery.redialer import LOOK_SECONDS, Redialer
-from goop2.peers.discovery.rendezvous_client import open_server
-from goop2.peers.discovery.reservations import RelayReservation
 from goop2.peers.discovery.roster import Roster
 from goop2.peers.discovery.troubles import Troubles
 from goop2.protocols.presence import TOPIC, Presence, write
+
+if TYPE_CHECKING:
+    from goop2.peers.discovery.reservations import RelayReservation
 
 NEAR_BY: Final = "near by"
 GREETING_SECONDS: Final = 2.0
@@ -80,6 +82,7 @@ class Discovery:
 @contextlib.asynccontextmanager
 async def open_discovery(
     host: Host,
+    reachability: Reachability,
     roster: Roster,
     remembered: RememberedPeers,
     says: Says,
@@ -90,8 +93,9 @@ async def open_discovery(
 ) -> AsyncIterator[Discovery]:
     """Find peers and be found until the block is left.
 
-    `servers`: URLs of rendezvous servers, at most SERVERS_MAX. `near_by`: look on the local network too. `announced`: this machine's IPv4
-    addresses as others can dial them; None: every real one.
+    `reachability`: what is known of the ways to `host`; its changes are announced. `servers`: URLs of rendezvous servers, at most
+    SERVERS_MAX. `near_by`: look on the local network too. `announced`: this machine's IP addresses as others can dial them; None: every
+    real one.
     """
     troubles, changed = Troubles(), asyncio.Event()
     redialer = Redialer(host, roster, remembered, troubles)
@@ -113,12 +117,16 @@ async def open_discovery(
                 well=partial(troubles.resolve, NEAR_BY, "peers near by are looked for again"),
             )
             _run(stack, staying)
-        reachability = await stack.enter_async_context(open_reachability(host, changed.set, partial(_this_machines, announced)))
+        stack.callback(reachability.watch(changed.set))
         direct = partial(_direct, host, reachability, announced)
         host.announce(direct)
         ways: list[Send] = [over_gossip(gossip)]
-        reservations = []
+        reservations: list[RelayReservation] = []
         for url in tuple(dict.fromkeys(url.rstrip("/") for url in servers))[:SERVERS_MAX]:
+            # Here, because a peer that uses no server should not hold an HTTP client.
+            from goop2.peers.discovery.rendezvous_client import open_server
+            from goop2.peers.discovery.reservations import RelayReservation
+
             server = await stack.enter_async_context(open_server(url, listener.rendezvous, troubles))
             ways.append(server.send)
             reservations.append(RelayReservation(server, host, changed.set))
@@ -189,18 +197,15 @@ def _through(reservations: Iterable[RelayReservation]) -> tuple[str, ...]:
     return tuple(address for reservation in reservations for address in reservation.addresses)
 
 
-def _this_machines(announced: Sequence[str] | None) -> tuple[str, ...]:
-    """Return this machine's IPv4 addresses. Dialling a private one of them reveals nothing about other machines."""
-    return ("127.0.0.1", *(lan_addresses() if announced is None else announced))
-
-
 def real_addresses(host: Host, announced: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return where others can dial this host now: its listening address, or, where that is every address, each real one."""
-    listening = [parse(address) for address in host.addresses]
-    addresses = lan_addresses() if announced is None else announced
-    every = [f"/ip4/{ip}/tcp/{host.port}/p2p/{host.peer_id}" for ip in addresses]
-    own = [f"{address.transport}/p2p/{address.peer}" for address in listening if f"/{ALL_ADDRESSES}/" not in address.transport]
-    return tuple(own or every)
+    """Return where others can dial this host now: its listening addresses, or, where that is every address of a family, each real one."""
+    machine = tuple(lan_addresses() if announced is None else announced)
+    found: list[str] = []
+    for address in host.addresses:
+        family, ip = address.split("/")[1:3]
+        reached = [each for each in machine if (":" in each) == (family == "ip6")] if ip in WILDCARDS.values() else [ip]
+        found += (f"/{family}/{each}/tcp/{host.port}/p2p/{host.peer_id}" for each in reached)
+    return tuple(found)
 
 
 def _run(stack: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:

@@ -18,6 +18,7 @@ import secrets
 import string
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import ifaddr
@@ -57,6 +58,11 @@ LOOK_SECONDS: Final = 5.0
 TRY_AGAIN_SECONDS: Final = 30.0
 """Where it did not work: a shortage of descriptors ends while the machine stays where it is."""
 
+IPV6_ADDRESSES: Final = Path("/proc/net/if_inet6")
+"""Address, index, bits of its network, scope, flags and interface, a line each."""
+_UNUSABLE_FLAGS: Final = 0x08 | 0x20 | 0x40
+"""IFA_F_DADFAILED, IFA_F_DEPRECATED and IFA_F_TENTATIVE of Linux."""
+
 Place = tuple[int, str]
 """Where this machine is on a network: the index of an interface and an address of it. One that is plugged in again has another index."""
 OPENING_FAULTS: Final = (OSError, ZeroconfError, TimeoutError)
@@ -72,14 +78,15 @@ Found = Callable[[Sequence[PeerAddress]], object]
 async def open_mdns(
     peer_id: str, port: int, found: Found, addresses: Iterable[str] | None = None, service: str = SERVICE
 ) -> AsyncIterator[None]:
-    """Announce this peer, and call `found` with every peer's addresses as they come, until the block is left.
+    """Be found, and have `found` called with every peer's addresses as they come, until the block is left.
 
-    `addresses` are this machine's IPv4 addresses to announce and to speak on; None: every real one. Raises `MulticastError`.
+    `addresses` are this machine's IP addresses to announce and to speak on; None: every real one. Raises `MulticastError`.
     """
     own = list(lan_addresses() if addresses is None else addresses)
     _quiet()
     try:
-        opened = AsyncZeroconf(interfaces=own or InterfaceChoice.Default, ip_version=IPVersion.V4Only)
+        # Of the addresses it tells by itself whether to speak IPv4, IPv6 or both.
+        opened = AsyncZeroconf(interfaces=own) if own else AsyncZeroconf(interfaces=InterfaceChoice.Default, ip_version=IPVersion.V4Only)
     except OPENING_FAULTS as error:
         raise _no_multicast(own, error) from None
     asking = None
@@ -152,23 +159,41 @@ async def _until_elsewhere(here: frozenset[object], where: Callable[[], frozense
 
 
 def lan_places() -> tuple[Place, ...]:
-    """Return where others on its networks can dial this machine: interfaces and IPv4 addresses, without loopback.
+    """Return where others on its networks can dial this machine: interfaces and addresses, those of IPv4 first; no loopback.
 
     Where the system cannot say it, because it has no descriptor left, what it said last is as good.
     """
     global _last_known
     with contextlib.suppress(OSError):
-        _last_known = tuple(
-            (adapter.index or 0, ip.ip)
-            for adapter in ifaddr.get_adapters()
-            for ip in adapter.ips
-            if ip.is_IPv4 and isinstance(ip.ip, str) and _dialable(ip.ip)
-        )
+        found = [
+            (adapter.index or 0, ip.ip if isinstance(ip.ip, str) else ip.ip[0]) for adapter in ifaddr.get_adapters() for ip in adapter.ips
+        ]
+        unusable = _unusable_ipv6()
+        usable = [place for place in found if place[1] not in unusable and _dialable(place[1])]
+        _last_known = tuple(sorted(usable, key=lambda place: ":" in place[1]))
     return _last_known
 
 
+def machine_addresses() -> tuple[str, ...]:
+    """Return every IP address of this machine, loopback too."""
+    return ("127.0.0.1", "::1", *lan_addresses())
+
+
+def _unusable_ipv6() -> frozenset[str]:
+    """Return IPv6 addresses of this machine that are not dialled or spoken from: not yet its own, another's, or about to end.
+
+    Linux says it; elsewhere nothing is left out.
+    """
+    try:
+        lines = IPV6_ADDRESSES.read_text("ascii").splitlines()
+    except (OSError, ValueError):
+        return frozenset()
+    rows = [line.split() for line in lines]
+    return frozenset(str(ipaddress.IPv6Address(bytes.fromhex(row[0]))) for row in rows if int(row[4], 16) & _UNUSABLE_FLAGS)
+
+
 def lan_addresses() -> Iterator[str]:
-    """Return the IPv4 addresses of this machine that others on its networks can dial; never 0.0.0.0, never loopback."""
+    """Return the addresses of this machine that others on its networks can dial; never 0.0.0.0 and no loopback."""
     return iter(dict.fromkeys(address for _, address in lan_places()))
 
 
@@ -241,11 +266,13 @@ def _announcement(peer_id: str, port: int, addresses: list[str], service: str) -
         f"{name}.{service}",
         port=port,
         parsed_addresses=addresses,
-        properties=text_of(f"{ENTRY}/ip4/{address}/tcp/{port}/p2p/{peer_id}" for address in addresses),
+        properties=text_of(f"{ENTRY}/ip{6 if ':' in address else 4}/{address}/tcp/{port}/p2p/{peer_id}" for address in addresses),
         server=f"{name}.local.",
     )
 
 
 def _dialable(ip: str) -> bool:
-    address = ipaddress.IPv4Address(ip)
-    return not (address.is_loopback or address.is_unspecified or address.is_multicast)
+    address = ipaddress.ip_address(ip)
+    # A link-local address of IPv6 is none without the name of an interface, which is another on each machine.
+    local = address.version == 6 and address.is_link_local
+    return not (local or address.is_loopback or address.is_unspecified or address.is_multicast)

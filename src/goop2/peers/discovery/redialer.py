@@ -39,6 +39,9 @@ class Redialer:
         self._schedule = RedialSchedule(time.monotonic, random.random)
         self._connected: frozenset[str] = frozenset()
         self._dials: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        """Set when there may be somebody to look after, after a time without anybody."""
+        self._ends = (host.watch(self._wake), roster.subscribe(self._wake))
 
     async def connect(self, address: PeerAddress) -> None:
         """Connect to a peer the owner typed in, and remember it, reachable or not; but not if another peer answers there.
@@ -47,6 +50,7 @@ class Redialer:
         """
         self._remembered.add(address)
         self._schedule.known(address.peer)
+        self._wake()
         try:
             await self._host.connect(address.peer, [address])
         except WrongPeerError:
@@ -66,6 +70,7 @@ class Redialer:
         self._host.knows(others)
         for address in others:
             self._schedule.told_of(address.peer)
+            self._wake()
 
     def found_near_by(self, addresses: Sequence[PeerAddress]) -> None:
         """Note that peers have just announced these addresses on the local network, and dial them at once."""
@@ -83,24 +88,33 @@ class Redialer:
         self._host.knows(reversed(addresses))
         for address in addresses:
             self._schedule.known(address.peer)
+            self._wake()
 
     async def run(self) -> None:
-        """Dial the peers that are due and notice which connections came and went, until cancelled."""
+        """Dial who is due and notice which connections came and went, until cancelled; nothing while there is nobody."""
         while True:
+            self._woken.clear()
             self._roster.expire()
             self._notice_connections()
             for peer in self._schedule.due(self._connected):
                 dial = asyncio.create_task(self._dial(peer))
                 self._dials.add(dial)
                 dial.add_done_callback(self._dials.discard)
+            if not (self._schedule or self._connected or self._roster):
+                await self._woken.wait()
             await asyncio.sleep(seconds_to_tick(LOOK_SECONDS))
 
     async def close(self) -> None:
         """Cancel the dials under way, and wait until they have ended."""
+        for end in self._ends:
+            end()
         dials = tuple(self._dials)
         for dial in dials:
             dial.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
+
+    def _wake(self, _news: object = None) -> None:
+        self._woken.set()
 
     def _notice_connections(self) -> None:
         # A relay is a connection, but not a peer to show or to dial again.

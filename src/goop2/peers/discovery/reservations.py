@@ -26,7 +26,7 @@ NO_RELAY_SECONDS: Final = 300.0
 """Until a server without a relay is asked again."""
 LOOK_SECONDS: Final = 1.0
 """How soon a lost relay is noticed."""
-LOOPBACK: Final = "/ip4/127."
+LOOPBACK: Final = ("/ip4/127.", "/ip6/::1/")
 TOLD_MAX: Final = 4
 """Addresses through one relay that are told others."""
 

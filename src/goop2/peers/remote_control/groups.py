@@ -29,6 +29,10 @@ class GroupRemote:
             "group-invite": _told(self.invite),
             "group-members": _told(self.members),
             "group-remove": _told(self.remove),
+            "group-change": _told(self.change),
+            "group-set-role": _told(self.set_role),
+            "group-default-role": _told(self.set_default_role),
+            "group-roles": _told(self.set_roles),
             "group-join": _told(self.join),
             "group-leave": _told(self.leave),
             "group-refuse": _told(self.refuse),
@@ -38,13 +42,50 @@ class GroupRemote:
         """Return the groups `hosted` and `joined`, and the `invites` that came."""
         groups = self._grouping.groups
         invites = [{"host": one.host, "group": one.group, "name": one.name, "type": one.type} for one in self._grouping.invites()]
-        return {"hosted": [_shown(one) for one in groups.hosted()], "joined": [_shown(one) for one in groups.joined()], "invites": invites}
+        return {
+            "hosted": [_shown(one) for one in groups.hosted()],
+            "joined": [_shown(one) | {"role": one.roles.get(groups.own_id, "")} for one in groups.joined()],
+            "invites": invites,
+        }
 
     async def create(self, request: Request) -> Answer:
-        """Create a group from `name, type, max_members`; return it."""
-        most = request.get("max_members")
-        group = await self._grouping.create(str(request["name"]), str(request["type"]), most if isinstance(most, int) else 0)
+        """Create a group from `name, type, max_members, context`; return it."""
+        group = await self._grouping.create(
+            str(request["name"]), str(request["type"]), _whole(request.get("max_members")) or 0, context=str(request.get("context") or "")
+        )
         return _shown(group)
+
+    async def change(self, request: Request) -> Answer:
+        """Change `name`, `max_members` and `context` of `group`, as far as they are given; return the group."""
+        name, context = request.get("name"), request.get("context")
+        changed = await self._grouping.change(
+            str(request["group"]),
+            name=None if name is None else str(name),
+            max_members=_whole(request.get("max_members")),
+            context=None if context is None else str(context),
+        )
+        return _shown(changed)
+
+    async def set_role(self, request: Request) -> Answer:
+        """Give the member `peer` of `group` the role `role`; return `peer`, its id. A member need not be here."""
+        group = str(request["group"])
+        peer = await self._member(group, str(request["peer"]))
+        await self._grouping.set_role(group, peer, str(request["role"]))
+        return {"peer": peer}
+
+    async def set_default_role(self, request: Request) -> Answer:
+        """Give new members of `group` the role `role`."""
+        await self._grouping.set_default_role(str(request["group"]), str(request["role"]))
+        return {}
+
+    async def set_roles(self, request: Request) -> Answer:
+        """Name the `roles` that members of `group` may have; none for any."""
+        roles = request["roles"]
+        await self._grouping.set_role_names(str(request["group"]), map(str, roles) if isinstance(roles, list) else ())
+        return {}
+
+    async def _member(self, group: str, who: str) -> str:
+        return who if who in self._grouping.groups.members_since(group) else await self._find(who)
 
     async def close(self, request: Request) -> Answer:
         """End the group `group`, which is hosted here."""
@@ -58,16 +99,20 @@ class GroupRemote:
         return {"to": peer}
 
     async def members(self, request: Request) -> Answer:
-        """Return the `members` of `group`, which is hosted here, each `{id, label, here}`."""
+        """Return the `members` of `group`, which is hosted here, each `{id, label, here, role}`."""
         group = str(request["group"])
         here = {member for one in self._grouping.groups.hosted() if one.id == group for member in one.members}
         members = self._grouping.groups.members_since(group)
-        return {"members": [{"id": member, "label": self._label(member), "here": member in here} for member in members]}
+        roles = self._grouping.groups.roles(group)
+        return {
+            "members": [{"id": member, "label": self._label(member), "here": member in here, "role": roles[member]} for member in members],
+            "default_role": self._grouping.groups.hosted_here(group).default_role,
+        }
 
     async def remove(self, request: Request) -> Answer:
         """Remove `peer` from `group`; return `removed`, its id. A member need not be here."""
-        group, who = str(request["group"]), str(request["peer"])
-        peer = who if who in self._grouping.groups.members_since(group) else await self._find(who)
+        group = str(request["group"])
+        peer = await self._member(group, str(request["peer"]))
         await self._grouping.remove(group, peer)
         return {"removed": peer}
 
@@ -121,4 +166,12 @@ def _shown(group: GroupInfo) -> Answer:
         "joined": group.joined,
         "members": list(group.members),
         "away": list(group.away),
+        "context": group.context,
+        "roles": dict(group.roles),
+        "default_role": group.default_role,
+        "role_names": list(group.role_names),
     }
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

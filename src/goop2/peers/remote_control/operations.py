@@ -11,12 +11,15 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.net.address import PeerAddress, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.remote_control.chat import ChatRemote
 from goop2.peers.remote_control.groups import GroupRemote
 from goop2.peers.remote_control.scripts import ScriptRemote
+from goop2.peers.ways import way_of
 from goop2.protocols import data
 from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
@@ -37,6 +40,8 @@ FIND_SECONDS: Final = 6.0
 FIND_LATER_SECONDS: Final = 2.0
 """The same when we have been here for long: somebody may have come just now."""
 SETTLE_SECONDS: Final = 2.0
+LATENCIES_SECONDS: Final = 1.0
+"""How long the list of peers waits for their pings; one that has not answered by then has none in it."""
 
 
 class Remote:
@@ -99,12 +104,28 @@ class Remote:
         return {"state": message.state, "to": peer, **({} if reply is None else {"reply": reply})}
 
     async def peers(self, _request: Request) -> Answer:
-        """Return who is here: `peers`, each `{id, label, addresses, connected, proved}`, and `troubles`, sentences for the owner."""
-        connected = {each.peer for each in self._network.host.peers()}
+        """Return who is here, how this peer is reached, and `troubles`, sentences for the owner.
+
+        `peers`: each `{id, label, addresses, connected, proved}` and its way (peers/ways.py). `reach`: a sentence, "" where nothing is
+        known.
+        """
+        measuring = self._network.measure_latencies()
+        if measuring is not None:
+            await asyncio.wait((measuring,), timeout=LATENCIES_SECONDS)
+        connected = self._network.connected()
+        reach = self._network.reach()
         return {
             "troubles": list(self._network.discovery.troubles.current.values()),
+            "reach": "" if reach.reachable is None and not reach.dialled_at else reach.text,
             "peers": [
-                {"id": each.id, "label": each.label, "addresses": each.addresses, "connected": each.id in connected, "proved": each.proved}
+                {
+                    "id": each.id,
+                    "label": each.label,
+                    "addresses": each.addresses,
+                    "connected": each.id in connected,
+                    "proved": each.proved,
+                    **way_of(connected.get(each.id)),
+                }
                 for each in self._network.roster.peers()
             ],
         }
@@ -114,8 +135,13 @@ class Remote:
         await asyncio.sleep(SETTLE_SECONDS)
 
     async def this(self, _request: Request) -> Answer:
-        """Return this peer's `id, label, addresses`, as others can dial it."""
-        return {"id": self._peer.identity.peer_id, "label": self._peer.owner.label, "addresses": self._network.addresses()}
+        """Return this peer's `id, label, addresses`, as others can dial it, and how it is reached: `reachable, dialled_at, text`."""
+        return {
+            "id": self._peer.identity.peer_id,
+            "label": self._peer.owner.label,
+            "addresses": self._network.addresses(),
+            **msgspec.structs.asdict(self._network.reach()),
+        }
 
     async def connect(self, request: Request) -> Answer:
         """Connect to `address`, and remember it for the next start; return `peer` and its `label`."""

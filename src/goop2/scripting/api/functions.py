@@ -10,7 +10,7 @@ from typing import Final
 
 from goop2.sandbox.messages import FailureForm
 from goop2.scripting.api.declaration import ExecutionSite, Function, Parameter
-from goop2.scripting.api.site_functions import GROUP, ORM, ORM_PRIVATE
+from goop2.scripting.api.site_functions import CHAT, GROUP, ORM, ORM_PRIVATE, TRANSFORM
 
 _VM, _WORKER, _PEER = ExecutionSite.VM, ExecutionSite.WORKER, ExecutionSite.PEER
 _NIL, _MESSAGE, _FALSE = FailureForm.NIL, FailureForm.MESSAGE, FailureForm.FALSE
@@ -133,7 +133,8 @@ _SCHEMA = (
         gives="true",
         failure=_NIL,
         place=_WORKER,
-        doc="Makes a typed table, or adds new optional columns to it.",
+        doc="Makes a typed table, or adds new optional columns to it. opts: access {read, insert, update, delete}, roles {ROLE: {read, "
+        "insert, update, delete}} for the policy group, context.",
         functions_only=True,
     ),
     Function(
@@ -291,7 +292,7 @@ _COMMANDS = (
     ),
 )
 
-FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *_LISTEN, *GROUP, *_COMMANDS, *ORM)
+FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *TRANSFORM, *_LISTEN, *GROUP, *CHAT, *_COMMANDS, *ORM)
 """All of them, group by group."""
 
 PRIVATE: Final = (

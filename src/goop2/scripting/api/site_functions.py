@@ -146,10 +146,110 @@ ORM_PRIVATE: Final = (
     ),
     Function("config.change", (_TABLE, _ROW), failure=_NIL, place=_WORKER, doc="Changes the row.", functions_only=True, private=True),
     Function("template", place=_WORKER, doc="The value of goop.template.", private=True),
+    Function(
+        "transform.row",
+        (Parameter("definition", "string"), Parameter("row", "options")),
+        failure=_NIL,
+        place=_WORKER,
+        doc="One row.",
+        functions_only=True,
+        private=True,
+    ),
+    Function(
+        "transform.rows",
+        (Parameter("definition", "string"), Parameter("rows", "options")),
+        failure=_NIL,
+        place=_WORKER,
+        doc="Many.",
+        functions_only=True,
+        private=True,
+    ),
+)
+
+_TRANSFORMATION = Parameter("name", "string")
+TRANSFORM: Final = (
+    Function(
+        "transform.load",
+        (_TRANSFORMATION,),
+        gives="definition",
+        failure=_NIL,
+        place=_PEER,
+        doc="The definition in transformations/NAME.json of the peer folder.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.list",
+        gives="definitions",
+        failure=_NIL,
+        place=_PEER,
+        doc="{name, description, field_count} of each definition, by name.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.apply",
+        (_TRANSFORMATION, Parameter("row", "options")),
+        gives="row",
+        failure=_NIL,
+        place=_VM,
+        doc="What a definition makes of a row: a field is its constant, its first source, or what its transform makes of its sources.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.apply_many",
+        (_TRANSFORMATION, Parameter("rows", "options")),
+        gives="rows",
+        failure=_NIL,
+        place=_VM,
+        doc="The same of each of at most 1000 rows.",
+        functions_only=True,
+    ),
+    Function(
+        "transform.transforms",
+        gives="names",
+        failure=_NIL,
+        place=_WORKER,
+        doc="The transforms there are. Arguments: split {separator, index from 0}, join and concat {separator}, substring {start from 0, "
+        "length}, round {places}, default, prefix and suffix {text}, replace {old, new}.",
+        functions_only=True,
+    ),
 )
 
 _GROUP = Parameter("id", "string")
 _PEER_ID = Parameter("peer", "string")
+_ROOM: Final = Parameter("id", "string")
+CHAT: Final = (
+    Function(
+        "chat.create",
+        (
+            Parameter("name", "string"),
+            Parameter("description", "string", default=""),
+            Parameter("max", "whole", default=0),
+            Parameter("context", "string", default=""),
+        ),
+        gives="room",
+        failure=_NIL,
+        place=_PEER,
+        doc="Opens a chat room here, with this peer in it: {id, name, description}.",
+    ),
+    Function("chat.close", (_ROOM,), failure=FailureForm.MESSAGE, place=_PEER, doc="Ends a room hosted here."),
+    Function(
+        "chat.send",
+        (_ROOM, Parameter("text", "string")),
+        failure=FailureForm.MESSAGE,
+        place=_PEER,
+        doc="Says something in a room hosted here, as the caller; in another peer's room as the owner alone.",
+    ),
+    Function(
+        "chat.state",
+        (_ROOM,),
+        gives="state",
+        failure=_NIL,
+        place=_PEER,
+        doc="{id, name, description, members, messages}; the last 100 messages, oldest first, in memory only.",
+    ),
+    Function("chat.rooms", gives="rooms", place=_PEER, doc="{id, name, description, members} of each room this peer hosts or is in now."),
+)
+
 GROUP: Final = (
     Function("group.is_member", gives="boolean", place=_PEER, doc="Whether the caller is in the template group; the owner always is."),
     Function("group.owner", gives="peer id", place=_PEER, doc="The peer that hosts the template group."),

@@ -35,6 +35,12 @@ class JoinRefusedError(NetworkError):
     code = "forbidden"
 
 
+class GroupFullError(NetworkError):
+    """The group has as many members as it may have."""
+
+    code = "bad_request"
+
+
 class InvalidGroupError(NetworkError):
     """The requested group is not possible."""
 

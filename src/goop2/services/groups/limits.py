@@ -22,5 +22,11 @@ BUDGET_PER_MINUTE: Final = 1200
 """Of one peer, over all groups: twenty messages a second, a drawing hand."""
 CHANGE_COSTS: Final = 40
 """Joining or leaving, of the same: everybody is told."""
+ROLE_NAMES_MAX: Final = 32
+"""Of a group: a list that a person chooses from."""
+JOIN_AGAIN_MS: Final = (3_000, 10_000, 30_000, 60_000)
+"""After asking to be let in, until the next time: a host may acknowledge a `join` and lose it (network.md). The last one goes on."""
+ASKED_JUST_NOW_MS: Final = 1_000
+"""A host that is back is told of by its presence and by its connection, within a moment."""
 REMOVED_MAX: Final = 1024
 """Remembered of a group; the last ones."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
 from goop2.protocols.topics import GroupErrorPayload
+from goop2.storage.template_group import VIEWER
 
-TEMPLATE: Final = "template"
-"""The app type whose members the policy `group` means."""
 FULL: Final = "full"
 NOT_FOUND: Final = "not_found"
 REMOVED: Final = "removed"
+
+_MOMENT: Final = "%Y-%m-%d %H:%M:%S"
 
 Kind = Literal["hosted", "joined", "members", "meta", "msg", "state", "away", "refused", "ended"]
 """What can happen in a group."""
@@ -45,6 +48,16 @@ class GroupInfo:
     """Of a group hosted here: members that are not here now, and have not left."""
     joined: bool = True
     """False while the host has not answered."""
+    context: str = ""
+    """What the group is for, such as the name of a template."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Member → its role, as the host says; of a group hosted here, members that are away too."""
+    default_role: str = VIEWER
+    """Of a group hosted here: what a new member gets."""
+    role_names: tuple[str, ...] = ()
+    """Of a group hosted here: the roles there may be; () for any."""
+    since: str = ""
+    """When it was made here, or first joined: `YYYY-MM-DD HH:MM:SS` in UTC; "" when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +72,8 @@ class GroupChange:
     """Of a msg or state: JSON."""
     refused: GroupErrorPayload = field(default_factory=GroupErrorPayload)
     """Why we are not let in, or why it is over as far as the host says: its text."""
+
+
+def moment(milliseconds: int) -> str:
+    """Return a moment, milliseconds since 1970, as data.db has it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(_MOMENT)

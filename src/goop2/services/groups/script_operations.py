@@ -85,18 +85,20 @@ class GroupOperations:
 
     async def members(self, _invocation: Invocation, group: str) -> Answer:
         """Do goop.group.members(id)."""
+        groups = self._grouping.groups
         try:
-            roles = await self._grouping.roles_in(group)
+            roles = groups.roles(group)
         except UnknownGroupError:
             roles = {}
-        return json([{"peer_id": peer, "role": role} for peer, role in roles.items()])
+        named = {peer: groups.label(peer) for peer in roles}
+        return json([{"peer_id": peer, "role": role} | ({"name": named[peer]} if named[peer] else {}) for peer, role in roles.items()])
 
-    async def create(self, _invocation: Invocation, name: str, kind: str, _context: str, most: Scalar) -> Answer:
+    async def create(self, _invocation: Invocation, name: str, kind: str, context: str, most: Scalar) -> Answer:
         """Do goop.group.create(name, type [, context [, max]])."""
         number = whole_number(most)
         if number is None:
             return err(f"create group: max is a whole number from 0, not {shown(most)}")
-        opened = await self._grouping.create(name, kind, number, take_part=True)
+        opened = await self._grouping.create(name, kind, number, take_part=True, context=context)
         return ok(opened.id.encode())
 
     async def close(self, _invocation: Invocation, group: str) -> Answer:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,16 +21,18 @@ from goop2.net.faults import NetworkError, UnreachableError
 from goop2.protocols import listen, topics
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.subscribers import Subscribers
+from goop2.services.groups import checks, rows
 from goop2.services.groups.errors import InvalidGroupError, JoinRefusedError, UnknownGroupError
-from goop2.services.groups.limits import ID_MAX_CHARS, NAME_MAX_CHARS
-from goop2.services.groups.records import NOT_FOUND, REMOVED, TEMPLATE, GroupChange, GroupInfo, Outgoing
+from goop2.services.groups.limits import HOSTED_MAX, ID_MAX_CHARS, JOINED_MAX, NAME_MAX_CHARS
+from goop2.services.groups.records import NOT_FOUND, REMOVED, GroupChange, GroupInfo, Outgoing
 from goop2.services.groups.state import GroupState
 from goop2.storage import groups as storage
 from goop2.storage.async_database import AsyncDatabase
-from goop2.storage.database import open_database
+from goop2.storage.database import Database, open_database
 from goop2.storage.errors import DatabaseFileError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
-from goop2.storage.template_group import ROLE_MAX_CHARS, VIEWER, default_role, role_in
+from goop2.storage.groups import SavedGroups, Subscription
+from goop2.storage.template_group import TEMPLATE, VIEWER, default_role, role_in
 
 JOIN_SECONDS: Final = 10.0
 """For the host to let us in: a message there, and one back."""
@@ -65,6 +68,10 @@ class GroupService:
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
         self._check: Check = str
         self._answers: dict[tuple[str, str], list[asyncio.Future[GroupChange]]] = {}
+        self.favorites: frozenset[str] = frozenset()
+        """Peers that the owner marked in another program, which keeps them beside its groups."""
+        self._saved = SavedGroups()
+        """What data.db holds of groups."""
         self._invites: dict[tuple[str, str], Invited] = {}
         self._invited: Subscribers[Invited] = Subscribers()
         self._changed = False
@@ -77,25 +84,24 @@ class GroupService:
     async def open(self) -> None:
         """Load what was saved before this start. If that cannot be read, `problem` says why, and nothing is written over it."""
         try:
-            hosted, joined, invites = await asyncio.shield(self._database.run(storage.read))
+            saved = await asyncio.shield(self._database.run(storage.read))
+            self.favorites = await asyncio.shield(self._database.run(storage.favorites))
         except StorageError as error:
             self.problem = str(error)
             await self._database.close()  # which is how `save` knows
             return
+        # What a folder of another program holds beyond the bounds stays there: only what is in `_saved` is ever removed.
+        saved = self._saved = replace(
+            saved,
+            hosted=dict(list(saved.hosted.items())[-HOSTED_MAX:]),
+            joined=dict(list(saved.joined.items())[-JOINED_MAX:]),
+        )
         own = self.groups.own_id
         self.groups.restore(
-            [
-                (
-                    GroupInfo(id=one.id, host=own, name=one.name, kind=one.kind, max_members=one.max_members),
-                    one.members,
-                    one.removed,
-                    one.roles,
-                )
-                for one in hosted
-            ],
-            [GroupInfo(id=one.id, host=one.host, name=one.name, kind=one.kind) for one in joined],
+            [(rows.group_of(one, own), one.members, one.removed) for one in saved.hosted.values()],
+            [rows.joined_group_of(one, own) for one in saved.joined.values()],
         )
-        self._invites = {(one.host, one.id): Invited(one.host, one.id, one.name, one.kind) for one in invites}
+        self._invites = {place: Invited(one.host, one.id, one.name, one.kind) for place, one in saved.invites.items()}
 
     async def close(self) -> None:
         """Save what has changed, and close the database."""
@@ -110,14 +116,20 @@ class GroupService:
         await self._database.close()
 
     def attach(
-        self, post: Callable[[Iterable[Outgoing]], None], carry: Callable[[str, str, bytes], Awaitable[object]], check: Check
+        self,
+        post: Callable[[Iterable[Outgoing]], None],
+        carry: Callable[[str, str, bytes], Awaitable[object]],
+        check: Check,
+        label: Callable[[str], str] | None = None,
     ) -> None:
         """Use the network from now on.
 
         `post` queues messages of groups. `carry` (peer, topic, payload) sends one message now, and raises `NetworkError`. `check` raises
-        `AddressError` for what is no peer's id.
+        `AddressError` for what is no peer's id. `label` gives what a peer calls itself, "" where that is not known.
         """
         self._post, self._carry, self._check = post, carry, check
+        if label is not None:
+            self.groups.label = label
 
     def detach(self) -> None:
         """Forget the network, which has closed."""
@@ -125,17 +137,25 @@ class GroupService:
 
     # The owner's.
 
-    async def create(self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False, take_part: bool = False) -> GroupInfo:
-        """Create a group hosted here; `take_part`: this peer is in it, as its owner.
+    async def create(
+        self, name: str, kind: str, max_members: int = 0, *, volatile: bool = False, take_part: bool = False, context: str = ""
+    ) -> GroupInfo:
+        """Create a group hosted here; `take_part`: this peer is in it, as its owner. `context`: what it is for.
+
+        New members of a group of type `template` get the default role of the site's template, of others `viewer`.
 
         Raises `InvalidGroupError`, `TooManyGroupsError` and `StorageError`.
         """
-        name, kind = " ".join(name.split()), " ".join(kind.split())
-        if not 0 < len(name) <= NAME_MAX_CHARS or not 0 < len(kind) <= NAME_MAX_CHARS:
-            raise InvalidGroupError(f"a group's name and its type have 1 to {NAME_MAX_CHARS} characters")
-        if not 0 <= max_members <= topics.MEMBERS_MAX:
-            raise InvalidGroupError(f"max_members is {max_members}; allowed is 0, for as many as there may be, to {topics.MEMBERS_MAX}")
-        known = self.groups.host(name, kind, max_members=max_members, volatile=volatile, take_part=take_part)
+        kind = checks.kind(kind)
+        known = self.groups.host(
+            checks.name(name),
+            kind,
+            max_members=checks.max_members(max_members),
+            volatile=volatile,
+            take_part=take_part,
+            context=checks.context(context),
+            default_role=await self._database.run(default_role) if kind == TEMPLATE and self._database.is_open else VIEWER,
+        )
         await self.save()
         return known
 
@@ -155,9 +175,52 @@ class GroupService:
 
     async def set_role(self, group: str, peer: str, role: str) -> None:
         """Give a member of a group hosted here a role. Raises `NetworkError` and `StorageError`."""
-        if not 0 < len(role) <= ROLE_MAX_CHARS:
-            raise InvalidGroupError(f"a role has 1 to {ROLE_MAX_CHARS} characters")
-        self._send_all(self.groups.set_role(group, peer, role))
+        self._send_all(self.groups.set_role(group, peer, checks.role(role, self.groups.hosted_here(group))))
+        await self.save()
+
+    async def set_default_role(self, group: str, role: str) -> None:
+        """Give those who join a group hosted here from now on this role. Raises `NetworkError` and `StorageError`."""
+        known = self.groups.hosted_here(group)
+        self._send_all(self.groups.set_role_rules(group, checks.role(role, known), known.role_names))
+        await self.save()
+
+    async def set_role_names(self, group: str, names: Iterable[str]) -> None:
+        """Name the roles of a group hosted here; none for any. Nobody's role changes. Raises `NetworkError` and `StorageError`."""
+        known = self.groups.hosted_here(group)
+        self._send_all(self.groups.set_role_rules(group, known.default_role, checks.role_names(names)))
+        await self.save()
+
+    async def set_role_rules(self, group: str, default_role: str, names: Iterable[str]) -> None:
+        """Take the names of the roles and what new members get, which is one of them whatever they are, or neither.
+
+        Raises `NetworkError` and `StorageError`.
+        """
+        known = self.groups.hosted_here(group)
+        role, found = checks.role(default_role, replace(known, role_names=())), checks.role_names(names)
+        self._send_all(self.groups.set_role_rules(group, role, found))
+        await self.save()
+
+    async def change(self, group: str, *, name: str | None = None, max_members: int | None = None, context: str | None = None) -> GroupInfo:
+        """Change name, bound or context of a group hosted here; None leaves them. Raises `NetworkError` and `StorageError`."""
+        known = self.groups.hosted_here(group)
+        outgoing = self.groups.change(
+            group,
+            known.name if name is None else checks.name(name),
+            known.max_members if max_members is None else checks.max_members(max_members),
+            known.context if context is None else checks.context(context),
+        )
+        self._send_all(outgoing)
+        await self.save()
+        return self.groups.hosted_here(group)
+
+    async def enter(self, group: str) -> None:
+        """Put this peer on the list of a group hosted here. Raises `NetworkError` and `StorageError`."""
+        self._send_all(self.groups.enter(group))
+        await self.save()
+
+    async def step_out(self, group: str) -> None:
+        """Take this peer off the list of a group hosted here. Raises `NetworkError` and `StorageError`."""
+        self._send_all(self.groups.step_out(group))
         await self.save()
 
     async def role_of(self, peer: str) -> str:
@@ -166,13 +229,6 @@ class GroupService:
         if all(role is None for role in roles.values()):
             return ""
         return await self._database.run(lambda database: role_in(database, roles))
-
-    async def roles_in(self, group: str) -> dict[str, str]:
-        """Return the members of a group hosted here and their roles. Raises `UnknownGroupError` and `StorageError`."""
-        given, members = self.groups.roles(group), self.groups.members_since(group)
-        is_template = any(one.id == group and one.kind == TEMPLATE for one in self.groups.hosted())
-        default = await self._database.run(default_role) if is_template else VIEWER
-        return {peer: given.get(peer, default) for peer in members}
 
     async def invite(self, group: str, peer: str) -> None:
         """Invite a peer to a group. Raises `NetworkError`."""
@@ -231,6 +287,12 @@ class GroupService:
             raise fault(f"the host does not let this peer into the group {group!r}{f': {said}' if said else ''}")
         return change.group
 
+    async def rejoin(self, host: str, group: str) -> GroupInfo:
+        """Ask again to be let into a group that was joined; return the group. Raises `NetworkError`."""
+        if not any((one.host, one.id) == (host, group) for one in self.groups.joined()):
+            raise UnknownGroupError(f"the group {group[:ID_MAX_CHARS]!r} of {host[:ID_MAX_CHARS]} is not joined: join it")
+        return await self.join(host, group)
+
     def leave(self, host: str, group: str) -> None:
         """Leave a group that another peer hosts. Raises `UnknownGroupError`."""
         self._send_all(self.groups.leave(host, group))
@@ -272,6 +334,10 @@ class GroupService:
         """Tell the groups that a peer is offline."""
         self._send_all(self.groups.gone(peer))
 
+    def connected(self, peer: str) -> None:
+        """Tell the groups that there is a new connection to a peer."""
+        self._send_all(self.groups.connected(peer))
+
     def back(self, peer: str) -> None:
         """Tell the groups that a peer is online again."""
         self._send_all(self.groups.back(peer))
@@ -279,6 +345,14 @@ class GroupService:
     def tick(self) -> None:
         """Do the periodic work of the groups; call it every second."""
         self._send_all(self.groups.tick())
+
+    def post(self, outgoing: Iterable[Outgoing]) -> None:
+        """Send messages about groups to peers, in their order; nothing while this peer is not on the network."""
+        self._send_all(outgoing)
+
+    def post_later(self, outgoing: list[Outgoing]) -> None:
+        """Send messages behind those that what happens now leads to, such as the welcome of a new member."""
+        asyncio.get_running_loop().call_soon(self._send_all, outgoing)
 
     def _send_all(self, outgoing: Iterable[Outgoing]) -> None:
         if self._post is not None:
@@ -304,28 +378,42 @@ class GroupService:
         """Save the groups now. Raises `StorageError`."""
         # Before the write: a change during the write sets it again and is saved with the next.
         self._changed, self._unsaved = False, True
-        groups = self.groups
-        hosted = [
-            storage.Hosted(
-                id=one.id,
-                name=one.name,
-                kind=one.kind,
-                max_members=one.max_members,
-                members=groups.members_since(one.id),
-                removed=groups.removed(one.id),
-                roles=groups.roles(one.id),
-            )
-            for one in groups.hosted()
-            if not one.volatile
-        ]
-        # Who has never let us in has no name yet.
-        joined = [storage.Subscription(one.host, one.id, one.name, one.kind) for one in groups.joined() if one.name and not one.volatile]
-        invites = [storage.Subscription(one.host, one.group, one.name, one.type) for one in self._invites.values()]
+        now = self._to_save()
         if not self._database.is_open:
             raise DatabaseFileError(f"the groups cannot be saved: {self.problem}")
         # Shielded: cancelling the caller must not cancel the write.
-        await asyncio.shield(self._database.run(lambda database: storage.write(database, hosted, joined, invites)))
+        await asyncio.shield(self._database.run(partial(self._write, now=now)))
         self._unsaved = self._changed
+
+    def _write(self, database: Database, now: SavedGroups) -> None:
+        """Write what has changed. On the thread of the database, one after the other, so that each knows what the last one wrote."""
+        if now != self._saved:
+            storage.write(database, self._saved, now)
+            self._saved = now
+
+    def _to_save(self) -> SavedGroups:
+        groups = self.groups
+        hosted = {
+            one.id: rows.row_of(one, groups.members_since(one.id), groups.roles(one.id), groups.removed(one.id))
+            for one in groups.hosted()
+            if not one.volatile
+        }
+        # Who has never let us in has no name yet.
+        joined = {
+            (one.host, one.id): rows.joined_row_of(one, groups.own_id, groups.label(one.host) or self.host_name(one.host))
+            for one in groups.joined()
+            if one.name and not one.volatile
+        }
+        invites = [Subscription(host=one.host, id=one.group, name=one.name, kind=one.type) for one in self._invites.values()]
+        return SavedGroups(
+            hosted=hosted,
+            joined=joined,
+            invites={(one.host, one.id): one for one in invites},
+        )
+
+    def host_name(self, host: str) -> str:
+        """Return what the host of a joined group called itself when that was last saved; "" where it is not known."""
+        return next((one.host_name for one in self._saved.joined.values() if one.host == host and one.host_name), "")
 
     def _save_soon(self) -> None:
         self._changed = self._unsaved = True

@@ -1,24 +1,26 @@
-"""Groups of peers, hosted here and joined elsewhere, as a state machine: events in, messages to send out. No I/O, no clock.
+"""Groups of peers: those hosted here and those joined elsewhere, as a state machine. Events in, messages to send out; no I/O, no clock.
 
-The host keeps the member list. The sender of a message is the peer that the connection proved; what a payload claims is ignored.
+The host keeps the list. Who speaks is who the connection proved; what a payload claims is not looked at.
 
     at the host    join → welcome to it and members to all, or error `full`, `not_found`;  leave, or gone → members to all
                    msg of a member → to all other members;  msg of anybody else → nothing;  ping → pong
                    a member removed → close to it alone and members to all others;  then join → error `removed`, msg or ping → close
-    at a member    welcome, members, meta, msg, state, close and error count only from the host that we asked to join
+    at a member    welcome, members, meta, msg, state, close and error count only from the host that was asked to let us in
 
-The wire has no message for the removal of one member: for that member the group is closed. It can join again after a new invitation.
+The wire has no message for one member's removal: to it the group is over. It is let in again when it was invited anew.
 
-A member that is gone keeps its place (`away`) until it leaves, unless the group is volatile. A joined group whose host is gone is asked for
-again when the host is back. In a listening session only the host speaks. The member list is sent at most once a second, and each peer's
-changes and messages are counted; a peer that floods gets no answer.
+A member that is gone keeps its place (`away`) until it leaves, unless the group is volatile. The host of a joined group is asked again to
+let us in whenever it is back or its connection is new, and until it has answered (join_retries.py). The host gives each new member the
+group's default role; a role that a member claims is not looked at.
 
-`Outgoing` messages must be sent in their order (peers/outbox.py does).
+In a listening session only its host speaks. The list goes to all at most once a second, and what one peer may change and say is counted:
+who storms is not answered.
+
+`Outgoing` messages are to be sent in their order (peers/outbox.py does).
 """
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -28,10 +30,17 @@ from typing import Final
 import msgspec
 
 from goop2.protocols import listen, topics
-from goop2.protocols.topics import MEMBERS_MAX, Group, GroupErrorPayload, Member, Members, Meta, Plain, Welcome
-from goop2.protocols.untrusted_json import InvalidJsonError, decode
+from goop2.protocols.topics import MEMBERS_MAX, ROLE_MAX_CHARS, Group, GroupErrorPayload, Member, Members, Meta, Plain, Welcome
 from goop2.scripting.subscribers import Subscribers
-from goop2.services.groups.errors import InvalidGroupMessageError, TooManyGroupsError, UnknownGroupError, UnknownMemberError
+from goop2.services.groups import from_host
+from goop2.services.groups.errors import (
+    GroupFullError,
+    InvalidGroupMessageError,
+    TooManyGroupsError,
+    UnknownGroupError,
+    UnknownMemberError,
+)
+from goop2.services.groups.join_retries import JoinRetries
 from goop2.services.groups.limits import (
     BUDGET_PER_MINUTE,
     CHANGE_COSTS,
@@ -45,14 +54,14 @@ from goop2.services.groups.limits import (
     PAYLOAD_MAX_BYTES,
     REMOVED_MAX,
 )
-from goop2.services.groups.records import FULL, NOT_FOUND, REMOVED, TEMPLATE, GroupChange, GroupInfo, Kind, Outgoing
-from goop2.storage.template_group import OWNER
+from goop2.services.groups.records import FULL, NOT_FOUND, REMOVED, GroupChange, GroupInfo, Kind, Outgoing, moment
+from goop2.storage.template_group import OWNER, TEMPLATE, VIEWER
 
 _REMOVED: Final = GroupErrorPayload(REMOVED, "the host has removed this peer")
 
 
-HostedBefore = tuple[GroupInfo, Mapping[str, int], Iterable[str], Mapping[str, str]]
-"""A hosted group of the last run: its members and since when, who was removed, and the roles that were given."""
+HostedBefore = tuple[GroupInfo, Mapping[str, int], Iterable[str]]
+"""A hosted group of the last run with the roles of its members: its members and since when, and who was removed."""
 
 
 class GroupState:
@@ -64,8 +73,6 @@ class GroupState:
         self._hosted: dict[str, GroupInfo] = {}
         self._joined_at: dict[str, dict[str, int]] = {}
         """Hosted group → member, here or away → when it came."""
-        self._roles: dict[str, dict[str, str]] = {}
-        """Hosted group → member that was given a role → which."""
         self._removed: dict[str, dict[str, None]] = {}
         """Hosted group → who was removed from it, the last one last."""
         self._listed_at: dict[str, int] = {}
@@ -77,7 +84,10 @@ class GroupState:
         """Peer → what it has taken of its budget this minute."""
         self._joined: dict[tuple[str, str], GroupInfo] = {}
         """By host and id: two hosts may have chosen the same id."""
+        self._retries = JoinRetries(now_ms)
         self._subscribers: Subscribers[GroupChange] = Subscribers()
+        self.label: Callable[[str], str] = _no_label
+        """What a peer calls itself, for the list of members; "" where that is not known."""
 
     def subscribe(self, callback: Callable[[GroupChange], None]) -> Callable[[], None]:
         """Call `callback` with every change from now on; return the function that unsubscribes."""
@@ -86,6 +96,12 @@ class GroupState:
     def hosted(self) -> tuple[GroupInfo, ...]:
         """Return the groups that this peer hosts."""
         return tuple(self._hosted.values())
+
+    def hosted_here(self, group: str) -> GroupInfo:
+        """Return a group that this peer hosts. Raises `UnknownGroupError`."""
+        if group not in self._hosted:
+            raise UnknownGroupError(f"no group {group!r} is hosted here")
+        return self._hosted[group]
 
     def joined(self) -> tuple[GroupInfo, ...]:
         """Return the groups of others that this peer is in or has asked to join."""
@@ -98,32 +114,37 @@ class GroupState:
     def template_roles(self, peer: str) -> dict[str, str | None]:
         """Return a peer's role in each group of type `template` hosted here (storage/template_group.py, `Roles`)."""
         return {
-            group.id: self._roles[group.id].get(peer, "") if peer in self._joined_at[group.id] else None
+            group.id: group.roles.get(peer, group.default_role) if peer in self._joined_at[group.id] else None
             for group in self._hosted.values()
             if group.kind == TEMPLATE
         }
 
     def roles(self, group: str) -> dict[str, str]:
-        """Return the members of a group hosted here that were given a role, and which. Raises `UnknownGroupError`."""
-        self._hosted_here(group)
-        return dict(self._roles[group])
+        """Return the members of a group hosted here, here or away, and their roles. Raises `UnknownGroupError`."""
+        known = self.hosted_here(group)
+        return {peer: known.roles.get(peer, known.default_role) for peer in self._joined_at[group]}
 
     def set_role(self, group: str, peer: str, role: str) -> list[Outgoing]:
         """Give a member of a group hosted here a role. Raises `UnknownGroupError` and `UnknownMemberError`."""
-        known = self._hosted_here(group)
+        known = self.hosted_here(group)
         if peer not in self._joined_at[group]:
             raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r}")
-        self._roles[group][peer] = role
-        return self._told("members", known, [])
+        known = self._hosted[group] = replace(known, roles={**known.roles, peer: role})
+        return self._told("members", known, self._list_to_all(known))
+
+    def set_role_rules(self, group: str, default_role: str, role_names: tuple[str, ...]) -> list[Outgoing]:
+        """Take another default role and other names of roles; nobody's role changes. Raises `UnknownGroupError`."""
+        known = self._hosted[group] = replace(self.hosted_here(group), default_role=default_role, role_names=role_names)
+        return self._told("meta", known, [])
 
     def members_since(self, group: str) -> dict[str, int]:
         """Return the members of a group hosted here, online or away, and since when. Raises `UnknownGroupError`."""
-        self._hosted_here(group)
+        self.hosted_here(group)
         return dict(self._joined_at[group])
 
     def removed(self, group: str) -> tuple[str, ...]:
         """Return who was removed from a group hosted here and not invited since. Raises `UnknownGroupError`."""
-        self._hosted_here(group)
+        self.hosted_here(group)
         return tuple(self._removed[group])
 
     def was_removed(self, group: str, peer: str) -> bool:
@@ -132,8 +153,7 @@ class GroupState:
 
     def restore(self, hosted: Iterable[HostedBefore], joined: Iterable[GroupInfo]) -> None:
         """Take the groups of the last run, with members, roles and removed peers; no member is online yet."""
-        for group, members, removed, roles in hosted:
-            self._roles[group.id] = {peer: role for peer, role in roles.items() if peer in members}
+        for group, members, removed in hosted:
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
             here = (self.own_id,) if self.own_id in members else ()
             self._hosted[group.id] = replace(group, members=here, away=tuple(peer for peer in members if peer not in here))
@@ -142,37 +162,57 @@ class GroupState:
     # As a host.
 
     def host(
-        self, name: str, kind: str, *, max_members: int = 0, volatile: bool = False, group: str = "", take_part: bool = False
+        self,
+        name: str,
+        kind: str,
+        *,
+        max_members: int = 0,
+        volatile: bool = False,
+        group: str = "",
+        take_part: bool = False,
+        context: str = "",
+        default_role: str = VIEWER,
     ) -> GroupInfo:
-        """Open a new group here. `take_part`: this peer is a member. Raises `TooManyGroupsError`."""
+        """Open a new group here. `take_part`: this peer is on its list, as its owner. Raises `TooManyGroupsError`."""
         if len(self._hosted) >= HOSTED_MAX:
             raise TooManyGroupsError(f"{HOSTED_MAX} groups are hosted here, the most there may be: close one")
         id_ = group or secrets.token_hex(ID_BYTES)
         if id_ in self._hosted:
             raise TooManyGroupsError(f"a group {id_!r} is hosted here already")
         self._joined_at[id_], self._removed[id_] = {self.own_id: self._now_ms()} if take_part else {}, {}
-        self._roles[id_] = {self.own_id: OWNER} if take_part else {}
         self._hosted[id_] = GroupInfo(
-            id=id_, host=self.own_id, name=name, kind=kind, max_members=max_members, volatile=volatile, members=tuple(self._joined_at[id_])
+            id=id_,
+            host=self.own_id,
+            name=name,
+            kind=kind,
+            max_members=max_members,
+            volatile=volatile,
+            members=tuple(self._joined_at[id_]),
+            context=context,
+            roles=dict.fromkeys(self._joined_at[id_], OWNER),
+            default_role=default_role,
+            since=moment(self._now_ms()),
         )
         self._subscribers.notify(GroupChange("hosted", self._hosted[id_]))
         return self._hosted[id_]
 
     def invitation(self, group: str, peer: str) -> bytes:
         """Return the invitation for a peer, which may then join even if it was removed before; JSON. Raises `UnknownGroupError`."""
-        known = self._hosted_here(group)
+        known = self.hosted_here(group)
         self._removed[group].pop(peer, None)
-        return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile))
+        return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile, known.context))
 
-    def change(self, group: str, name: str, max_members: int = 0) -> list[Outgoing]:
-        """Change a group's name or limit; no member is removed. Raises `UnknownGroupError`."""
-        known = self._hosted[group] = replace(self._hosted_here(group), name=name, max_members=max_members)
-        meta = Meta(known.name, known.kind, known.kind, known.max_members)
+    def change(self, group: str, name: str, max_members: int = 0, context: str | None = None) -> list[Outgoing]:
+        """Take another name, bound or context; nobody is put out. Raises `UnknownGroupError`."""
+        known = self.hosted_here(group)
+        known = replace(known, name=name, max_members=max_members, context=known.context if context is None else context)
+        self._hosted[group] = known
+        meta = Meta(known.name, known.kind, known.kind, known.max_members, known.context)
         return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
 
     def remove(self, group: str, peer: str) -> list[Outgoing]:
         """Remove a member, who can return only by an invitation. Raises `UnknownGroupError` and `UnknownMemberError`."""
-        known = self._hosted_here(group)
+        known = self.hosted_here(group)
         if peer == self.own_id or peer not in self._joined_at[group]:
             raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
         self._removed[group][peer] = None
@@ -182,10 +222,28 @@ class GroupState:
         farewell = [self._farewell(group, peer)] if peer in known.members else []
         return [*farewell, *self._without(known, peer, left=True)]
 
+    def enter(self, group: str) -> list[Outgoing]:
+        """Put this peer itself on the list of a group hosted here, as its owner. Raises `UnknownGroupError` and `GroupFullError`."""
+        known, members = self.hosted_here(group), self._joined_at[group]
+        if self.own_id in members:
+            return []
+        if len(members) >= _bound(known):
+            raise GroupFullError(f"the group {known.name!r} has {_bound(known)} members, the most there may be")
+        members[self.own_id] = self._now_ms()
+        known = self._with_members(replace(known, roles={**known.roles, self.own_id: OWNER}), {*known.members, self.own_id})
+        return self._told("members", known, self._list_to_all(known))
+
+    def step_out(self, group: str) -> list[Outgoing]:
+        """Take this peer itself off the list of a group hosted here. Raises `UnknownGroupError` and `UnknownMemberError`."""
+        known = self.hosted_here(group)
+        if self.own_id not in self._joined_at[group]:
+            raise UnknownMemberError(f"this peer is not on the list of the group {known.name!r}")
+        return self._without(known, self.own_id, left=True)
+
     def close(self, group: str) -> list[Outgoing]:
         """End a group hosted here. Raises `UnknownGroupError`."""
-        known = self._hosted_here(group)
-        del self._hosted[group], self._joined_at[group], self._removed[group], self._roles[group]
+        known = self.hosted_here(group)
+        del self._hosted[group], self._joined_at[group], self._removed[group]
         self._listed_at.pop(group, None)
         self._unlisted.discard(group)
         return self._told("ended", known, self._to_all(known, "close", topics.envelope("close", group, sender=self.own_id)))
@@ -201,7 +259,8 @@ class GroupState:
                 raise TooManyGroupsError(f"{JOINED_PER_HOST_MAX} groups of {host} are joined, the most there may be of one peer: leave one")
             if not group or len(group) > ID_MAX_CHARS or ":" in group:
                 raise UnknownGroupError(f"{group[:ID_MAX_CHARS]!r} is no group's id: 1 to {ID_MAX_CHARS} characters without a colon")
-            self._joined[host, group] = GroupInfo(id=group, host=host, joined=False)
+            self._joined[host, group] = GroupInfo(id=group, host=host, joined=False, since=moment(self._now_ms()))
+        self._retries.start((host, group))
         return [self._enveloped(host, group, "join")]
 
     def leave(self, host: str, group: str) -> list[Outgoing]:
@@ -209,6 +268,7 @@ class GroupState:
         known = self._joined.pop((host, group), None)
         if known is None:
             raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
+        self._retries.answered((host, group))
         return self._told("ended", known, [self._enveloped(host, group, "leave")])
 
     def ping(self, host: str, group: str) -> list[Outgoing]:
@@ -220,11 +280,14 @@ class GroupState:
         return [self._enveloped(host, group, "ping")]
 
     def send(self, host: str, group: str, payload: bytes) -> list[Outgoing]:
-        """Send a message to all members of a group, hosted here or joined; this peer does not get it back. Raises `UnknownGroupError`."""
+        """Send a message to all of a group, hosted here or joined; a host's own pages get it too. Raises `UnknownGroupError`."""
         if len(payload) > PAYLOAD_MAX_BYTES:
             raise InvalidGroupMessageError(f"the message has {len(payload)} bytes; the most is {PAYLOAD_MAX_BYTES}")
         if host == self.own_id:
-            return self._to_all(self._hosted_here(group), "msg", payload)
+            known = self.hosted_here(group)
+            if known.kind != listen.APP_TYPE:  # its controls are for listeners
+                self._subscribers.notify(GroupChange("msg", known, self.own_id, payload))
+            return self._to_all(known, "msg", payload)
         if (host, group) not in self._joined or not self._joined[host, group].joined:
             raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
         return [Outgoing(host, topics.group_topic(group, "msg"), payload)]
@@ -243,6 +306,7 @@ class GroupState:
 
     def gone(self, peer: str) -> list[Outgoing]:
         """Note that a peer is offline: it is away from the groups here, and its own groups are over or away."""
+        self._retries.gone(peer)
         for key, group in [(key, group) for key, group in self._joined.items() if key[0] == peer]:
             if group.volatile or not group.name:  # what never let us in is not waited for
                 self._told("ended", self._joined.pop(key), [])
@@ -252,12 +316,21 @@ class GroupState:
 
     def back(self, peer: str) -> list[Outgoing]:
         """Note that a peer is online again: ask again to join its groups."""
-        return [self._enveloped(*key, "join") for key, group in self._joined.items() if key[0] == peer and not group.joined]
+        return [
+            self._enveloped(*key, "join")
+            for key, group in self._joined.items()
+            if key[0] == peer and not group.joined and not self._retries.is_asking(key) and self._retries.start(key)
+        ]
+
+    def connected(self, peer: str) -> list[Outgoing]:
+        """Note that a connection to a peer is new: a host that was started anew has forgotten its members, so ask for all its groups."""
+        return [self._enveloped(*key, "join") for key in self._joined if key[0] == peer and self._retries.start(key)]
 
     def tick(self) -> list[Outgoing]:
-        """Return the member lists that were held back; call it every second."""
+        """Return the member lists that waited, and what is asked for again; call it every second."""
         waiting, self._unlisted = self._unlisted, set()
-        return [sent for group in waiting for sent in self._list_to_all(self._hosted[group])]
+        lists = [sent for group in waiting for sent in self._list_to_all(self._hosted[group])]
+        return lists + [self._enveloped(*place, "join") for place in self._retries.due()]
 
     # At the host.
 
@@ -294,12 +367,13 @@ class GroupState:
         if peer in group.members:
             return [self._welcome(group, peer)]
         members = self._joined_at[group.id]
-        bound = min(group.max_members or MEMBERS_MAX, MEMBERS_MAX)
+        bound = _bound(group)
         if peer not in members and len(members) >= bound:
             return [self._refusal(peer, group.id, GroupErrorPayload(FULL, f"the group has {bound} members, the most there may be"))]
         # A member that comes back keeps its first time, by which others list it.
         members.setdefault(peer, self._now_ms())
-        group = self._with_members(group, {*group.members, peer})
+        roles = {**group.roles, peer: group.roles.get(peer, group.default_role)}
+        group = self._with_members(replace(group, roles=roles), {*group.members, peer})
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
 
     def _kept_out(self, group: GroupInfo, peer: str, said: Group) -> list[Outgoing]:
@@ -320,7 +394,8 @@ class GroupState:
         was_here = peer in group.members
         if left or group.volatile:
             del self._joined_at[group.id][peer]
-            self._roles[group.id].pop(peer, None)  # whoever comes back is a new member
+            # Whoever comes back is a new member.
+            group = replace(group, roles={each: role for each, role in group.roles.items() if each != peer})
         group = self._with_members(group, {*group.members} - {peer})
         return self._told("members", group, self._list_to_all(group) if was_here else [])
 
@@ -331,10 +406,19 @@ class GroupState:
         return self._hosted[group.id]
 
     def _listed(self, group: GroupInfo) -> list[Member]:
-        return [Member(peer, msgspec.Raw(b"%d" % self._joined_at[group.id][peer])) for peer in group.members]
+        since = self._joined_at[group.id]
+        return [
+            Member(
+                peer,
+                msgspec.Raw(b"%d" % since[peer]),
+                group.roles.get(peer, group.default_role)[:ROLE_MAX_CHARS],
+                self.label(peer)[:NAME_MAX_CHARS],
+            )
+            for peer in group.members
+        ]
 
     def _welcome(self, group: GroupInfo, peer: str) -> Outgoing:
-        welcome = Welcome(group.name, group.kind, group.kind, group.max_members, group.volatile, self._listed(group))
+        welcome = Welcome(group.name, group.kind, group.kind, group.max_members, group.volatile, self._listed(group), group.context)
         return Outgoing(peer, topics.group_topic(group.id, "welcome"), msgspec.json.encode(welcome))
 
     def _list_to_all(self, group: GroupInfo, without: str = "") -> list[Outgoing]:
@@ -357,17 +441,19 @@ class GroupState:
         if isinstance(said.event, GroupErrorPayload) or said.type == "close":
             # `close` and `error` are the host's last word; later messages of this group find it gone.
             del self._joined[group.host, group.id]
-            refused = said.event if isinstance(said.event, GroupErrorPayload) else _why_over(said.event)
+            self._retries.answered((group.host, group.id))
+            refused = said.event if isinstance(said.event, GroupErrorPayload) else from_host.why_over(said.event)
             self._subscribers.notify(GroupChange("refused" if said.type == "error" else "ended", group, refused=refused))
         elif isinstance(said.event, Welcome):
-            self._update("joined", _welcomed(group, said.event))
+            self._retries.answered((group.host, group.id))
+            self._update("joined", from_host.welcomed(group, said.event))
         elif not group.joined or not self._affords(group.host, 1):
             # Who has not let us in has nothing to tell us, and a flood is not handed on.
             return []
         elif isinstance(said.event, Members):
-            self._update("members", replace(group, members=_ids(said.event.members)))
+            self._update("members", from_host.with_members(group, said.event.members))
         elif isinstance(said.event, Meta):
-            self._update("meta", replace(group, name=said.event.group_name[:NAME_MAX_CHARS], max_members=said.event.max_members))
+            self._update("meta", from_host.with_meta(group, said.event))
         elif said.type in ("msg", "state") and len(said.event.json) <= PAYLOAD_MAX_BYTES:
             self._subscribers.notify(GroupChange("msg" if said.type == "msg" else "state", group, group.host, said.event.json))
         return []
@@ -378,11 +464,6 @@ class GroupState:
 
     # Both.
 
-    def _hosted_here(self, group: str) -> GroupInfo:
-        if group not in self._hosted:
-            raise UnknownGroupError(f"no group {group!r} is hosted here")
-        return self._hosted[group]
-
     def _enveloped(self, peer: str, group: str, type_: str) -> Outgoing:
         return Outgoing(peer, topics.group_topic(group, type_), topics.envelope(type_, group, sender=self.own_id))
 
@@ -391,23 +472,14 @@ class GroupState:
         return outgoing
 
 
-def _welcomed(group: GroupInfo, said: Welcome) -> GroupInfo:
-    name, kind = said.group_name[:NAME_MAX_CHARS] or group.id, (said.app_type or said.group_type)[:NAME_MAX_CHARS]
-    volatile = said.volatile or kind == listen.APP_TYPE
-    return GroupInfo(
-        id=group.id, host=group.host, name=name, kind=kind, max_members=said.max_members, volatile=volatile, members=_ids(said.members)
-    )
+def _no_label(_peer: str) -> str:
+    """Return "": nobody is known while this peer is not on the network."""
+    return ""
 
 
-def _why_over(said: object) -> GroupErrorPayload:
-    """Return the reason in a host's `close`; other implementations give none."""
-    with contextlib.suppress(InvalidJsonError):
-        return decode(said.json if isinstance(said, Plain) else b"", GroupErrorPayload)
-    return GroupErrorPayload()
-
-
-def _ids(members: Iterable[Member]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(member.peer_id for member in members if len(member.peer_id) <= ID_MAX_CHARS))
+def _bound(group: GroupInfo) -> int:
+    """Return how many members a group may have at most."""
+    return min(group.max_members or MEMBERS_MAX, MEMBERS_MAX)
 
 
 def _may_be_said(group: GroupInfo, payload: bytes) -> bool:

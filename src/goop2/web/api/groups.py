@@ -18,6 +18,7 @@ from goop2.services.groups.errors import UnknownGroupError
 from goop2.services.groups.limits import PAYLOAD_MAX_BYTES
 from goop2.services.groups.records import GroupChange, GroupInfo
 from goop2.services.groups.service import GroupService, Invited
+from goop2.web.api import goop2_shapes
 from goop2.web.http.event_log import Events
 from goop2.web.http.handlers import JsonBody, Work, as_sent, endpoint, posted_json
 from goop2.web.http.origins import Realm
@@ -53,6 +54,7 @@ class CreateGroupRequest(msgspec.Struct):
     type: str = "template"
     max_members: int = 0
     volatile: bool = False
+    context: str = ""
 
 
 class MemberRequest(msgspec.Struct):
@@ -80,10 +82,12 @@ class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """An event of a group. The sender of a message is known only where the group is hosted: hosts pass messages on without it."""
 
     type: str
+    """One of `goop2_shapes.TYPES`."""
     group: str
     host: str
     sender: str = ""
-    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    payload: object = msgspec.UNSET
+    """Of a msg or state its sender's; of others what pages of Goop2 read there."""
     members: tuple[str, ...] | None = None
     message: str = ""
 
@@ -106,8 +110,9 @@ def shown(group: GroupInfo) -> GroupView:
 class GroupApi:
     """Endpoints and events of the groups of this peer."""
 
-    def __init__(self, grouping: GroupService, events: Events, owners_pages: str) -> None:
+    def __init__(self, grouping: GroupService, events: Events, owners_pages: str, label: goop2_shapes.Label) -> None:
         self._grouping = grouping
+        self._label = label
         self._groups = grouping.groups
         self._events = events
         self._owners_pages = owners_pages
@@ -164,7 +169,9 @@ class GroupApi:
     # For the owner alone: web/api/endpoints.py keeps everybody else out.
 
     async def _create(self, _call: RequestContext, request: CreateGroupRequest) -> bytes:
-        group = await self._grouping.create(request.name, request.type, request.max_members, volatile=request.volatile)
+        group = await self._grouping.create(
+            request.name, request.type, request.max_members, volatile=request.volatile, context=request.context
+        )
         return msgspec.json.encode(shown(group))
 
     async def _close(self, _call: RequestContext, request: GroupRequest) -> bytes:
@@ -191,12 +198,13 @@ class GroupApi:
     def _publish(self, change: GroupChange) -> None:
         group = change.group
         has_payload = change.what in ("msg", "state")
+        about = goop2_shapes.payload(change, self._label)
         event = GroupEvent(
-            type=change.what,
+            type=goop2_shapes.TYPES[change.what],
             group=group.id,
             host=group.host,
             sender=change.sender if group.host == self._groups.own_id else "",
-            payload=msgspec.Raw(change.payload) if has_payload else msgspec.UNSET,
+            payload=msgspec.Raw(change.payload) if about is None else about,
             members=None if has_payload else group.members,
             message=change.refused.message or change.refused.code,
         )

@@ -53,7 +53,7 @@ class ListedPeer(PeerView, frozen=True, kw_only=True):
     Favorite: bool = False
 
 
-def _listed(peer_id: str, label: str, here: RosterEntry | None, *, of_owner: bool) -> ListedPeer:
+def _listed(peer_id: str, label: str, here: RosterEntry | None, *, of_owner: bool, favorite: bool = False) -> ListedPeer:
     """Return a peer as lists have it; an e-mail address and what follows from it for the owner's own pages alone."""
     online = here is not None
     known = here if of_owner else None
@@ -69,6 +69,7 @@ def _listed(peer_id: str, label: str, here: RosterEntry | None, *, of_owner: boo
         Reachable=online,
         Offline=not online,
         LastSeen=datetime.now(UTC).isoformat(timespec="seconds") if online else "",
+        Favorite=favorite,
     )
 
 
@@ -90,8 +91,17 @@ class Peers:
         if not call.caller.owner:
             return Failure(ErrorCode.FORBIDDEN, "only the owner's own pages get the list of peers")
         network = self._remote.network
-        here = sorted(network.roster.peers() if network is not None else (), key=lambda peer: peer.id)
-        return msgspec.json.encode([_listed(peer.id, peer.label, peer, of_owner=True) for peer in here])
+        here = {peer.id: peer for peer in network.roster.peers()} if network is not None else {}
+        favorites = self._grouping.favorites - {self._grouping.groups.own_id}
+        return msgspec.json.encode(
+            [
+                _listed(one, here[one].label if one in here else self._label(one), here.get(one), of_owner=True, favorite=one in favorites)
+                for one in sorted(here.keys() | favorites)
+            ]
+        )
+
+    def _label(self, peer: str) -> str:
+        return self._remote.label(peer) or self._grouping.host_name(peer) or peer
 
     async def _list_of_visit(self, call: RequestContext, _body: bytes) -> bytes:
         host = call.origin.peer_id

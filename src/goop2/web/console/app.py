@@ -1,6 +1,6 @@
 """The console's origin: its own pages, and the owner's controls behind the token.
 
-Every path under /api/console/ wants the token; nothing outside it gives anything away.
+Every path under /api/console/ wants the token, but for the few by which a tab gets it (tabs.py); nothing outside it gives anything away.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Web
 from goop2.web.console.controls import chat, data, groups, home, listen, network, runs, scripts, settings
 from goop2.web.console.controls.replies import refusal
+from goop2.web.console.documents import Documents
 from goop2.web.console.events import CONSOLE
 from goop2.web.console.metrics import Metrics
+from goop2.web.console.places import place_routes
+from goop2.web.console.tab_codes import TabCodes
+from goop2.web.console.tabs import guarded_routes, open_routes
 from goop2.web.http.admission import SiteAdmission, user_of
 from goop2.web.http.assets import Assets
 from goop2.web.http.console_token import Token
@@ -68,8 +72,11 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
     :param token: what a browser has to show.
     """
     peer, remote = web.peer, web.remote
+    codes = TabCodes(peer.folder, peer.identity.peer_id)
     controls: list[BaseRoute] = [
         Route("/events", _Stream(web.console_events, peer.identity.peer_id)),
+        *guarded_routes(codes),
+        *place_routes(peer),
         *home.routes(web, listener, opened),
         *chat.routes(peer, remote),
         *network.routes(peer, remote),
@@ -78,13 +85,17 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
         *listen.routes(peer, remote, web.listen.shown),
         *groups.routes(peer, remote),
         *scripts.routes(peer),
-        *settings.routes(peer),
+        *settings.routes(web),
     ]
+    documents = Documents(web.admission, listener.peer_id)
     # Starlette's routing is slower than our tables, and good enough for one owner.
     guarded = Starlette(routes=controls, exception_handlers={HTTPStatus.NOT_FOUND: _not_there})
     routes: list[BaseRoute] = [
+        *open_routes(codes, web.admission.passes, token),
         Mount("/api/console", app=_Guarded(guarded, token, web.admission)),
         Route("/metrics", Metrics(web, token)),
+        Route("/docs", documents),
+        Mount("/docs", app=documents),
         Mount("/", app=_Pages(listener)),
     ]
     return Starlette(routes=routes)

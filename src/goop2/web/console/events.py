@@ -1,4 +1,4 @@
-"""The events of the console: a run ended, a script, a message, a session or a group changed.
+"""The events of the console: a run ended; a script, a message, a session, a group or the network changed.
 
 This is on the path of every run, so events are short: the console asks for the log of a run when somebody opens it.
 """
@@ -6,6 +6,7 @@ This is on the path of every run, so events are short: the console asks for the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -22,6 +23,7 @@ from goop2.services.peer import Peer
 from goop2.storage.messages import StoredMessage
 from goop2.storage.run_record import Run
 from goop2.web.http.event_log import Events
+from goop2.web.remote.network import NetworkView, RemoteNetwork
 
 Unsubscribe = Callable[[], None]
 """Ends a subscription."""
@@ -110,8 +112,9 @@ class GroupChanged(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-def publish_changes(events: Events, peer: Peer) -> Callable[[], None]:
-    """Publish every run, change and message, and that something about listening or groups changed. Return what ends that."""
+def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callable[[], None]:
+    """Publish every run, change and message, and that something about listening, groups or the network changed. Return what ends that."""
+    remote.on_join(partial(_publish_network, events))
     subscriptions = (
         *_publish_scripts(events, peer.runs, peer.catalog),
         _publish_messages(events, peer.chat),
@@ -157,6 +160,15 @@ def _publish_listening(events: Events, listening: ListenService) -> tuple[Unsubs
         events.publish("listen", {}, CONSOLE)
 
     return listening.subscribe(changed), listening.counts.add(changed), listening.following.subscribe(changed)
+
+
+def _publish_network(events: Events, network: NetworkView) -> Unsubscribe:
+    def changed() -> None:
+        # Many connections come at once at a start: nothing is made for nobody.
+        if events.has_reader(CONSOLE):
+            events.publish("network", {}, CONSOLE)
+
+    return network.watch(changed)
 
 
 def _publish_groups(events: Events, grouping: GroupService) -> tuple[Unsubscribe, ...]:

@@ -1,6 +1,6 @@
 """The numbers of a peer as Prometheus metric families.
 
-The only module that imports prometheus_client; `metrics.py` loads it on the first request, `goop2 peer` after the start.
+The only module that imports prometheus_client; `metrics.py` loads it on the first request.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from goop2.peers.ways import DIRECT, RELAYED, way_of
 from goop2.services.peer import Peer
 from goop2.web.app import Web
 from goop2.web.console.metering import BOUNDS_SECONDS, Histogram
@@ -64,7 +65,26 @@ class Families(Collector):
         for state in ("ok", "broken"):
             scripts.add_metric([state], states[state])
         yield scripts
+        yield from self._network()
         yield GaugeMetricFamily("goop2_uptime_seconds", "Since the peer started", time.monotonic() - self._web.started)
+
+    def _network(self) -> Iterator[Metric]:
+        network = self._web.remote.network
+        connected = network.connected() if network is not None else {}
+        ways = (
+            Counter(way_of(connected.get(peer.id))["way"] or "none" for peer in network.roster.peers())
+            if network is not None
+            else Counter()
+        )
+        peers = GaugeMetricFamily("goop2_peers", "Peers that are here, by the way they are connected", labels=["way"])
+        for way in (DIRECT, RELAYED, "none"):
+            peers.add_metric([way], ways[way])
+        yield peers
+        answer = network.reach().reachable if network is not None else None
+        reachable = GaugeMetricFamily("goop2_reachable", "1 for what is known: whether others can dial this peer", labels=["answer"])
+        for name, value in (("yes", True), ("no", False), ("unknown", None)):
+            reachable.add_metric([name], float(answer is value))
+        yield reachable
 
     def _runs(self) -> Metric:
         runs = CounterMetricFamily("goop2_runs", "Runs of scripts that ended", labels=["kind", "status"])

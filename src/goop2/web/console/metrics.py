@@ -6,10 +6,10 @@ scraper is configured once (`authorization: {credentials_file: …}`). It opens 
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import os
 import secrets
-from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -39,13 +39,13 @@ class Metrics:
         self._web = web
         self._console = console
         self._token = metrics_token(web.peer.folder)
+        self._families: Families | None = None
 
-    @cached_property
-    def _families(self) -> Families:
-        # On first use: its library would take a twentieth of the start.
-        from goop2.web.console.families import Families
-
-        return Families(self._web)
+    async def _loaded(self) -> Families:
+        """Return the families, whose library comes with the first request, in a thread: an idle peer does without it."""
+        if self._families is None:
+            self._families = (await asyncio.to_thread(_import_families))(self._web)
+        return self._families
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the metrics to whoever shows the token (ASGI)."""
@@ -53,7 +53,7 @@ class Metrics:
         if len(shown) != 1 or not self._opens(shown[0]):
             await send_refusal(send, HTTPStatus.FORBIDDEN, f"metrics want the token in {TOKEN_FILE} as a bearer token", NO_HEADERS)
             return
-        body = self._families.text()
+        body = (await self._loaded()).text()
         headers = [(b"content-type", _TYPE), (b"cache-control", b"no-store"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -62,6 +62,12 @@ class Metrics:
         # An empty token is none: it must not match an empty header.
         mine = bool(self._token) and hmac.compare_digest(authorization, b"Bearer " + self._token.encode())
         return mine or self._console.is_shown(authorization)
+
+
+def _import_families() -> type[Families]:
+    from goop2.web.console.families import Families
+
+    return Families
 
 
 def metrics_token(folder: Path) -> str:

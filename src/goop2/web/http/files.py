@@ -21,6 +21,7 @@ import msgspec
 
 from goop2.folder import threads
 from goop2.folder.content_types import content_type, is_text
+from goop2.folder.reading import read_piece
 from goop2.folder.site_files import UNREADABLE_RETRY_SECONDS, FileNotServedError, SiteFile, SiteFiles, SiteFolderError
 from goop2.folder.threads import FolderHangsError
 from goop2.web.http.preconditions import range_holds, unmet, written
@@ -250,7 +251,7 @@ async def _send_pieces(call: RequestContext, status: HTTPStatus, headers: Header
         left = 0
     await threads.SITE.run(file.content.seek, first)
     while left > 0:
-        piece = await threads.SITE.run(file.content.read, min(CHUNK_BYTES, left))
+        piece = await read_piece(file.content, min(CHUNK_BYTES, left))
         # The file was truncated meanwhile: end before the announced length, so that the browser notices.
         if not piece:
             return

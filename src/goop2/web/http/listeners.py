@@ -18,9 +18,12 @@ from typing import ClassVar, Final
 
 from goop2.config import Address
 from goop2.web.http.origins import Listener, Realm
+from goop2.web.http.saved_ports import SavedPorts
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 BACKLOG: Final = 512
+CONSOLE: Final = "console"
+"""Name under which the port of the console is saved, where the system chose it."""
 TRIES_FOR_A_PORT: Final = 10
 """How often a free port is looked for: one that is free for IPv4 may be taken for IPv6."""
 _NO_SUCH_LOOPBACK: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -57,13 +60,32 @@ def bind(address: Address, peer_id: str) -> list[BoundListener]:
 
 
 @contextlib.contextmanager
-def bound_to(address: Address, peer_id: str) -> Iterator[list[BoundListener]]:
-    """`bind`, and close the sockets when the block is left. Raises `ListenerError`."""
+def bound_to(address: Address, peer_id: str, saved: SavedPorts | None = None) -> Iterator[list[BoundListener]]:
+    """`bind`, and close the sockets when the block is left. Raises `ListenerError`.
+
+    With port 0 the one the console had last, as `saved` knows it, is taken again where it is free: an open tab finds the peer there after
+    a restart, and the browser what it has stored.
+    """
     with contextlib.ExitStack() as stack:
-        listeners = bind(address, peer_id)
+        listeners = _bind_again(address, peer_id, saved) if saved is not None and not address.port else bind(address, peer_id)
         for bound in listeners:
             stack.callback(bound.close)
         yield listeners
+
+
+def _bind_again(address: Address, peer_id: str, saved: SavedPorts) -> list[BoundListener]:
+    try:
+        port = saved.of(CONSOLE, "")
+    except OSError:
+        return bind(address, peer_id)
+    listeners: list[BoundListener] = []
+    if port:
+        with contextlib.suppress(ListenerError):
+            listeners = bind(Address(address.host, port), peer_id)
+    listeners = listeners or bind(address, peer_id)
+    if (taken := (listeners[-1] if len(listeners) > 1 else listeners[0]).listener.port) != port:
+        saved.save(taken, CONSOLE, "")
+    return listeners
 
 
 def bind_site(peer_id: str, realm: Realm, visitor: str, port: int) -> BoundListener:

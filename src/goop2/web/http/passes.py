@@ -3,6 +3,7 @@
     own               the own site: its holder counts as the owner, as the owner's own connections do without any pass
     console           the console: the same, for a browser that has shown the console's token
     visit:<peer id>   the site of another peer: its reader chose to go there
+    enter             the console itself: a code alone, which is exchanged for the console's token
 
 A code travels in a link, so it is valid once, for ten minutes, at one place. A cookie is a MAC over the place and the user who holds the
 connection; its key is derived from one in the peer's folder and from the user's secret. So nothing is stored per browser, cookies survive
@@ -31,6 +32,7 @@ from goop2.web.limits import CODE_SECONDS, CODES_MAX
 
 OWN: Final = "own"
 CONSOLE: Final = "console"
+ENTER: Final = "enter"
 PARAMETER: Final = "goop2-code"
 """Name of a code in a link's query."""
 KEY_FILE: Final = "data/passes.key"
@@ -105,14 +107,17 @@ def _lasting_key(folder: Path, peer_id: str) -> bytes:
     """Return the key of this peer's passes; a random one, for this run alone, when it cannot be saved."""
     try:
         # The id is part of it: two folders of one author with the same key in both must not accept each other's passes.
-        return derived_key(folder, f"passes {peer_id}", _key_in(folder))
+        return derived_key(folder, f"passes {peer_id}", folder_key(folder))
     except (OSError, ValueError, UserSecretError) as error:
         _log.warning("browsers that were let in will be asked again after the next start", file=KEY_FILE, why=str(error))
         return secrets.token_bytes(_KEY_BYTES)
 
 
-def _key_in(folder: Path) -> bytes:
-    """Return the key in the peer's folder, made when there is none; deleting it ends all passes. The author of the folder may know it."""
+def folder_key(folder: Path) -> bytes:
+    """Return the key in the peer's folder, made when there is none; deleting it ends all passes. The author of the folder may know it.
+
+    Raises OSError and ValueError.
+    """
     file = folder / KEY_FILE
     file.parent.mkdir(mode=0o700, exist_ok=True)
     if not os.path.lexists(file):

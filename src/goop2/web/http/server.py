@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from email.utils import formatdate
 from typing import Final
 
 import uvicorn
@@ -16,7 +17,7 @@ from starlette.types import ASGIApp
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.web.http.listeners import BACKLOG, BoundListener
-from goop2.web.http.timeout_protocol import OpenListenerProtocol, TimeoutProtocol, sweep
+from goop2.web.http.timeout_protocol import OpenListenerProtocol, TimeoutProtocol, WakingState, sweep
 from goop2.web.limits import IDLE_SECONDS, STOP_SECONDS, SWEEP_SECONDS
 
 TICKS_PER_DATE: Final = 10
@@ -30,24 +31,35 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._leaving = asyncio.Event()
+        self.server_state = WakingState(self._wake)
+        self._woken = asyncio.Event()
+        self._asleep = False
 
     def leave(self) -> None:
         """Stop serving at once, without waiting."""
         self.should_exit = True
-        self._leaving.set()
+        self._woken.set()
 
     async def main_loop(self) -> None:
-        """Tick once a second until the server stops."""
+        """Tick once a second until the server stops; not while nobody is connected."""
         # uvicorn's own loop (0.54, server.py) wakes up ten times a second for work that is due once.
         ticks = 0
-        leaving = asyncio.create_task(self._leaving.wait())
-        try:
-            while not await self.on_tick(ticks):
-                ticks += TICKS_PER_DATE
-                await asyncio.wait({leaving}, timeout=seconds_to_tick(SWEEP_SECONDS))
-        finally:
-            leaving.cancel()
+        while not await self.on_tick(ticks):
+            ticks += TICKS_PER_DATE
+            self._woken.clear()
+            self._asleep = not self.server_state.connections
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._asleep else seconds_to_tick(SWEEP_SECONDS)):
+                    await self._woken.wait()
+
+    def _wake(self) -> None:
+        """Tick again: somebody has connected."""
+        if self._asleep:
+            self._asleep = False
+            self._woken.set()
+            # Now, as `on_tick` does it: the first request may be read before the loop has its turn, and its answer says the time.
+            date = formatdate(usegmt=True).encode()
+            self.server_state.default_headers = [(b"date", date), *self.config.encoded_headers]
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

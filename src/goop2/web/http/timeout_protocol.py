@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn, cast
 from weakref import WeakKeyDictionary
 
@@ -53,6 +53,14 @@ _PLACES: WeakKeyDictionary[ServerState, ConnectionSlots] = WeakKeyDictionary()
 """The places of each server."""
 
 
+class WakingState(ServerState):
+    """What the connections of one server share. `begun` is called with each that is made: a server nobody is connected to does nothing."""
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        super().__init__()
+        self.begun = begun
+
+
 class TimeoutProtocol(HttpToolsProtocol):
     """A connection from this machine."""
 
@@ -88,6 +96,8 @@ class TimeoutProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place for the connection (asyncio.Protocol)."""
         super().connection_made(transport)
+        if isinstance(self.server_state, WakingState):
+            self.server_state.begun()
         self._taken_at = time.monotonic()
         self.waiting_since = self._taken_at
         self._read_by = self._taken_at + HEAD_SECONDS

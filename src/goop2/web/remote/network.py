@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -13,8 +13,10 @@ from goop2.services.app_messages import AppMessage
 from goop2.services.chat.service import Heard
 
 if TYPE_CHECKING:
+    from goop2.net.host import Connected
     from goop2.peers.client import SiteAnswer
     from goop2.peers.discovery.roster import RosterChange, RosterEntry
+    from goop2.peers.reach import Reach
 
 
 LABELS_MAX: Final = 2048
@@ -72,6 +74,10 @@ class NetworkView(Protocol):
     def followed(self) -> RemoteListening: ...
     async def broadcast(self, content: str, timestamp_ms: int) -> int: ...
     def addresses(self) -> tuple[str, ...]: ...
+    def reach(self) -> Reach: ...
+    def connected(self) -> Mapping[str, Connected]: ...
+    def measure_latencies(self) -> object: ...
+    def watch(self, changed: Callable[[], object]) -> Callable[[], None]: ...
     async def connect(self, address: str) -> tuple[str, str]: ...
 
 

@@ -127,10 +127,10 @@ export interface Chat {
   messages(peer: string, before?: number): Promise<Message[]>;
 }
 export interface Site {
-  files(): Promise<{ path: string; size: number; modified: number }[]>;
+  files(): Promise<{ path: string; size: number; modified: number; Path: string; IsDir: false; Depth: number }[]>;
   read(path: string): Promise<string>;
   /** Of a form or a list of files: the only file in it. */
-  upload(path: string, file: Blob | ArrayBuffer | ArrayBufferView | string | FormData | FileList): Promise<{ ok: true }>;
+  upload(path: string, file: Blob | ArrayBuffer | ArrayBufferView | string | FormData | FileList): Promise<{ ok: true; status: "uploaded"; path: string; etag: string }>;
   remove(path: string): Promise<{ ok: true }>;
 }
 export interface Peer {
@@ -160,17 +160,65 @@ export interface KnownGroup {
   /** Of a group hosted here: members that are not here now. */
   away: string[];
 }
+export interface GroupMember {
+  peer_id: string;
+  /** "" where the host tells none. */
+  role: string;
+  name: string;
+  /** Milliseconds since 1970; of a group hosted here. */
+  joined_at?: number;
+}
+export interface HostedGroup {
+  id: string;
+  name: string;
+  owner: string;
+  group_type: string;
+  group_context: string;
+  max_members: number;
+  /** What a new member gets. */
+  default_role: string;
+  /** The roles there may be; [] for any. */
+  roles: string[];
+  volatile: boolean;
+  host_joined: boolean;
+  host_in_group: boolean;
+  host_can_join: boolean;
+  created_at: string;
+  member_count: number;
+  members: GroupMember[];
+}
+export interface GroupSubscription {
+  host_peer_id: string;
+  host_name: string;
+  group_id: string;
+  group_name: string;
+  group_type: string;
+  /** The older name of `group_type`. */
+  app_type: string;
+  group_context: string;
+  max_members: number;
+  volatile: boolean;
+  /** Of this peer; "" where the host tells none. */
+  role: string;
+  subscribed_at: string;
+  host_reachable: boolean;
+  member_count: number;
+  members: GroupMember[];
+}
 export interface GroupEvent {
-  type: "msg" | "state" | "members" | "joined" | "meta" | "hosted" | "away" | "refused" | "ended";
+  type: "msg" | "state" | "members" | "welcome" | "meta" | "invite" | "hosted" | "away" | "error" | "close";
   group: string;
   host: string;
   /** Of a msg: the peer that sent it, where the group is hosted. */
   from?: string;
+  /** Of a msg or state: its sender's. Of the others what happened: of welcome and members `{members: GroupMember[]}`. */
   payload?: unknown;
   members?: string[];
-  /** Of a refusal or an end: why, as the host says. */
+  /** Of an error or a close: why, as the host says. */
   message?: string;
 }
+/** Ends it, as its own `close` does. */
+export type GroupListening = (() => void) & { close(): void };
 export interface GroupInvitation {
   /** Who invites, and hosts the group. */
   host: string;
@@ -178,20 +226,71 @@ export interface GroupInvitation {
   name: string;
   type: string;
 }
+/** Where a function has two orders of arguments, the second one is that of Goop2's own pages. */
 export interface Group {
-  subscriptions(): Promise<KnownGroup[]>;
-  join(group: string, host?: string): Promise<KnownGroup>;
-  send(group: string, payload: unknown, host?: string): Promise<unknown>;
-  leave(group: string, host?: string): Promise<unknown>;
-  subscribe(listener: (event: GroupEvent) => void): () => void;
-  subscribe(group: string, listener: (event: GroupEvent) => void): () => void;
-  create(name: string, options?: { type?: string; max_members?: number; volatile?: boolean }): Promise<KnownGroup>;
-  close(group: string): Promise<unknown>;
-  invite(group: string, peer: string): Promise<unknown>;
-  remove(group: string, peer: string): Promise<unknown>;
+  subscriptions(): Promise<{ subscriptions: GroupSubscription[]; active_groups: { group_id: string; host_peer_id: string }[] }>;
+  list(): Promise<HostedGroup[]>;
+  join(group: string, host?: string): Promise<KnownGroup & { status: "joined" }>;
+  join(hostPeerId: string, groupId: string): Promise<KnownGroup & { status: "joined" }>;
+  send(group: string, payload: unknown, host?: string): Promise<{ status: "sent" }>;
+  send(payload: unknown, group?: string): Promise<{ status: "sent" }>;
+  /** Without a group: the one that was joined last. */
+  leave(group?: string, host?: string): Promise<{ status: "left" }>;
+  /** Takes the place of the last listener to all groups. */
+  subscribe(listener: (event: GroupEvent) => void): GroupListening;
+  subscribe(group: string, listener: (event: GroupEvent) => void): GroupListening;
+  unsubscribe(): void;
+  create(name: string, options?: { type?: string; max_members?: number; volatile?: boolean; context?: string }): Promise<KnownGroup & { status: "created" }>;
+  create(name: string, type: string, maxMembers?: number): Promise<KnownGroup & { status: "created" }>;
+  close(group: string): Promise<{ status: "closed" }>;
+  joinOwn(group: string): Promise<{ status: "joined" }>;
+  leaveOwn(group: string): Promise<{ status: "left" }>;
+  invite(group: string, peer: string): Promise<{ status: "invited" }>;
+  remove(group: string, peer: string): Promise<{ status: "kicked" }>;
+  setRole(group: string, peer: string, role: string): Promise<{ status: "ok" }>;
+  setDefaultRole(group: string, role: string): Promise<{ status: "ok" }>;
+  setRoles(group: string, roles: string[]): Promise<{ status: "ok" }>;
   invites(): Promise<GroupInvitation[]>;
   refuse(group: string, host: string): Promise<unknown>;
   invited(listener: (invitation: GroupInvitation) => void): () => void;
+}
+export interface RoomMember {
+  peer_id: string;
+  name: string;
+}
+export interface RoomMessage {
+  id: string;
+  /** The peer that said it: its host's word. */
+  from: string;
+  from_name: string;
+  text: string;
+  /** Milliseconds since 1970. */
+  timestamp: number;
+}
+export interface Room {
+  id: string;
+  name: string;
+  description: string;
+  /** The peer that hosts it. */
+  host: string;
+  members: RoomMember[];
+}
+export interface RoomEvent {
+  action: "msg" | "history" | "members" | "close";
+  host: string;
+  message?: RoomMessage;
+  messages?: RoomMessage[];
+  members?: RoomMember[];
+}
+export interface Chatroom {
+  create(name: string, description?: string, most?: number, context?: string): Promise<Room>;
+  close(room: string): Promise<{ status: "closed" }>;
+  rooms(): Promise<Room[]>;
+  join(host: string, room: string): Promise<{ status: "joined" }>;
+  leave(room: string): Promise<{ status: "left" }>;
+  send(room: string, text: string): Promise<{ status: "sent"; id: string }>;
+  state(room: string): Promise<{ room: Room; messages: RoomMessage[] }>;
+  subscribe(listener: (room: string, action: RoomEvent["action"], data: RoomEvent) => void): (() => void) & { close(): void };
 }
 export interface Session {
   id: string;
@@ -230,5 +329,5 @@ export interface Ui {
 }
 
 declare global {
-  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; group: Group; listen: Listen; ui: Ui };
+  var Goop: { Error: new (message: string, details: Partial<GoopError>) => GoopError; data: Data; api: Api; identity: Identity; chat: Chat; site: Site; peers: Peers; group: Group; chatroom: Chatroom; listen: Listen; ui: Ui };
 }

@@ -148,6 +148,30 @@ async def test_a_group_from_its_making_to_its_end(owners: tuple[Owner, Owner]) -
     await expect(bob.card("Groups of other peers")).to_contain_text("in no group of another")
 
 
+async def test_the_host_gives_roles_and_the_member_sees_its_own(owners: tuple[Owner, Owner]) -> None:
+    ann, bob = owners
+    group = await ann.up.peer.grouping.create("Board", "template", context="kanban")
+    await bob.up.peer.grouping.join(ann.id, group.id)
+    await expect(ann.card("Groups of this peer")).to_contain_text("for kanban")
+    await expect(ann.card("Groups of this peer")).to_contain_text("new members are viewer")
+    await ann.press("Role of Bob in Board: viewer")
+    await ann.page.get_by_role("dialog").get_by_label("Role", exact=True).fill("author")
+    await ann.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(ann.page.get_by_role("button", name="Role of Bob in Board: author")).to_be_focused()
+    await expect(bob.card("Groups of other peers")).to_contain_text("For kanban. Your role: author")
+    await ann.press("Roles of Board")
+    await ann.page.get_by_role("dialog").get_by_label("New members get").fill("reader")
+    await ann.page.get_by_role("dialog").get_by_label("Roles there may be").fill("author, reader")
+    await ann.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(ann.card("Groups of this peer")).to_contain_text("new members are reader")
+    await ann.press("Role of Bob in Board: author")
+    await ann.page.get_by_role("dialog").get_by_label("Role", exact=True).fill("writer")
+    await ann.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    refusal = "the group 'Board' has the roles author, reader, owner; 'writer' is none of them"
+    await expect(ann.page.get_by_role("status").filter(has_text=refusal)).to_be_visible()
+    assert ann.up.peer.grouping.groups.roles(group.id) == {bob.id: "author"}
+
+
 async def test_an_invitation_is_told_on_the_first_page_and_refused(owners: tuple[Owner, Owner]) -> None:
     ann, bob = owners
     group = await ann.up.peer.grouping.create("Chess", "template")
@@ -298,6 +322,8 @@ async def test_the_controls_want_the_key_and_know_their_actions(browser: Browser
             ({"action": "refuse", "group": "g", "host": "h"}, 404, "no invitation"),
             ({"action": "create", "name": "x", "max_members": 5000}, 400, "max_members is 5000"),
             ({"action": "create", "name": 7}, 400, "Expected `str`"),
+            ({"action": "set-role", "group": "nosuch", "peer": "p", "role": "author"}, 404, "no group 'nosuch' is hosted here"),
+            ({"action": "set-roles", "group": "nosuch", "role": "author", "roles": 7}, 400, "Expected `array`"),
         ):
             text = json.dumps(body).encode()
             assert (await up.ask("/api/console/groups/do", host=up.console, method="POST", body=text)).status == 403

@@ -162,7 +162,7 @@ async def test_a_failure_leads_to_its_line_and_to_a_run_of_its_own(browser: Brow
     await page.go_back()
     await page.get_by_role("link", name="Open in Try it").click()
     await expect(page.get_by_label("Parameters, as JSON")).to_have_value('{"taken": 1}')
-    await expect(page.get_by_label("As the caller with the id")).to_have_value(ANN.id)
+    await expect(page.get_by_label("Id of the peer")).to_have_value(ANN.id)
     await page.go_back()
     await page.get_by_role("button", name="Run again as visitor 708192").click()
     await expect(page.get_by_role("heading", name="score, run 2")).to_be_visible()

@@ -1,9 +1,10 @@
 """Groups: those the owner hosts, with their members, those of other peers, and invitations that came.
 
-GET  /groups      {up, id, hosted: [{id, name, type, max_members, session, count, away, members: [{id, label, here}]}],
-                   joined: [{id, host, label, name, type, joined, session, count, members: [{id, label}]}],
+GET  /groups      {up, id, hosted: [{id, name, type, context, max_members, default_role, roles, session, count, away,
+                                    members: [{id, label, here, role}]}],
+                   joined: [{id, host, label, name, type, context, role, joined, session, count, members: [{id, label, role}]}],
                    invites: [{group, host, label, name, type, session}], peers: [{id, label}]}
-POST /groups/do   {action, group?, host?, peer?, name?, type?, max_members?} → the same; action is one of `_ACTIONS`
+POST /groups/do   {action, group?, host?, peer?, name?, type?, max_members?, role?, roles?} → the same; action is one of `_ACTIONS`
 
 `label` is what a peer calls itself, "" when that is not known; `session` marks the group of a listening session; `count` is of all
 members, of whom the first MEMBERS_SHOWN are named; `peers` are here to be invited. Every change is also published as the event `group`.
@@ -11,7 +12,8 @@ members, of whom the first MEMBERS_SHOWN are named; `peers` are here to be invit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,9 +23,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.protocols import listen
-from goop2.services.groups.records import TEMPLATE, GroupInfo
+from goop2.services.groups.records import GroupInfo
 from goop2.services.groups.service import GroupService
 from goop2.services.peer import Peer
+from goop2.storage.template_group import TEMPLATE
 from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
 from goop2.web.remote.network import RemoteNetwork
 
@@ -41,6 +44,8 @@ class GroupAction(msgspec.Struct, kw_only=True):
     name: str = ""
     type: str = TEMPLATE
     max_members: int = 0
+    role: str = ""
+    roles: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,14 @@ async def _remove(groups: _Groups, wanted: GroupAction) -> None:
     await groups.service.remove(wanted.group, wanted.peer)
 
 
+async def _set_role(groups: _Groups, wanted: GroupAction) -> None:
+    await groups.service.set_role(wanted.group, wanted.peer, wanted.role)
+
+
+async def _set_roles(groups: _Groups, wanted: GroupAction) -> None:
+    await groups.service.set_role_rules(wanted.group, wanted.role, wanted.roles)
+
+
 async def _join(groups: _Groups, wanted: GroupAction) -> None:
     """Join a group. To join the group of a session is to listen to it: its sound is fetched too."""
     network = groups.remote.network
@@ -108,6 +121,8 @@ _ACTIONS: Final[dict[str, Callable[[_Groups, GroupAction], Awaitable[None]]]] = 
     "close": _close,
     "invite": _invite,
     "remove": _remove,
+    "set-role": _set_role,
+    "set-roles": _set_roles,
     "join": _join,
     "leave": _leave,
     "refuse": _refuse,
@@ -119,8 +134,8 @@ def _overview(groups: _Groups) -> dict[str, object]:
     return {
         "up": network is not None,
         "id": groups.own_id,
-        "hosted": [_hosted(groups.remote, group, tuple(state.members_since(group.id))) for group in state.hosted()],
-        "joined": [_joined(groups.remote, group) for group in state.joined()],
+        "hosted": [_hosted(groups.remote, group, state.roles(group.id)) for group in state.hosted()],
+        "joined": [_joined(groups.remote, group, state.own_id) for group in state.joined()],
         "invites": [
             {"group": one.group, "host": one.host, "label": groups.remote.label(one.host), "name": one.name, "type": one.type}
             | {"session": listen.is_session(one.group)}
@@ -130,16 +145,22 @@ def _overview(groups: _Groups) -> dict[str, object]:
     }
 
 
-def _hosted(remote: RemoteNetwork, group: GroupInfo, everybody: tuple[str, ...]) -> dict[str, object]:
+def _hosted(remote: RemoteNetwork, group: GroupInfo, everybody: Mapping[str, str]) -> dict[str, object]:
+    """Return a group hosted here; `everybody` are its members, here or away, with their roles."""
     here = set(group.members)
-    members = [{"id": each, "label": remote.label(each), "here": each in here} for each in everybody[:MEMBERS_SHOWN]]
-    about = {"id": group.id, "name": group.name, "type": group.kind, "max_members": group.max_members}
+    members = [
+        {"id": each, "label": remote.label(each), "here": each in here, "role": role}
+        for each, role in itertools.islice(everybody.items(), MEMBERS_SHOWN)
+    ]
+    about = {"id": group.id, "name": group.name, "type": group.kind, "context": group.context, "max_members": group.max_members}
+    about |= {"default_role": group.default_role, "roles": list(group.role_names)}
     counts = {"count": len(everybody), "away": len(everybody) - len(here)}
     return {**about, **counts, "session": listen.is_session(group.id), "members": members}
 
 
-def _joined(remote: RemoteNetwork, group: GroupInfo) -> dict[str, object]:
-    members = [{"id": each, "label": remote.label(each)} for each in group.members[:MEMBERS_SHOWN]]
+def _joined(remote: RemoteNetwork, group: GroupInfo, own_id: str) -> dict[str, object]:
+    members = [{"id": each, "label": remote.label(each), "role": group.roles.get(each, "")} for each in group.members[:MEMBERS_SHOWN]]
     about = {"id": group.id, "host": group.host, "label": remote.label(group.host), "name": group.name, "type": group.kind}
+    about |= {"context": group.context, "role": group.roles.get(own_id, "")}
     joined = {"joined": group.joined, "count": len(group.members), "session": listen.is_session(group.id)}
     return {**about, **joined, "members": members}

@@ -6,6 +6,7 @@ GET /home  the whole page
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -92,7 +93,7 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
                 "site": site,
                 "visitor": visitor,
                 "opened": opened,
-                "qr": _qr(peer.identity.peer_id),
+                "qr": await asyncio.to_thread(_qr, peer.identity.peer_id),
                 "up": _up(web),
                 "attention": _first(_attention(web, await peer.history.failures(time.time() - HOUR_SECONDS))),
                 "runs": [short_run(run) for run in await peer.history.find(RunFilter(), RUNS_SHOWN)],
@@ -105,10 +106,10 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
 @cache
 def _qr(text: str) -> str:
     """Return a QR code as the data URL of an SVG picture, black on a transparent ground."""
-    # On first use: it would take a twentieth of the start.
-    import segno
+    # On first use, in a thread: an idle peer does without it, and drawing the first one takes some hundredths of a second.
+    from goop2.web.console.qr_code import as_data_url
 
-    return str(segno.make(text, error="m", micro=False).svg_data_uri(border=1, dark="#111"))
+    return as_data_url(text)
 
 
 def _up(web: Web) -> dict[str, object]:

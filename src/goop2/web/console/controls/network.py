@@ -1,6 +1,7 @@
 """Network: where this peer can be reached, who is here, and connecting by address.
 
-GET  /network           {up, id, addresses, peers: [{id, label, proved, addresses, site}]}
+GET  /network           {up, id, addresses, reach, peers: [{id, label, proved, addresses, site, way, address, relay, latency_ms}]}
+                        reach: {reachable, dialled_at: [{address, by, at, private}], text}, null while the network is not up
 POST /network/connect   {address} → {peer, label}
 """
 
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from goop2.peers.ways import way_of
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.peer import Peer
 from goop2.web.console.controls.replies import refusal, reply, route, sent
@@ -32,12 +34,22 @@ def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
     async def overview(_request: Request) -> Response:
         network = remote.network
         if network is None:
-            return reply({"up": False, "id": own_id, "addresses": [], "peers": []})
+            return reply({"up": False, "id": own_id, "addresses": [], "reach": None, "peers": []})
+        # Nobody waits for it: an event says when it is done.
+        network.measure_latencies()
+        connected = network.connected()
         peers = [
-            {"id": entry.id, "label": entry.label, "proved": entry.proved, "addresses": entry.addresses, "site": f"/p/{entry.id}/"}
+            {
+                "id": entry.id,
+                "label": entry.label,
+                "proved": entry.proved,
+                "addresses": entry.addresses,
+                "site": f"/p/{entry.id}/",
+                **way_of(connected.get(entry.id)),
+            }
             for entry in network.roster.peers()
         ]
-        return reply({"up": True, "id": own_id, "addresses": network.addresses(), "peers": peers})
+        return reply({"up": True, "id": own_id, "addresses": network.addresses(), "reach": network.reach(), "peers": peers})
 
     async def connect(request: Request) -> Response:
         address = (await sent(request, ConnectRequest)).address

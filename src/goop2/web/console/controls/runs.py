@@ -1,8 +1,9 @@
 """Runs & logs: the runs kept, filtered; one of them, whole, and again; log lines; what the plots show.
 
-    GET  /runs?script=&kind=&status=&caller=&text=&level=&since=&after=&before=
-                                 newest first, short, at most RUNS_AT_ONCE; status `failed` is every failure, `refused` every call turned
-                                 away; `since` in seconds since 1970; `after` and `before` are ids: what is newer or older than that run
+    GET  /runs?script=&kind=&status=&caller=&text=&level=&since=&after=&before=&limit=
+                                 newest first, short, at most `limit`, and RUNS_AT_ONCE in any case; status `failed` is every failure,
+                                 `refused` every call turned away; `since` in seconds since 1970; `after` and `before` are ids: what is
+                                 newer or older than that run
     GET  /runs/<id>              one, whole; 404 when it is not kept
     POST /runs/<id>/again {caller}   runs its script with the same arguments, as `owner` or as `caller`, who called then; {run: its id}
     GET  /lines?…the same…       log lines, the newest run's first
@@ -95,7 +96,8 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     """Return the routes of the runs page's controls."""
 
     async def listed(request: Request) -> Response:
-        return reply([short_run(run) for run in await peer.history.find(_wanted(request), RUNS_AT_ONCE)])
+        most = min(_whole(request, "limit") or RUNS_AT_ONCE, RUNS_AT_ONCE)
+        return reply([short_run(run) for run in await peer.history.find(_wanted(request), most)])
 
     async def one(request: Request) -> Response:
         run = await peer.history.get(int(request.path_params["id"]))

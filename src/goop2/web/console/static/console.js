@@ -1,14 +1,16 @@
 // The console's shell: the list of pages, which one is shown, and what every page gets. It knows no page's content.
-import { get, hasToken, takeToken } from "./shell/api.js";
+import { get, hasToken, onResumed, takeCode, takeWayIn } from "./shell/api.js";
 import { copy } from "./shell/dialogs.js";
 import { el } from "./shell/dom.js";
 import { events } from "./shell/events.js";
-import { openPalette, watchKeys } from "./shell/keys.js";
+import { openPalette, watchKeys } from "./shell/palette.js";
 import { openPage } from "./shell/page.js";
+import { placesOf } from "./shell/places.js";
 import { switchTheme, watchTheme } from "./shell/theme.js";
 import { toast } from "./shell/toasts.js";
 
 // In the order of the navigation. A page stands here once its module pages/<name>.js is there.
+const INNER = new Set(["runs", "data"]); // pages whose address goes on after their name: `#/runs/1002`
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
   { name: "scripts", title: "Scripts", key: "s" },
@@ -62,17 +64,19 @@ const common = {
 };
 
 function wanted() {
-  const name = location.hash.replace(/^#\/?/, "").split("?")[0].split("/")[0];
-  return PAGES.find((page) => page.name === name) || PAGES[0];
+  const [name, ...inner] = location.hash.replace(/^#\/?/, "").split("?")[0].split("/");
+  const page = name ? PAGES.find((one) => one.name === name) : PAGES[0];
+  return page && inner.join("") && !INNER.has(page.name) ? null : page || null;
 }
 
 function paintNavigation(page) {
   const links = PAGES.map(({ name, title }) =>
-    el("a", { href: `#/${name}`, "aria-current": name === page.name ? "page" : null }, title),
+    el("a", { href: `#/${name}`, "aria-current": name === page?.name ? "page" : null }, title),
   );
   const nav = document.getElementById("nav");
   nav.replaceChildren(...links);
   const here = links[PAGES.indexOf(page)];
+  if (!here) return;
   nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2; // on a phone they do not all fit
 }
 
@@ -97,12 +101,30 @@ async function route() {
   const wantedPage = wanted();
   close();
   paintNavigation(wantedPage);
-  document.title = `${wantedPage.title} · ${document.getElementById("label").textContent}`;
+  showTitle(wantedPage);
+  if (!wantedPage) {
+    close = () => {};
+    return main.replaceChildren(notFound());
+  }
   const place = el("div", { class: `page page-${wantedPage.name}` });
   main.replaceChildren(place);
   const opened = openPage(common);
   close = opened.close;
   await show(wantedPage.name, place, opened.page);
+}
+
+function showTitle(page) {
+  document.title = `${page ? page.title : "No such page"} · ${document.getElementById("label").textContent}`;
+}
+
+function notFound() {
+  return el(
+    "section",
+    { class: "card problem page", role: "alert" },
+    el("h1", {}, "There is no such page"),
+    el("p", { class: "wrap" }, "The console has no page at ", el("code", {}, location.hash.slice(0, 80)), ". It may be of another version, or mistyped."),
+    el("ul", { class: "row" }, PAGES.map(({ name, title }) => el("li", {}, el("a", { href: `#/${name}` }, title)))),
+  );
 }
 
 async function show(name, place, page) {
@@ -122,42 +144,60 @@ function refusal(error) {
   return el("section", { class: "card problem", role: "alert" }, el("h1", {}, "This page cannot be shown"), el("p", {}, error.message));
 }
 
-function locked() {
+function locked(why = "") {
   document.querySelector(".tools").hidden = true;
   main.replaceChildren(
     el(
       "section",
       { class: "card problem" },
       el("h1", {}, "The console is locked"),
-      el("p", {}, "Open the address that was printed when the peer started. It contains the key for this run."),
+      why && el("p", { class: "level-error wrap" }, `${why}.`),
+      el("p", {}, "Open the address that was printed when the peer started: it contains the key for this run. Or run this in a terminal:"),
+      el("p", {}, el("code", {}, "goop2 console DIR --open")),
     ),
   );
 }
 
 async function start() {
-  takeToken();
   watchTheme(document.getElementById("theme"));
-  if (!hasToken()) return locked();
+  let refused = "";
+  await takeWayIn().catch((error) => { refused = error.message; });
+  if (!hasToken()) return locked(refused);
   let home;
   try {
     home = await get("who");
   } catch (error) {
-    return error.status === 403 ? locked() : main.replaceChildren(refusal(error));
+    return error.status === 403 ? locked(refused) : main.replaceChildren(refusal(error));
   }
-  document.getElementById("label").textContent = home.label;
+  takeCode();
+  const label = document.getElementById("label");
+  label.textContent = label.title = home.label;
+  const renewLabel = async () => {
+    home = await get("who").catch(() => home);
+    label.textContent = label.title = home.label;
+    showTitle(wanted());
+  };
+  events.on("settings", renewLabel);
+  onResumed(renewLabel);
   const destinations = () => [
     ...PAGES.map(({ name, title, key }) => ({ title, keys: `g ${key}`, run: () => common.go(name) })),
     { title: "Open the own site", keys: "g o", run: () => window.open(home.site, "_blank", "noopener") },
-    { title: "Light, dark or automatic", keys: "g t", run: switchTheme },
+    { title: "Documentation", keys: "g ?", run: () => window.open("/docs/", "_blank", "noopener") },
+    { title: "Colours: light, dark, or as the system", keys: "g t", run: switchTheme },
   ];
-  watchKeys(destinations);
-  document.getElementById("palette").addEventListener("click", () => openPalette(destinations()));
+  const openPlaces = () => openPalette(destinations(), placesOf(common));
+  watchKeys(destinations, openPlaces);
+  document.getElementById("palette").addEventListener("click", openPlaces);
   events.follow(document.getElementById("link"), document.getElementById("trouble"));
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault(); // the fragment is the page's address
     main.focus();
   });
-  window.addEventListener("hashchange", () => (takeToken() ? location.reload() : route()));
+  window.addEventListener("hashchange", async () => {
+    const entered = await takeWayIn().catch((error) => toast(error.message, "bad"));
+    if (entered) location.reload();
+    else route();
+  });
   current = null;
   route();
 }

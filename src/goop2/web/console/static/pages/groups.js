@@ -6,6 +6,7 @@ const REFRESH_MS = 3000; // there is no event when a peer comes, goes or changes
 const CALM_MS = 100; // several things happen at once
 const NAMED = 6; // members of another peer's group that are named
 const NAME_MAX = 200;
+const ROLE_MAX = 64;
 
 export async function show(main, shell) {
   const { el } = shell;
@@ -77,13 +78,15 @@ export async function show(main, shell) {
   }
 
   function hosted(group) {
+    const about = [group.context && ["for ", text(group.context)], !group.session && ["new members are ", text(group.default_role)]];
     const count = [group.count > 0 && counted(group.count, "member"), group.away > 0 && `${group.away} away`, group.max_members && `at most ${group.max_members}`];
     const unnamed = group.count - group.members.length;
     return el("li", {},
       el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
+        !group.session && button("Roles", `roles ${group.id}`, `Roles of ${group.name}`, () => roles(group)),
         button("Invite", `invite ${group.id}`, `Invite a peer to ${group.name}`, () => invite(group)),
         group.session ? el("a", { class: "button", href: "#/listen" }, "To the session") : button("Close", `close ${group.id}`, `Close ${group.name}`, () => close(group), { class: "danger" }))),
-      el("p", { class: "row small soft" }, count.some(Boolean) && el("span", {}, count.filter(Boolean).join(", ")), el("span", {}, "id ", el("code", {}, group.id)), button("Copy", `copy ${group.id}`, `Copy the id of ${group.name}`, () => shell.copy(group.id, "Group id copied"), { class: "link" })),
+      el("p", { class: "row small soft" }, count.some(Boolean) && el("span", {}, count.filter(Boolean).join(", ")), about.filter(Boolean).map((words) => el("span", { class: "wrap" }, words)), el("span", {}, "id ", el("code", {}, group.id)), button("Copy", `copy ${group.id}`, `Copy the id of ${group.name}`, () => shell.copy(group.id, "Group id copied"), { class: "link" })),
       group.count ? el("ul", { class: "members" }, group.members.map((one) => member(group, one)), unnamed > 0 && el("li", { class: "small soft" }, `${unnamed} more: “goop2 group members” lists them all`))
         : el("p", { class: "soft" }, "No members. Peers that are invited, or know the id, can join."));
   }
@@ -92,10 +95,40 @@ export async function show(main, shell) {
     const key = `remove ${group.id} ${one.id}`;
     return el("li", { class: "row apart" }, el("span", { class: "wrap" }, who(one)), el("span", { class: "row" },
       !one.here && el("span", { class: "badge" }, "away"),
+      !group.session && button(text(one.role), `role ${group.id} ${one.id}`, `Role of ${spoken(one)} in ${group.name}: ${one.role}`, () => role(group, one), { class: "link", disabled: one.id === now.id ? true : null }),
       one.id !== now.id && button("Remove", key, `Remove ${spoken(one)} from ${group.name}`, () => remove(group, one, key))));
   }
 
   const badge = (group) => el("span", { class: "badge wrap" }, group.session ? "listening session" : text(group.type));
+
+  /** Roles that may be meant: those of the group, and those its members have. */
+  const knownRoles = (group) => [...new Set([...group.roles, group.default_role, ...group.members.map((one) => one.role), "owner"])];
+
+  /** A field for a role, with the known ones to choose from. */
+  function roleField(label, group, value) {
+    const [id, list] = [freshId("role"), freshId("roles")];
+    const input = el("input", { id, value, list, maxlength: ROLE_MAX, required: true, autocomplete: "off", spellcheck: "false" });
+    return [input, el("label", { class: "field", for: id }, label, input), el("datalist", { id: list }, knownRoles(group).map((one) => el("option", { value: one })))];
+  }
+
+  async function role(group, one) {
+    const [input, ...parts] = roleField("Role", group, one.role);
+    const about = el("p", { class: "small soft" }, "What a role may do with a table is set in the table’s “roles”. The role “owner” may do everything.");
+    const end = el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, "Save"), el("button", { value: "" }, "Cancel"));
+    if ((await shell.dialog(["Role of ", text(spoken(one)), " in ", named(group)], ...parts, about, end)) !== "yes") return;
+    await act(cards.hosted, `role ${group.id} ${one.id}`, "set-role", { group: group.id, peer: one.id, role: input.value });
+  }
+
+  async function roles(group) {
+    const [input, ...parts] = roleField("New members get", group, group.default_role);
+    const id = freshId("names");
+    const names = el("input", { id, value: group.roles.join(", "), autocomplete: "off", spellcheck: "false", placeholder: "any" });
+    const about = el("p", { class: "small soft" }, "Names with commas between them. Leave it empty to allow any role. Members keep the role they have.");
+    const end = el("p", { class: "row end" }, el("button", { value: "yes", class: "main" }, "Save"), el("button", { value: "" }, "Cancel"));
+    if ((await shell.dialog(["Roles in ", named(group)], ...parts, el("label", { class: "field", for: id }, "Roles there may be", names), about, end)) !== "yes") return;
+    const given = names.value.split(",").map((one) => one.trim()).filter(Boolean);
+    await act(cards.hosted, `roles ${group.id}`, "set-roles", { group: group.id, role: input.value, roles: given });
+  }
 
   async function close(group) {
     const question = ["Close ", named(group), group.count ? ` for its ${counted(group.count, "member")}?` : "?"];
@@ -148,7 +181,8 @@ export async function show(main, shell) {
       el("div", { class: "row apart" }, el("h3", {}, named(group), " ", badge(group)), el("span", { class: "row" },
         group.session && el("a", { class: "button", href: "#/listen" }, "To the session"),
         button("Leave", key, `Leave ${group.name || group.id}`, () => leave(group, key), { class: "danger" }))),
-      el("p", { class: "small soft wrap" }, "Hosted by ", who(hostOf(group)), group.joined ? "" : ", which is away: it is asked again when it is back"),
+      el("p", { class: "small soft wrap" }, "Hosted by ", who(hostOf(group)), group.joined ? "" : ", which is away: it is asked again when it is back",
+        group.context && [". For ", text(group.context)], group.role && [". Your role: ", text(group.role)]),
       group.count > 0 && el("p", { class: "small soft wrap" }, "Here: ", others, more));
   }
 

@@ -1,24 +1,31 @@
-// Network: where this peer can be reached, who is here, and connecting by address. Labels are other people's text.
+// Network: whether others can dial this peer, who is here and how it is connected, and connecting by address. Labels are other people's text.
 import { freshId } from "../shell/dom.js";
-import { shortId } from "../shell/format.js";
+import { clock, duration, shortId } from "../shell/format.js";
 
-const REFRESH_MS = 3000;
+const REFRESH_MS = 3000; // latencies are measured anew while the page is looked at
+const CALM_MS = 100; // several connections come or go at once
+const REACHABLE = new Map([[true, ["good", "reachable"]], [false, ["warn", "not reachable"]], [null, ["", "not known yet"]]]);
 
 export async function show(main, shell) {
   const { el } = shell;
   const id = freshId("address");
   const input = el("input", { id, placeholder: "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…", autocomplete: "off", spellcheck: "false", required: true });
   const state = el("p", { class: "wrap small", role: "status" });
-  const [here, own] = [el("div"), el("div")];
+  const [here, reach, own] = [el("div"), el("div", { "aria-live": "polite" }), el("div")];
   let last = "";
-  paint(await shell.get("network"));
+  const asking = shell.renewals();
+  shell.on("network", shell.delayed(CALM_MS, renew)); // before the first answer, which begins the pings
+  shell.on("gap", renew);
+  const isNews = asking();
+  const first = await shell.get("network");
+  if (isNews()) paint(first);
   main.replaceChildren(
     el("h1", {}, "Network"),
     el("section", { class: "card" }, el("h2", {}, "Who is here"), here),
     el("section", { class: "card" }, el("h2", {}, "Connect by address"),
       el("p", { class: "small soft" }, "Peers on the same network find each other. Others are reached by address; this peer connects to them again at every start."),
       el("form", { class: "row", onsubmit: connect }, el("label", { class: "field grow", for: id }, "Address", input), el("button", { type: "submit", class: "main" }, "Connect")), state),
-    el("section", { class: "card" }, el("h2", {}, "This peer's addresses"), own),
+    el("section", { class: "card" }, el("h2", {}, "This peer from outside"), reach, el("h3", {}, "Its addresses"), own),
   );
 
   const connecting = shell.choices();
@@ -45,8 +52,26 @@ export async function show(main, shell) {
 
   function row(peer) {
     return el("li", { class: "row apart" },
-      el("span", { class: "wrap" }, el("strong", {}, peer.label), " ", el("code", { class: "small soft", title: peer.id }, shortId(peer.id)), !peer.proved && el("span", { class: "badge warn" }, "unconfirmed")),
+      el("div", { class: "grow wrap" },
+        el("strong", {}, peer.label), " ", el("code", { class: "small soft", title: peer.id }, shortId(peer.id)), !peer.proved && el("span", { class: "badge warn" }, "unconfirmed"),
+        el("p", { class: "small soft wrap" }, way(peer))),
       el("span", { class: "row" }, el("a", { class: "button", href: `#/chat?peer=${peer.id}`, "aria-label": `Chat with ${peer.label}` }, "Chat"), el("a", { class: "button", href: peer.site, target: "_blank", rel: "noopener", "aria-label": `Visit ${peer.label}` }, "Visit")));
+  }
+
+  function way(peer) {
+    const latency = peer.latency_ms === null ? null : [", ", el("span", { title: "How long a ping takes to this peer and back" }, duration(peer.latency_ms))];
+    if (peer.way === "direct") return [el("span", { class: "badge good" }, "direct"), " ", el("span", { class: "mono" }, peer.address), latency];
+    if (peer.way === "relayed") return [el("span", { class: "badge" }, "relayed"), " through ", el("code", { title: peer.relay }, shortId(peer.relay)), latency];
+    return el("span", { class: "badge" }, "not connected");
+  }
+
+  function reached({ reachable, dialled_at: dialled, text }) {
+    const [kind, word] = REACHABLE.get(reachable);
+    return [
+      el("p", { class: "wrap" }, el("span", { class: `badge ${kind}` }, word), " ", text),
+      dialled.length > 0 && el("ul", { class: "list" }, dialled.map((one) => el("li", { class: "small wrap" },
+        el("span", { class: "mono" }, one.address), one.private && " (a private network)", ` dialled by `, el("code", { title: one.by }, shortId(one.by)), ` at ${clock(one.at)}`))),
+    ];
   }
 
   function paint(network) {
@@ -59,10 +84,10 @@ export async function show(main, shell) {
         : network.peers.length ? el("ul", { class: "list" }, network.peers.map(row))
           : el("p", { class: "soft" }, "No other peers found."));
     if (held) [...here.querySelectorAll("a")].find((one) => one.getAttribute("href") === held)?.focus(); // somebody else came or went
+    reach.replaceChildren(...(network.reach ? reached(network.reach).filter(Boolean) : [el("p", { class: "soft" }, "This peer is not on the network.")]));
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
   }
 
-  const asking = shell.renewals();
   async function renew() {
     const isNews = asking();
     const network = await shell.get("network").catch(() => null);

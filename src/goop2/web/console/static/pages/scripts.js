@@ -1,9 +1,15 @@
-// Scripts: the list with its states, the editor, and trying a script out as anybody.
+// Scripts: the list with its states, the editor with checks and versions, and trying a script out as anybody.
 import { freshId } from "../shell/dom.js";
 import { post } from "../shell/api.js";
-import { bytes, duration } from "../shell/format.js";
+import { counted } from "../shell/format.js";
+import { filteredList } from "../shell/lists.js";
 import { toast } from "../shell/toasts.js";
+import { trialOf } from "../shell/trial.js";
+import { chooseVersion } from "../shell/versions.js";
 
+const CHECK_MS = 300; // after the last key
+const CALM_MS = 200; // many scripts may change at once
+const HINTS_MAX = 8; // named below the editor; all are marked in it
 const unsaved = new Map(); // key → text of a script whose save was refused after it was left
 const saving = new Map(); // key → promise of a save that is on its way
 const shown = ({ kind, name }) => (kind === "command" ? `!${name}` : name);
@@ -16,45 +22,49 @@ export async function show(main, shell) {
   let listing = first;
   let open = null; // {kind, name, version, saved, sent: text that is on its way to be saved, or null}
   let editor = null;
+  let trial = null;
+  let tables = []; // of the site, for completion
+  const renewTables = () => shell.get("scripts/columns").then((next) => { tables = next; }, () => {});
 
-  const list = el("nav", { class: "script-list", "aria-label": "Scripts" });
+  const list = filteredList({
+    label: "Find a script", keyOf, text: (one) => `${shown(one)} ${one.description}`, make: entryLine,
+    none: `None yet, in ${listing.folder}.`,
+  });
   const warnings = el("div", {});
-  const title = el("h2", { class: "mono", id: freshId("script") });
+  const title = el("h2", { class: "mono wrap", id: freshId("script") });
   const state = el("p", { class: "wrap small", role: "status" });
-  const place = el("div", { class: "editor" });
+  const hints = el("ul", { class: "hints small" });
+  const place = el("div", { class: "editor", tabindex: "-1", onkeydown: (event) => { if (event.target === place && event.key === "Enter") { event.preventDefault(); editor.focus(); } } });
   const save = el("button", { type: "button", class: "main", onclick: () => store() }, "Save");
-  const tools = el("div", { class: "row" }, el("button", { type: "button", onclick: rename }, "Rename"), el("button", { type: "button", onclick: remove }, "Delete"), save);
-  const trial = el("section", { class: "card", "aria-label": "Try it", hidden: true });
+  const tools = el("div", { class: "row" }, el("button", { type: "button", onclick: versions }, "Versions"), el("button", { type: "button", onclick: rename }, "Rename"), el("button", { type: "button", onclick: remove }, "Delete"), save);
+  const tryIt = el("section", { class: "card try-it", "aria-label": "Try it", hidden: true });
+  const keys = [["Ctrl S", "saves"], ["Ctrl Enter", "saves and runs"], ["Ctrl Space", "completes"], ["Esc", "leaves"]];
   const work = el("section", { class: "card script-work", hidden: true }, el("div", { class: "row apart" }, title, tools), place,
-    el("div", { class: "row apart" }, state, el("p", { class: "small soft keys" }, el("kbd", {}, "Ctrl S"), " saves ", el("kbd", {}, "Ctrl Space"), " completes ", el("kbd", {}, "Esc Tab"), " leaves")));
+    state, hints, el("p", { class: "small soft keys" }, keys.map(([key, does]) => el("span", {}, el("kbd", {}, key), ` ${does}`))));
+  const none = el("section", { class: "card problem", hidden: true, role: "alert" });
 
   main.replaceChildren(
     el("div", { class: "row apart" }, el("h1", {}, "Scripts"), el("div", { class: "row" },
       el("button", { type: "button", onclick: () => create("command") }, "New command"),
       el("button", { type: "button", onclick: () => create("function") }, "New function"))),
-    el("div", { class: "scripts" }, el("section", { class: "card" }, list, warnings), el("div", { class: "page" }, work, trial)),
+    el("div", { class: "workbench" }, el("section", { class: "card" }, el("nav", { class: "script-list", "aria-label": "Scripts" }, list.element), warnings), el("div", { class: "page" }, none, work), tryIt),
   );
 
   const dirty = () => open && editor && editor.text() !== open.saved;
   const unsent = () => dirty() && editor.text() !== open.sent; // no save of this text is on its way
   const entry = (which) => listing.scripts.find((one) => same(one, which));
 
+  function entryLine(one) {
+    return el("li", {}, el("a", {
+      href: `#/scripts?kind=${one.kind}&name=${one.name}`, "aria-current": same(one, open) ? "true" : null, title: one.description || null,
+      onclick: (event) => { event.preventDefault(); choose(one); } },
+      el("span", { class: "mono" }, shown(one)),
+      one.state === "broken" && el("span", { class: "badge bad" }, one.fault && one.fault.line ? `line ${one.fault.line}` : "broken"),
+      one.older_runs && el("span", { class: "badge warn" }, "older version runs")));
+  }
+
   function paintList() {
-    const group = (kind, name) => {
-      const scripts = listing.scripts.filter((one) => one.kind === kind);
-      return [
-        el("h2", { class: "small" }, name),
-        scripts.length
-          ? el("ul", {}, scripts.map((one) => el("li", {}, el("a", {
-              href: `#/scripts?kind=${one.kind}&name=${one.name}`, "aria-current": same(one, open) ? "true" : null, title: one.description || null,
-              onclick: (event) => { event.preventDefault(); choose(one); } },
-              el("span", { class: "mono" }, shown(one)),
-              one.state === "broken" && el("span", { class: "badge bad" }, one.fault && one.fault.line ? `line ${one.fault.line}` : "broken"),
-              one.older_runs && el("span", { class: "badge warn" }, "older version runs")))))
-          : el("p", { class: "soft small" }, `None yet, in ${listing.folder}${kind === "function" ? "/functions" : ""}.`),
-      ];
-    };
-    list.replaceChildren(...group("command", "Chat commands"), ...group("function", "Data functions"));
+    list.set(listing.scripts);
     const all = [...listing.warnings, ...listing.scripts.flatMap((one) => one.warnings)];
     warnings.replaceChildren(...all.map((text) => el("p", { class: "small level-warn wrap" }, text)));
   }
@@ -70,6 +80,25 @@ export async function show(main, shell) {
     const where = fault && fault.line ? [" ", el("button", { type: "button", class: "link", onclick: () => editor.goto(fault.line) }, "Show the line")] : [];
     state.replaceChildren(...(unsent() ? ["Not saved. ", ...explanation] : dirty() ? ["Saving… "] : fault ? [...explanation, ...where] : ["Saved and live."]));
     shell.guard(dirty() ? mayLeave : null);
+  }
+
+  // What is odd about the text as it is written now; an answer about an earlier text marks nothing.
+  const checkSoon = shell.delayed(CHECK_MS, check, true);
+  async function check() {
+    if (!editor) return;
+    const [which, text] = [open, editor.text()];
+    const { findings } = await shell.read("scripts/check", { kind: which.kind, name: which.name, text }).catch(() => ({ findings: null }));
+    if (!findings || which !== open || editor.text() !== text) return;
+    editor.findings(findings);
+    const odd = findings.filter(({ severity }) => severity === "warning");
+    hints.replaceChildren(...odd.slice(0, HINTS_MAX).map(({ line, message }) =>
+      el("li", {}, el("button", { type: "button", class: "link", onclick: () => editor.goto(line) }, `Line ${line}`), el("span", { class: "wrap" }, ` ${message}`))),
+      ...(odd.length > HINTS_MAX ? [el("li", { class: "soft" }, `${counted(odd.length - HINTS_MAX, "more hint")} in the text`)] : []));
+  }
+
+  function changed() {
+    paintState();
+    checkSoon();
   }
 
   async function mayLeave() {
@@ -99,45 +128,74 @@ export async function show(main, shell) {
     shell.note({ kind: open.kind, name: open.name });
     title.textContent = shown(open);
     if (editor) editor.destroy();
-    editor = edit(place, { text: unsaved.get(keyOf(open)) ?? open.saved, functions, label: `Source of ${shown(open)}`, changed: paintState, save: store });
+    editor = edit(place, {
+      text: unsaved.get(keyOf(open)) ?? open.saved, functions, tables: () => tables, label: `Source of ${shown(open)}`, changed, save: store, run: () => trial.run(),
+    });
     unsaved.delete(keyOf(open));
-    work.hidden = trial.hidden = false;
+    hints.replaceChildren();
+    work.hidden = tryIt.hidden = false;
+    none.hidden = true;
     paintList();
+    list.reveal(keyOf(open));
     paintState();
-    if (!same(before, open)) paintTrial();
+    check();
+    if (same(before, open)) trial.renew(open);
+    else {
+      trial = trialOf(shell, open, saveFirst);
+      tryIt.replaceChildren(trial.element);
+    }
   }
 
-  // One save at a time: a save asked for meanwhile is done after it, as the next version.
+  // Whether what stands in the editor is saved, and compiles, when its promise comes back.
+  async function saveFirst() {
+    const which = open;
+    while (which === open && dirty()) {
+      if (open.sent !== null) await saving.get(keyOf(open));
+      else if (!(await store())) return false;
+    }
+    return which === open && !entry(open)?.fault;
+  }
+
+  // One save at a time: a save asked for meanwhile is done after it, as the next version. Promise of whether it was done and compiles.
   let again = false;
   async function store() {
-    if (!unsent()) return;
+    if (!unsent()) return true;
     again = open.sent !== null;
-    if (again) return;
+    if (again) return true;
     const which = open;
     const text = editor.text();
     which.sent = text;
     paintState();
+    let compiles = false;
     try {
       // A refusal is shown also when another page is open by then, and the text is kept.
       const answered = post("scripts/save", { kind: which.kind, name: which.name, text, version: which.version });
       saving.set(keyOf(which), answered.catch(() => {}));
       const answer = await answered.finally(() => saving.delete(keyOf(which)));
       Object.assign(which, { version: answer.version, saved: text, sent: null });
+      compiles = !answer.fault;
       if (isOpen(which)) toast(answer.fault ? `Saved, but it does not compile${answer.older_runs ? ": the older version keeps running" : ""}.` : "Saved and live.", answer.fault ? "bad" : "good");
     } catch (error) {
       which.sent = null;
       again = false;
-      if (!isOpen(which)) return keepUnsaved(which, text, error);
+      if (!isOpen(which)) {
+        keepUnsaved(which, text, error);
+        return false;
+      }
       paintState();
-      if (error.status !== 409) return toast(error.message, "bad");
+      if (error.status !== 409) {
+        toast(error.message, "bad");
+        return false;
+      }
       const takeOver = await shell.confirm(`${error.message}. Load the file and lose what you wrote here?`, "Load the file");
       Object.assign(which, { version: error.body.version, saved: error.body.text }); // the next save puts ours in its place
       if (takeOver) show({ ...which });
     }
-    if (!shownNow) return;
+    if (!shownNow) return compiles;
     if (again && isOpen(which)) store();
     again = false;
-    doing(renew);
+    await doing(renew);
+    return compiles;
   }
 
   let shownNow = true;
@@ -157,6 +215,16 @@ export async function show(main, shell) {
     listing = next;
     paintList();
     if (open && editor) paintState();
+  }
+
+  async function versions() {
+    const which = open;
+    await doing(async () => {
+      const text = await chooseVersion(shell, { kind: which.kind, name: which.name }, shown(which), editor.text());
+      if (text === null || which !== open) return;
+      editor.replace(text); // Ctrl+Z takes it back
+      await store();
+    });
   }
 
   function asked(question, value, agree, does) {
@@ -205,7 +273,7 @@ export async function show(main, shell) {
         choosing(); // an answer for the deleted script comes too late
         editor.destroy();
         open = editor = null;
-        work.hidden = trial.hidden = true;
+        work.hidden = tryIt.hidden = true;
         shell.guard(null);
         shell.note({});
       }
@@ -213,66 +281,23 @@ export async function show(main, shell) {
     });
   }
 
-  function paintTrial() {
-    const ids = { argument: freshId("argument"), caller: freshId("caller"), label: freshId("label"), email: freshId("email") };
-    const command = open.kind === "command";
-    const argument = el("textarea", { id: ids.argument, rows: command ? 1 : 3, spellcheck: "false", class: "mono", value: command ? "" : "{}" });
-    const caller = el("input", { id: ids.caller, placeholder: "the owner", autocomplete: "off", spellcheck: "false" });
-    const label = el("input", { id: ids.label, autocomplete: "off" });
-    const email = el("input", { id: ids.email, autocomplete: "off", inputmode: "email" });
-    const out = el("div", { "aria-live": "polite" });
-    const go = el("button", { type: "submit", class: "main" }, "Run it");
-    async function run(event) {
-      event.preventDefault();
-      go.disabled = true;
-      try {
-        const as = caller.value.trim() ? { id: caller.value.trim(), label: label.value, email: email.value } : null;
-        const { kind, name } = open; // as it is called now
-        out.replaceChildren(...outcome(await shell.post("scripts/try", { kind, name, argument: argument.value, caller: as })));
-      } catch (error) {
-        out.replaceChildren(el("p", { class: "level-error" }, error.message));
-      }
-      go.disabled = false;
-    }
-    trial.replaceChildren(el("h2", {}, "Try it"), el("form", { class: "trial", onsubmit: run },
-      el("label", { class: "field grow", for: ids.argument }, command ? "Arguments" : "Parameters, as JSON", argument),
-      el("div", { class: "filters" },
-        el("label", { class: "field", for: ids.caller }, "As the caller with the id", caller),
-        el("label", { class: "field", for: ids.label }, "Label", label),
-        el("label", { class: "field", for: ids.email }, "E-mail, as callers claim it", email), go),
-      dirtyNote()), out);
-  }
-
   // What an earlier run was called with and by whom, to be changed and run.
   async function fillTrial(id) {
-    const run = await shell.get(`runs/${encodeURIComponent(id)}`);
-    const [argument, caller, label] = trial.querySelectorAll("textarea, input");
-    argument.value = run.argument;
-    if (run.caller_kind !== "owner") [caller.value, label.value] = [run.caller, run.caller_label === run.caller ? "" : run.caller_label];
-    trial.scrollIntoView({ block: "nearest" });
-    argument.focus();
+    const [run, into] = [await shell.get(`runs/${encodeURIComponent(id)}`), trial];
+    if (into !== trial) return;
+    trial.fill(run);
     if (run.again) shell.toast(`Not all of it: ${run.again}.`, "bad");
   }
 
-  const dirtyNote = () => el("p", { class: "small soft" }, "Runs the saved version. Calls as the owner are not limited; calls as anybody else count towards the limits.");
-
-  function outcome({ reply, result, failure, run }) {
-    const said = failure && !reply
-      ? el("pre", { class: "level-error wrap" }, `${failure.code}: ${failure.message}`)
-      : el("pre", { class: "wrap" }, reply !== undefined ? reply || "(no reply)" : JSON.stringify(result, null, 2));
-    const lines = run ? run.log.map(([level, text]) => el("div", { class: "mono small wrap" }, el("span", { class: `level-${level}` }, level), " ", text)) : [];
-    const calls = run ? run.calls.map(([operation, began, took]) => el("tr", {}, el("td", { class: "mono" }, operation), el("td", { class: "number" }, duration(began)), el("td", { class: "number" }, duration(took)))) : [];
-    return [
-      said,
-      run && el("p", { class: "small soft" }, `${duration(run.milliseconds)}, of which ${duration(run.waited_milliseconds)} waiting; ${bytes(run.memory_bytes)} of memory. `,
-        el("a", { href: `#/runs/${run.id}` }, `Run ${run.id}`), " ", el("a", { href: `#/runs?script=${run.script}` }, "All its runs")),
-      lines.length > 0 && el("div", {}, el("h3", { class: "small" }, "Log lines"), lines),
-      calls.length > 0 && el("table", {}, el("thead", {}, el("tr", {}, ["Host call", "at", "took"].map((text, place) => el("th", { class: place ? "number" : null }, text)))), el("tbody", {}, calls)),
-    ].filter(Boolean);
+  function missing({ kind, name }) {
+    none.hidden = false;
+    none.replaceChildren(el("h2", {}, "There is no such script"), el("p", { class: "wrap" }, `The peer has no ${kind === "function" ? "data function" : "chat command"} `, el("code", {}, shown({ kind, name })), ". It was renamed or deleted, or the address is mistyped."));
   }
 
-  shell.on("script", () => doing(renew));
+  shell.on("script", shell.delayed(CALM_MS, () => doing(renew)));
+  shell.on("gap", () => doing(renew));
   paintList();
+  renewTables();
   const wanted = { kind: shell.query.get("kind"), name: shell.query.get("name") };
   const [line, earlier] = [Number(shell.query.get("line")), shell.query.get("run")];
   const named = listing.scripts.find((one) => one.path === shell.query.get("path"));
@@ -281,6 +306,6 @@ export async function show(main, shell) {
     await choose(wanted);
     if (line && editor) editor.goto(line);
     if (earlier) await doing(() => fillTrial(earlier));
-  } else if (wanted.name) shell.toast(`There is no script ${wanted.name} any more.`, "bad");
+  } else if (wanted.name) missing(wanted);
   else if (listing.scripts.length && matchMedia("(min-width: 60rem)").matches) await choose(listing.scripts[0]);
 }

@@ -2,7 +2,10 @@
 import { freshId } from "../shell/dom.js";
 import { counted } from "../shell/format.js";
 
-const TITLES = { lua: "Scripts", profile: "You", viewer: "Web", p2p: "Network", presence: "Beyond the local network", listen: "Listening" };
+const TITLES = {
+  lua: "Scripts", profile: "You", viewer: "Web", p2p: "Network", presence: "Beyond the local network", listen: "Listening",
+  storage: "Files and database", runs: "History of runs", identity: "Identity", paths: "Folders",
+};
 
 export async function show(main, shell) {
   const { el } = shell;
@@ -12,6 +15,10 @@ export async function show(main, shell) {
   const undo = el("button", { type: "button", disabled: true, onclick: () => paint(page) }, "Undo");
   let saving = false;
   const state = el("p", { class: "wrap", role: "status" });
+  const filterId = freshId("filter");
+  const filter = el("input", { id: filterId, type: "search", autocomplete: "off", spellcheck: "false", oninput: narrow });
+  const none = el("p", { class: "soft", role: "status" });
+  const again = el("button", { type: "button", onclick: restart }, "Restart the peer");
 
   function paint(next) {
     page = next;
@@ -26,16 +33,47 @@ export async function show(main, shell) {
     );
     main.replaceChildren(
       el("h1", {}, "Settings"),
-      el("p", { class: "soft" }, `Settings are in goop.json and are read when the peer starts. Saving keeps the previous file as ${page.backup}.`),
-      el("form", { class: "page", onsubmit: send }, ...bySection, el("div", { class: "foot row apart" }, state, el("div", { class: "row" }, undo, save))),
+      el("p", { class: "soft" }, `What is saved here goes into goop.json; the previous file is kept as ${page.backup}. Most changes take effect at once. Settings marked “at the next start” wait for a restart.`),
+      el("label", { class: "field", for: filterId }, "Find a setting", filter),
+      none,
+      el("form", { class: "page", onsubmit: send, novalidate: true }, ...bySection, el("div", { class: "foot row apart" }, state, el("div", { class: "row" }, page.can_restart && again, undo, save))),
     );
+    narrow();
     look();
+  }
+
+  // Rows that do not fit what is looked for are hidden, and sections without a row; one that is changed stays in sight.
+  function narrow() {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const one of controls) {
+      const text = `${one.setting.path} ${one.setting.title} ${one.setting.doc}`.toLowerCase();
+      one.row.hidden = !words.every((word) => text.includes(word)) && !one.changed();
+      shown += !one.row.hidden;
+    }
+    for (const card of main.querySelectorAll("form > section")) card.hidden = !card.querySelector(".setting:not([hidden])");
+    none.textContent = shown ? "" : "No setting has this in its name or meaning.";
+  }
+
+  async function restart() {
+    if (again.disabled) return;
+    const unsaved = controls.some((one) => one.changed());
+    const question = unsaved ? "Restart the peer without saving what is changed here?" : "Restart the peer? Calls under way are ended, and visitors wait for a moment.";
+    if (!(await shell.confirm(question, "Restart"))) return;
+    again.disabled = true;
+    try {
+      await shell.post("settings/restart");
+      shell.toast("The peer restarts. This tab goes on when it is back.");
+    } catch (error) {
+      shell.toast(error.message, "bad");
+    }
+    again.disabled = false;
   }
 
   function controlFor(setting) {
     const id = freshId("setting");
     const about = `${id}-about`;
-    const common = { id, "aria-describedby": about, oninput: () => look(), disabled: setting.overridden };
+    const common = { id, "aria-describedby": about, oninput: () => { mark(""); look(); }, disabled: setting.overridden };
     const value = setting.value;
     let input;
     let read;
@@ -70,20 +108,30 @@ export async function show(main, shell) {
       };
     }
     const notes = el("span");
+    const why = el("p", { class: "small level-error wrap", id: `${id}-why`, hidden: true });
+    // Says at the setting itself why it was refused; "" takes that back.
+    function mark(reason) {
+      row.classList.toggle("refused", Boolean(reason));
+      why.textContent = reason;
+      why.hidden = !reason;
+      if (reason) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+      input.setAttribute("aria-describedby", reason ? `${why.id} ${about}` : about);
+    }
     const row = el(
       "div",
       { class: "setting" },
-      el("div", { class: "say" }, el("label", { for: id }, setting.path), " ", notes),
+      el("div", { class: "say row" }, el("label", { for: id }, setting.title, " ", el("code", { class: "small soft" }, setting.path)), notes),
       el("p", { class: "say small soft", id: about }, setting.doc.replaceAll("`", "")),
-      el("div", { class: "control" }, input, el("p", { class: "small soft wrap" }, `${setting.allowed}. Default: ${setting.default}`)),
+      el("div", { class: "control" }, input, why, el("p", { class: "small soft wrap" }, `${setting.allowed}. Default: ${setting.default}`)),
     );
-    const control = { setting, row, read, write, saved: "", changed: () => JSON.stringify(read()) !== control.saved };
+    const control = { setting, row, read, write, mark, input, saved: "", changed: () => JSON.stringify(read()) !== control.saved };
     control.take = ({ value, overridden, variable, waits }) => {
       const isEmpty = value === "" || (Array.isArray(value) && !value.length);
       control.saved = JSON.stringify(isEmpty ? null : value);
       notes.replaceChildren(...[
         overridden && el("span", { class: "badge warn" }, `set by ${variable}`),
-        waits && el("span", { class: "badge warn" }, "waits for a restart"),
+        waits ? el("span", { class: "badge warn" }, "waits for a restart") : !setting.live && el("span", { class: "badge" }, "at the next start"),
       ].filter(Boolean));
     };
     control.take(setting);
@@ -96,8 +144,10 @@ export async function show(main, shell) {
     save.disabled = !changed.length;
     undo.disabled = !changed.length || saving;
     const waiting = page.settings.filter((one) => one.waits).length;
+    const later = changed.filter((one) => !one.setting.live).length;
+    const whenever = !later ? "" : later === changed.length ? " Effective at the next start." : ` ${counted(later, "change")} of these will wait for a restart.`;
     state.textContent = changed.length
-      ? `${counted(changed.length, "change")} not saved. Changes take effect after a restart.`
+      ? `${counted(changed.length, "change")} not saved.${whenever}`
       : waiting ? `Saved. ${counted(waiting, "change")} ${waiting === 1 ? "takes" : "take"} effect after a restart.` : "No changes.";
     state.classList.remove("level-error");
     shell.guard(changed.length ? () => shell.confirm(saving ? "Leave while the save is not finished?" : "Leave without saving?", "Leave") : null);
@@ -110,6 +160,7 @@ export async function show(main, shell) {
     look();
     const sent = new Map(controls.map((one) => [one, JSON.stringify(one.read())]));
     try {
+      controls.forEach((one) => one.mark(""));
       const changes = Object.fromEntries(controls.filter((one) => one.changed()).map((one) => [one.setting.path, one.read()]));
       take(await shell.post("settings", { version: page.version, changes }), sent);
       shell.toast(`Saved. The previous file is ${page.backup}.`);
@@ -119,7 +170,30 @@ export async function show(main, shell) {
       if (error.status === 409 && (await shell.confirm(`${error.message}.`, "Show the file"))) return paint(await shell.get("settings"));
       state.textContent = error.message;
       state.classList.add("level-error");
+      const meant = controls.find((one) => one.setting.path === error.body?.path);
+      if (!meant) return;
+      meant.mark(error.message);
+      meant.row.hidden = meant.row.parentNode.hidden = false;
+      meant.row.scrollIntoView({ block: "center" });
+      meant.input.focus({ preventScroll: true });
     }
+  }
+
+  // Another tab has saved, or the peer was restarted: what is typed here stays, and the next save is told of the other one.
+  const asking = shell.renewals();
+  async function renew() {
+    if (saving || controls.some((one) => one.changed())) return;
+    const isNews = asking();
+    const next = await shell.get("settings").catch(() => null);
+    if (!next || !isNews() || saving || controls.some((one) => one.changed())) return;
+    page = next;
+    const settings = new Map(next.settings.map((one) => [one.path, one]));
+    for (const one of controls) {
+      const [now, before] = [settings.get(one.setting.path), one.saved];
+      one.take(now);
+      if (one.saved !== before) one.write(now.value); // only then: the place in a field that is being read stays
+    }
+    look();
   }
 
   // Text typed while the save was under way stays, and is not saved yet.
@@ -136,4 +210,11 @@ export async function show(main, shell) {
   }
 
   paint(page);
+  shell.on("settings", renew);
+  shell.on("gap", renew);
+  const wanted = controls.find((one) => one.setting.path === shell.query.get("of"));
+  if (wanted) {
+    wanted.row.scrollIntoView({ block: "center" });
+    wanted.input.focus({ preventScroll: true });
+  }
 }

@@ -1,19 +1,13 @@
-// Calls the owner's controls. The token is kept in this tab only; it is never in a page, nor in the history.
-const KEY = "goop2-console-token";
+// Calls the owner's controls. The token is kept in this tab only; it is never in a page, nor in the history. After a restart of the peer the
+// tab gets the new token by a code that was given to it before (web/console/tab_codes.py).
+const TOKEN = "goop2-console-token";
+const CODE = "goop2-console-tab";
+const listeners = new Set();
 
-/** Takes the token out of the address; returns whether there was one. */
-export function takeToken() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!given) return false;
-  sessionStorage.setItem(KEY, given);
-  history.replaceState(null, "", location.pathname + location.search);
-  return true;
-}
+const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const unhex = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
 
-export const hasToken = () => sessionStorage.getItem(KEY) !== null;
-export const authorization = () => ({ Authorization: `Bearer ${sessionStorage.getItem(KEY)}` });
-
-/** What a control refused: `status`, `code`, and with a conflict `body`, the whole answer. */
+/** What a control refused: `status`, `code`, and `body`, the whole answer. */
 export class Refused extends Error {
   constructor(status, body) {
     super(body.message || `the peer answered ${status}`);
@@ -21,21 +15,79 @@ export class Refused extends Error {
   }
 }
 
-async function ask(path, options) {
+export const hasToken = () => sessionStorage.getItem(TOKEN) !== null;
+export const authorization = () => ({ Authorization: `Bearer ${sessionStorage.getItem(TOKEN)}` });
+
+/** Calls `listener` when the tab was let in by a peer that had been restarted. */
+export const onResumed = (listener) => listeners.add(listener);
+
+async function send(path, body) {
+  const options = body === undefined ? { headers: authorization() }
+    : { method: "POST", headers: { ...authorization(), "Content-Type": "application/json" }, body: JSON.stringify(body) };
   let response;
   try {
     response = await fetch(`/api/console/${path}`, options);
   } catch {
     throw new Refused(0, { code: "offline", message: "The peer does not answer. Has it ended?" });
   }
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, body);
-  return body;
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, answer);
+  return answer;
+}
+
+async function ask(path, body) {
+  try {
+    return await send(path, body);
+  } catch (error) {
+    if (error.status !== 403 || !(await resume())) throw error;
+    return send(path, body);
+  }
 }
 
 /** The answer of a control; `path` comes after /api/console/. Throws `Refused`. */
-export const get = (path) => ask(path, { headers: authorization() });
+export const get = (path) => ask(path);
 
 /** The same with a JSON body. */
-export const post = (path, body = {}) =>
-  ask(path, { method: "POST", headers: { ...authorization(), "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export const post = (path, body = {}) => ask(path, body);
+
+/** Takes what lets this tab in out of the address: the token, or a one-time code. Promise of whether there was one; throws `Refused`. */
+export async function takeWayIn() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const [token, code] = [given.get("token"), given.get("code")];
+  if (!token && !code) return false;
+  history.replaceState(null, "", location.pathname + location.search);
+  sessionStorage.setItem(TOKEN, token || (await send("tab/enter", { code })).token);
+  return true;
+}
+
+/** Takes the code that lets this tab in again after a restart; where there is none, it is asked for the address again. */
+export async function takeCode() {
+  try {
+    const [{ run }, { id, key }] = await Promise.all([send("tab"), send("tab/code", {})]);
+    if (id) sessionStorage.setItem(CODE, JSON.stringify({ run, id, key }));
+  } catch {
+    // The page goes on without.
+  }
+}
+
+let resuming = null;
+
+/** Promise of whether this tab has the token of the run that answers now, and had another's before. */
+export function resume() {
+  resuming ||= tryToResume().catch(() => false).finally(() => { resuming = null; });
+  return resuming;
+}
+
+async function tryToResume() {
+  const kept = JSON.parse(sessionStorage.getItem(CODE) || "null");
+  if (!kept || !crypto.subtle) return false;
+  const { run } = await send("tab");
+  if (run === kept.run) return false; // it was refused for another reason
+  const key = await crypto.subtle.importKey("raw", unhex(kept.key), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const proof = hex(await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(run))); // the key itself is told to nobody
+  const { token } = await send("tab/resume", { id: kept.id, proof });
+  sessionStorage.setItem(TOKEN, token);
+  await takeCode();
+  listeners.forEach((listener) => listener());
+  return true;
+}

@@ -48,7 +48,9 @@ export async function confirm(question, agree = "OK", signal = undefined) {
 export function asking(signal, title, fields, agree, work) {
   const refused = el("p", { class: "small level-error wrap", role: "alert" });
   const typed = el("div", {}, fields);
-  const { box, form } = open(title, [typed, refused, buttons(agree)], signal);
+  // In sight whatever the form's length: whoever presses Enter in the first field reads what is refused at the last one.
+  const foot = el("div", { class: "dialog-foot" }, refused, buttons(agree));
+  const { box, form } = open(title, [typed, foot], signal);
   const gone = closed(box);
   let done = false;
   form.addEventListener("submit", async (event) => {

@@ -1,6 +1,6 @@
 // Live events of the peer: server-sent events read with fetch, since EventSource cannot send the token.
 // After a break the client names the last event it has, and gets those still held; when some are lost, it gets the event `gap`.
-import { authorization } from "./api.js";
+import { authorization, resume } from "./api.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
@@ -97,7 +97,10 @@ export const events = {
           await seen();
           continue;
         }
-        if (error.status === 403) return say("lost", "Restarted", "The peer was restarted, and this tab has the key of an earlier run. Open the address that the peer has printed.");
+        if (error.status === 403) {
+          if (await resume()) continue;
+          return say("lost", "Restarted", "The peer was restarted, and does not know this tab. Open the address that the peer has printed, or run goop2 console DIR --open.");
+        }
         full = error.status === 503;
       }
       const seldom = waiting > FIRST_WAIT_MS; // once may be a moment, of which the sign is enough

@@ -1,12 +1,15 @@
 // The switch between light, dark, and what the system says.
-const NAMES = { auto: "Auto", light: "Light", dark: "Dark" };
+import { el } from "./dom.js";
+
+const NAMES = { auto: "Automatic", light: "Light", dark: "Dark" };
+const SIGNS = { auto: "◐", light: "☀", dark: "☾" };
 let button = null;
 
 function say() {
-  const name = NAMES[document.documentElement.dataset.theme];
-  button.textContent = name;
-  button.title = "Light, dark, or as the system says";
-  button.setAttribute("aria-label", `${name} colours: change`);
+  const chosen = document.documentElement.dataset.theme;
+  button.replaceChildren(el("span", { "aria-hidden": "true" }, SIGNS[chosen]));
+  button.title = `Colours: ${{ auto: "as the system says", light: "light", dark: "dark" }[chosen]}. Press to change`;
+  button.setAttribute("aria-label", `${NAMES[chosen]} colours: change`);
 }
 
 /** The next of the three; pages that paint by themselves hear the event `themechange` of the window. */

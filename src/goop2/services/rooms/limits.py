@@ -1,0 +1,11 @@
+"""Every number of chat rooms, with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SEEN_MAX: Final = 1024
+"""Messages of a room by which repeats are known. In a room of others each member hands on what it hears, for seconds."""
+PER_MEMBER_A_MINUTE: Final = 120
+"""Messages of one peer in a room: it is handed to all others, and nobody types faster."""
+DESCRIPTION_MAX_CHARS: Final = 500

@@ -1,0 +1,2 @@
+// Types of goop-chatroom.js: it fills Goop.chatroom.
+import "./goop.d.ts";
