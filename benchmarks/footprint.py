@@ -98,10 +98,15 @@ def _memory() -> list[list[str]]:
         workers = len(processes.workers)
         return [
             ["the peer", f"{shares([peer]):.1f}", "≤ 55"],
-            [f"its fork server and {workers} workers together", f"{shares(processes.scripting):.1f}", "≤ 15"],
+            [f"its fork server and {counted(workers)} together", f"{shares(processes.scripting):.1f}", "≤ 15"],
             ["of it: the fork server, shared with nobody", f"{own(processes.fork_server):.1f}", ""],
             ["of it: a worker, shared with nobody", f"{own_megabytes(processes.workers):.1f}", "≤ 12"],
         ]
+
+
+def counted(workers: int) -> str:
+    """Return how many workers there are, as a phrase."""
+    return "1 worker" if workers == 1 else f"{workers} workers"
 
 
 def _costs() -> list[list[str]]:

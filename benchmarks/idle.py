@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from benchmarks.footprint import counted
 from benchmarks.report import table
 from benchmarks.started_peer import a_folder, can_be_alone, cpu_seconds, processes_of, running, settled, wakeups
 
@@ -34,7 +35,7 @@ def _section() -> str:
         time.sleep(MEASURED_SECONDS)
         seconds = time.monotonic() - begun
         after, woken_after = _figures([peer], processes.scripting)
-    names = ("peer", f"fork server and {len(processes.workers)} workers")
+    names = ("peer", f"fork server and {counted(len(processes.workers))}")
     lines = [
         [name, f"{PERCENT * (now - then) / seconds:.3f}", f"{(woken - slept) / seconds:.2f}", target]
         for name, then, now, slept, woken, target in zip(names, before, after, woken_before, woken_after, ("≤ 0.1", ""), strict=True)

@@ -94,7 +94,7 @@ def _measure() -> str:
 def _against_go(folder: Path, file: Path) -> str:
     """The table, or why there is none."""
     try:
-        program = str(go_program.build(folder))
+        program = str(go_program.build())
     except go_program.NoToolchainError as error:
         return f"Not measured: {error}."
     with _served(program, "bench-serve", str(file)) as address:

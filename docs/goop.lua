@@ -416,6 +416,12 @@ function goop.chat.rooms() end
 ---@return any ...
 function goop.commands() end
 
+---What `lib/name.lua`, in the folder of the scripts, returns: code that several scripts share. It is run once a call, with the rights of the script that uses it. Shared code may use other shared code, but not itself.
+---Returns: what the file returns
+---@param name string
+---@return any ...
+function goop.use(name) end
+
 ---A function that calls the one of actions that request.params.action names, with request.params, and gives what it gives: `call = goop.route{list = list, add = add}`.
 ---Returns: function(request)
 ---@param actions table

@@ -217,6 +217,9 @@ def test_a_section_must_be_an_object(write: Write) -> None:
         ("lua", "rate_limit_global", 0, "lua.rate_limit_global is 0; allowed is a whole number from 1"),
         ("lua", "enabled", 1, "lua.enabled is 1; allowed is true or false"),
         ("lua", "enabled", "true", 'lua.enabled is "true"; allowed is true or false'),
+        ("p2p", "listen_on", "localhost", 'p2p.listen_on is "localhost"; allowed is an IPv4 or IPv6 address'),
+        ("p2p", "listen_on", "[::1]", 'p2p.listen_on is "[::1]"; allowed is an IPv4 or IPv6 address'),
+        ("p2p", "listen_on", 0, "p2p.listen_on is 0; allowed is an IPv4 or IPv6 address"),
         ("lua", "script_dir", 5, "lua.script_dir is 5; allowed is text on one line"),
         ("lua", "script_dir", "a\x00b", 'lua.script_dir is "a\\u0000b"; allowed is text on one line'),
         ("lua", "http_allow", "box:80", 'lua.http_allow is "box:80"; allowed is a list of host:port, each with a port from 1 to 65535'),
@@ -333,7 +336,8 @@ def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
     }
     # What starts a rendezvous of Goop2 alone is refused (tests/config/test_goop2_folders.py).
     replaced = [setting for setting in declared() if setting.path != "presence.rendezvous_only"]
-    environment = {setting.variable: said.get(setting.shown_default, "7") for setting in replaced} | {"GOOP2_STORAGE_LINKS_OUT": "site"}
+    environment = {setting.variable: said.get(setting.shown_default, "7") for setting in replaced}
+    environment |= {"GOOP2_STORAGE_LINKS_OUT": "site", "GOOP2_P2P_LISTEN_ON": "::"}
     settings = load(write({}), environment).settings
     for setting in replaced:
         assert getattr(getattr(settings, setting.section), setting.key) != getattr(getattr(Settings(), setting.section), setting.key)

@@ -25,6 +25,7 @@ from goop2.folder.regular_files import shown
 from goop2.folder.site_files import SiteFiles
 from goop2.sandbox.answers import Answer, several
 from goop2.sandbox.messages import Setup
+from goop2.scripting import shared_code
 from goop2.scripting.api import FUNCTIONS, PRIVATE
 from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
@@ -50,6 +51,7 @@ from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
+from goop2.services.script_keys import ScriptKeys, open_script_keys
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk, open_desk
@@ -116,6 +118,7 @@ async def open_peer(
         sessions = listen_operations(services.listening)
         operations |= {
             "commands": _commands(scripting.catalog),
+            shared_code.OPERATION: shared_code.shared_code(scripting.catalog),
             **GroupOperations(services.grouping).by_name,
             **Transformations(folder).by_name,
             **RoomOperations(services.rooms).by_name,
@@ -141,6 +144,7 @@ async def open_peer(
             tables=services.tables,
             desk=services.desk,
             imports=services.imports,
+            script_keys=services.script_keys,
             grouping=services.grouping,
             rooms=services.rooms,
             listening=services.listening,
@@ -249,6 +253,7 @@ class _OpenServices:
     tables: Tables
     desk: TableDesk
     imports: TableImports
+    script_keys: ScriptKeys
     rest: api.Api
     listening: ListenService
     warnings: tuple[str, ...]
@@ -264,6 +269,7 @@ async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolde
     owner = Caller(own_id, settings.profile.label, owner=True, email=settings.profile.email)
     await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
     tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+    script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
     desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
     imports = await stack.enter_async_context(open_imports(folder, Owner(own_id, settings.profile.email), health.for_callers))
     library = Library(folder, opened.script_dir, settings.listen.media_dirs)
@@ -276,6 +282,7 @@ async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolde
         tables=tables,
         desk=desk,
         imports=imports,
+        script_keys=script_keys,
         rest=rest,
         listening=listening,
         warnings=tuple(library.warnings),

@@ -225,6 +225,18 @@ def test_names_that_goop_does_not_have_are_warnings_of_a_check(folder: Path, sav
     assert len(json.loads(goop2("lua", "check", folder, "--json").stdout)["warnings"]) == 2
 
 
+def test_what_looks_wrong_is_a_warning_of_a_check(folder: Path, save: Save) -> None:
+    save("odd", "--- Odd\nlocal x = 1\n--- @rate_limit 5\nfunction handle(args)\n  pritn(args)\nend\nfunction call() end")
+    done = goop2("lua", "check", folder)
+    assert done.stdout.splitlines() == [
+        "site/lua/odd.lua:3: @rate_limit has no effect here: annotations stand at the top of the file, before code and -- comments"
+        " (warning)",
+        "site/lua/odd.lua:5: undefined global pritn; did you mean print? (warning)",
+        "site/lua/odd.lua:7: call is not used in a chat command: a data function stands in functions/odd.lua (warning)",
+    ]
+    assert done.returncode == 0
+
+
 def test_check_as_json(folder: Path, save: Save) -> None:
     save("bad", "x = = 1")
     done = goop2("lua", "check", folder, "--json")

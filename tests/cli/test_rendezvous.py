@@ -36,8 +36,29 @@ def test_an_address_that_is_none_is_a_sentence(where: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("where", ["example.org:4001", "[::1]:4001"])
-def test_a_relay_listens_on_an_ipv4_address(where: str) -> None:
-    ended = subprocess.run([*COMMAND, "--relay", where], capture_output=True, text=True, timeout=SECONDS, check=False)
+def test_a_relay_listens_on_an_ip_address() -> None:
+    ended = subprocess.run([*COMMAND, "--relay", "example.org:4001"], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert ended.returncode == 2
-    assert f"'{where}' has no IPv4 address to listen on, such as 0.0.0.0:4001" in ended.stderr
+    assert "'example.org:4001' has no IP address to listen on, such as 0.0.0.0:4001" in ended.stderr
+
+
+def said_at_start(*arguments: str) -> list[str]:
+    """Lines on stderr of a server that was started and ended."""
+    with Started([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "is up" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+        assert process.stderr is not None
+        return process.stderr.read().splitlines()
+
+
+def test_it_says_what_peers_have_to_be_told_and_which_ports_to_open() -> None:
+    (only,) = said_at_start("--http", "127.0.0.1:0")
+    assert only.startswith("only this machine reaches it: --http 0.0.0.0:")
+    *peers, ports = said_at_start("--http", "[::]:0", "--relay", "[::]:0")
+    port = ports.partition("the TCP ports ")[2].partition(" ")[0]
+    assert "through its router or firewall" in ports
+    for line in peers:
+        assert line.startswith('in goop.json of each peer: "presence": {"rendezvous_wan": "http://')
+        assert line.endswith(f':{port}"}}')

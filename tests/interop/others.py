@@ -49,10 +49,10 @@ class OtherRefusedError(Exception):
     """The other program could not do what it was told; its own words."""
 
 
-def go_peer(folder: Path) -> list[str]:
-    """The command of the peer in tests/interop/golang, built into `folder`."""
+def go_peer(_folder: Path) -> list[str]:
+    """The command of the peer in tests/interop/golang."""
     try:
-        return [str(go_program.build(folder))]
+        return [str(go_program.build())]
     except go_program.NoToolchainError as error:
         pytest.skip(f"go-libp2p interop: {error}")
 

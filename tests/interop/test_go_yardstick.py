@@ -13,9 +13,9 @@ FILE_BYTES = 3_000_000
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> str:
+def program() -> str:
     try:
-        return str(go_program.build(tmp_path_factory.mktemp("go")))
+        return str(go_program.build())
     except go_program.NoToolchainError as error:
         pytest.skip(f"go-libp2p yardstick: {error}")
 

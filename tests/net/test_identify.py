@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 from tests.net.hosts import LOOPBACK, connect, echo, loopback_host, read_all, two_hosts, until
 
 from goop2.net import identify as identify_module
@@ -102,9 +104,12 @@ async def test_a_peer_that_says_nothing_sensible_is_one_like_any_other(answer: b
 
         await callee.serve(IDENTIFY, lie)
         await callee.serve("/test/echo", echo)
-        await connect(caller, callee)
-        connection = await identified(caller)
+        structlog.configure(cache_logger_on_first_use=False)
+        with capture_logs() as logs:
+            await connect(caller, callee)
+            connection = await identified(caller)
         assert connection.identified is None
+        assert [log["event"] for log in logs if log.get("peer") == callee.peer_id] == ["a peer does not say what it is"]
         assert caller.supports(callee.peer_id, "/test/echo") is None
         async with await caller.open(callee.peer_id, "/test/echo") as stream:
             await stream.finish(b"hello")

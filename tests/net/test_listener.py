@@ -198,3 +198,10 @@ async def test_a_machine_without_ipv6_listens_on_ipv4() -> None:
         patched.setattr("goop2.net.listener.socket.socket", Without)
         async with open_host(new_identity()) as host:
             assert transports(host) == [f"/ip4/0.0.0.0/tcp/{host.port}"]
+
+
+@pytest.mark.parametrize("listen_on", ["192.0.2.77", "2001:db8::77"])
+async def test_an_address_that_the_machine_does_not_have_is_named(listen_on: str) -> None:
+    with pytest.raises(PortInUseError, match=f"{listen_on} is no address of this machine: set p2p.listen_on"):
+        async with open_host(new_identity(), 0, None, listen_on):
+            pass

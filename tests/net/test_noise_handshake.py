@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 from tests.net.hosts import new_identity
+from tests.protocols.nearly import nearly
 
 from goop2.net.noise import Handshake, key_pair
 from goop2.net.noise_handshake import (
@@ -160,3 +162,20 @@ def test_any_bytes_are_part_of_a_handshake_or_refused(data: bytes, is_initiator:
 
 
 _KEYS = HandshakeKeys(new_identity())
+
+
+@given(st.integers(1, 3), st.data())
+def test_a_message_that_is_nearly_right_proves_nobody(step: int, data: st.DataObject) -> None:
+    """Invariant: whichever message is changed on its way, its reader refuses it or waits for more, unless the whole right one is there."""
+    initiator = SecureHandshake(_KEYS, is_initiator=True)
+    responder = SecureHandshake(HandshakeKeys(new_identity()), is_initiator=False)
+    message, reader, other = initiator.begin(), responder, initiator
+    for _ in range(step - 1):
+        message = reader.receive(message)
+        reader, other = other, reader
+    changed = data.draw(nearly([message]))
+    with contextlib.suppress(RemoteProtocolError):
+        reader.receive(changed)
+    if not changed.startswith(message):
+        assert not reader.is_done
+        assert not reader.peer

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.protocols.nearly import nearly
 
 from goop2.net import frames
 from goop2.net.limits import READ_MAX_BYTES
@@ -70,3 +73,18 @@ def test_a_piece_of_a_file_fills_one_message() -> None:
     assert READ_MAX_BYTES == FRAME_MAX_BYTES
     frame = frames.write(frames.DATA, 0, 1, data=bytes(READ_MAX_BYTES))
     assert len(two_ends()[0].send(frame)) == 2 + 65535
+
+
+SAID = [b"one", b"two" * 30, b"three"]
+WIRE = b"".join(map(two_ends()[0].send, SAID))
+
+
+@given(nearly([WIRE, WIRE[:40], WIRE[25:]]) | st.binary(max_size=100))
+def test_whatever_comes_nothing_is_taken_but_what_was_said_and_in_its_order(wire: bytes) -> None:
+    """Invariant: bytes that were changed, cut out or doubled end the connection, or are waited for; what came before them is right."""
+    came: list[bytes] = []
+    receiver = two_ends()[1]
+    with contextlib.suppress(RemoteProtocolError):
+        for byte in wire:
+            came += receiver.receive(bytes([byte]))
+    assert came == SAID[: len(came)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import uvloop
 from tests.net.hosts import two_hosts
 
 from goop2.net import ping as ping_module
@@ -15,6 +16,16 @@ async def test_a_ping_comes_back() -> None:
     async with two_hosts() as (caller, callee):
         assert 0 < await ping(caller, caller.connections()[0]) < 5
         assert 0 < await ping(callee, callee.connections()[0]) < 5
+
+
+def test_a_ping_is_not_counted_in_whole_milliseconds() -> None:
+    """The clock of the loop that peers run on is; on a local network that would be 0."""
+
+    async def pings() -> list[float]:
+        async with two_hosts() as (caller, _callee):
+            return [1000 * await ping(caller, caller.connections()[0]) for _ in range(5)]
+
+    assert any(abs(milliseconds - round(milliseconds)) > 0.0001 for milliseconds in uvloop.run(pings()))
 
 
 async def test_several_pings_on_one_stream_in_any_pieces() -> None:

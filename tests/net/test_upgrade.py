@@ -134,6 +134,55 @@ async def test_who_stops_at_a_step_is_sent_away_in_time_and_logged_once(callee: 
     await others_are_served(callee)
 
 
+DRIPS: dict[str, Callable[[Raw], bytes]] = {
+    "nothing": lambda raw: proposal("/noise"),
+    "agreement": lambda raw: proposal("/noise")[5:],
+    "half of a first message": lambda raw: bytes(range(1, 22)),
+    "half of the encryption": lambda raw: b"\x00\x80" + bytes(100),
+    "half of the agreement on a muxer": lambda raw: b"".join(raw.packets.send(bytes([byte])) for byte in proposal(YAMUX)[5:]),
+}
+"""What would come next at each step, and comes a byte at a time: it never comes to an end in time."""
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_who_says_a_byte_at_a_time_has_no_more_time_than_who_says_nothing(
+    callee: Host, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goop2.net.upgrade.HANDSHAKE_SECONDS", SHORT_SECONDS)
+    _log_again(callee)
+    with capture_logs() as logs:
+        raw = await dialled(callee)
+        await STEPS[step](raw)
+        dripping = asyncio.create_task(_drip(raw, DRIPS[step](raw)))
+        assert await raw.is_closed()
+        await until(lambda: len(callee.admission._connections) == 0)
+        dripping.cancel()
+        await asyncio.gather(dripping, return_exceptions=True)
+        raw.writer.close()
+    assert [log["why"] for log in logs] == ["a connection from 127.0.0.1: TimeoutError"]
+    await others_are_served(callee)
+
+
+async def _drip(raw: Raw, data: bytes) -> None:
+    for byte in data:
+        await asyncio.sleep(SHORT_SECONDS / 8)
+        await raw.send(bytes([byte]))
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_who_ends_its_side_at_a_step_is_let_go_at_once_and_logged_once(callee: Host, step: str) -> None:
+    _log_again(callee)
+    with capture_logs() as logs:
+        raw = await dialled(callee)
+        await STEPS[step](raw)
+        raw.writer.write_eof()
+        assert await raw.is_closed()
+        await until(lambda: len(callee.admission._connections) == 0)
+        raw.writer.close()
+    assert [log["why"] for log in logs] == ["a connection from 127.0.0.1: the other side ended the connection during the handshake"]
+    await others_are_served(callee)
+
+
 def _log_again(_callee: Host) -> None:
     """Loggers of modules are made before the capture, and hold the processors of that time unless they are not cached."""
     structlog.configure(cache_logger_on_first_use=False)
@@ -233,6 +282,77 @@ async def test_a_dial_to_whoever_stops_or_lies_is_given_up_in_time(says: bytes, 
             with pytest.raises(UnreachableError):
                 await caller.connect(wanted, [PeerAddress(wanted, f"/ip4/{LOOPBACK}/tcp/{port}")])
         assert caller.peers() == ()
+
+
+WANTED = new_identity()
+Answering = Callable[[Raw], Awaitable[None]]
+
+
+async def _agrees(raw: Raw) -> None:
+    await raw.exactly(proposal("/noise"))
+    await raw.send(proposal("/noise"))
+
+
+async def _answers(raw: Raw, keys: HandshakeKeys, cut: slice, then: bytes = b"") -> None:
+    """The second message, or a piece of it."""
+    await _agrees(raw)
+    handshake = SecureHandshake(keys, is_initiator=False)
+    await raw.send(handshake.receive(await raw.some())[cut] + then)
+
+
+async def _encrypts(raw: Raw, says: bytes) -> None:
+    """A whole handshake, and then this."""
+    await _agrees(raw)
+    await raw.noise(is_initiator=False, keys=HandshakeKeys(WANTED))
+    await raw.send(raw.packets.send(says) if says else b"\x00\x20" + bytes(32))
+
+
+def _signed_by_another() -> HandshakeKeys:
+    keys = HandshakeKeys(WANTED)
+    keys.payload = content(1, keys.payload[2:38]) + content(2, bytes(64))
+    return keys
+
+
+LIARS: dict[str, tuple[Answering, str]] = {
+    "half of the second message": (lambda raw: _answers(raw, HandshakeKeys(WANTED), slice(50)), "TimeoutError"),
+    "a second message of garbage": (
+        lambda raw: _answers(raw, HandshakeKeys(WANTED), slice(0), b"\x00\x80" + bytes(range(128))),
+        "decrypted",
+    ),
+    "a second message too long": (lambda raw: _answers(raw, HandshakeKeys(WANTED), slice(0), b"\xff\xff"), "the most is 8192"),
+    "a wrong signature": (lambda raw: _answers(raw, _signed_by_another(), slice(None)), "signature in a handshake is not of its key"),
+    "garbage behind the handshake": (lambda raw: _encrypts(raw, b""), "cannot be decrypted"),
+    "no muxer": (lambda raw: _encrypts(raw, proposal("/multistream/1.0.0")[:20] + message("na")), "does not speak /yamux/1.0.0"),
+    "half of the agreement on a muxer": (lambda raw: _encrypts(raw, proposal(YAMUX)[:9]), "TimeoutError"),
+}
+"""What somebody does who was dialled, and why that is the end."""
+
+
+@pytest.mark.parametrize("what", LIARS)
+async def test_whatever_somebody_does_who_was_dialled_is_one_line_and_leaves_nothing(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goop2.net.upgrade.HANDSHAKE_SECONDS", SHORT_SECONDS)
+    act, why = LIARS[what]
+    closed: list[bool] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raw = Raw(reader, writer)
+        await act(raw)
+        closed.append(await raw.is_closed())
+        writer.close()
+
+    async with loopback_host() as caller, await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        _log_again(caller)
+        port = server.sockets[0].getsockname()[1]
+        with capture_logs() as logs:
+            async with asyncio.timeout(5):
+                with pytest.raises(UnreachableError):
+                    await caller.connect(WANTED.peer_id, [PeerAddress(WANTED.peer_id, f"/ip4/{LOOPBACK}/tcp/{port}")])
+            await until(lambda: closed == [True])
+        told = [log for log in logs if log["event"] == "a dial failed"]
+        assert len(told) == 1, logs
+        assert why in told[0]["why"]
+        assert caller.peers() == ()
+        assert caller.admission.memory.held == 0
 
 
 async def test_two_that_dial_each_other_at_the_same_moment_meet() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.protocols.nearly import nearly
 
 from goop2.protocols import dcutr, multiaddr, protobuf
 from goop2.protocols.errors import RemoteProtocolError
@@ -73,7 +74,10 @@ def test_a_message_that_is_too_long_is_refused_before_it_comes() -> None:
         dcutr.reader().receive(b"\x81\x20")
 
 
-@given(st.binary(max_size=300))
+RIGHT = tuple(whole(each) for each in (dcutr.connect([ADDRESS, "/ip6/2001:db8::1/tcp/1"]), dcutr.connect([]), dcutr.sync()))
+
+
+@given(st.binary(max_size=300) | nearly(RIGHT))
 def test_any_bytes_are_a_message_or_a_fault(sent: bytes) -> None:
     """Invariant: any bytes give addresses that can be written again, within the bound, or `RemoteProtocolError`, and nothing else."""
     try:

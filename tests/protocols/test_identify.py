@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.protocols.nearly import nearly
 
 from goop2.protocols import identify, peer_ids
 from goop2.protocols.errors import RemoteProtocolError
@@ -52,9 +53,15 @@ def test_what_a_stranger_says_is_bounded() -> None:
     assert (len(said.protocols), len(said.listens_at), len(said.agent)) == (PROTOCOLS_MAX, ADDRESSES_MAX, NAME_MAX_CHARS)
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_a_message_or_refused(message: bytes) -> None:
+WRITTEN = identify.write(KEY, Identified("goop2/0.1.0", frozenset({"/a", "/b"}), ("/ip4/192.0.2.7/tcp/4001",), "/ip4/198.51.100.1/tcp/9"))
+
+
+@given(st.binary(max_size=200) | nearly([WRITTEN, content(2, b"\x04") + number(77, 1) + WRITTEN]))
+def test_any_bytes_are_a_message_within_its_bounds_or_refused(message: bytes) -> None:
     try:
-        identify.read(message, PEER)
+        said = identify.read(message, PEER)
     except RemoteProtocolError:
         return
+    assert len(said.protocols) <= PROTOCOLS_MAX
+    assert len(said.listens_at) <= ADDRESSES_MAX
+    assert max(map(len, (said.agent, *said.protocols)), default=0) <= NAME_MAX_CHARS

@@ -26,6 +26,7 @@ TRUSTED_READERS = {
     "protocols/tolerant_json.py": "halves of characters, which the strict decoder refuses; the result goes through the strict one",
     "sandbox/call_details.py": "what this worker's own peer has just said of an answer, in the worker",
     "sandbox/orm_calls.py": "what this worker's own VM has just written, in the worker",
+    "sandbox/transforms.py": "a definition as this worker's own peer has just written it, in the worker",
     "sandbox/worker_operations.py": "what this worker's own VM has just written, in the worker",
     "web/http/plain_errors.py": "what we have just written",
     "storage/registry_schema.py": "the registry, written by us",

@@ -83,6 +83,13 @@ WRONG_USES: tuple[tuple[str, ...], ...] = (
     ("data", DIR, "export", "games", "--format", "xml"),
     ("data", DIR, "backup"),
     ("data", DIR, "backup", FILE),
+    ("data", DIR, "create", "posts", "title"),
+    ("data", DIR, "drop", "nosuch"),
+    ("data", DIR, "policy", "nosuch"),
+    ("data", DIR, "import", "nosuch", "nosuch.csv"),
+    ("kv",),
+    ("kv", DIR, "nosuch", "list"),
+    ("kv", DIR, "hello", "get", "nosuch"),
     ("data", DIR, "restore"),
     ("data", DIR, "restore", FILE),
     ("data", DIR, "restore", NO_DIR),
@@ -131,10 +138,14 @@ SETTINGS: tuple[str, ...] = (
 """Contents of goop.json that are wrong."""
 
 
+BEFORE: dict[str, tuple[str, ...]] = {"data": (DIR,), "kv": (DIR, "hello")}
+"""Command → the arguments that stand before the names of those below it."""
+
+
 def help_of(command: tuple[str, ...]) -> str:
     """Return what `--help` prints."""
-    # The tables' commands stand behind the folder, which their help does not look at.
-    placed = (command[0], DIR, *command[1:]) if command[:1] == ("data",) and len(command) > 1 else command
+    # Some commands stand behind a folder, which their help does not look at.
+    placed = (command[0], *BEFORE[command[0]], *command[1:]) if len(command) > 1 and command[0] in BEFORE else command
     done = goop2(*placed, "--help", env=WIDTH)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

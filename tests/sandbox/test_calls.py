@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.sandbox.machines import flavour_named, reply_of, run
+from tests.sandbox.machines import error_of, flavour_named, reply_of, run
 
 from goop2.sandbox.messages import HostCallAnswer, Scalar
 from goop2.sandbox.vm import VirtualMachine
@@ -159,3 +159,32 @@ def test_a_flood_of_lines_stays_in_the_worker_but_for_the_one_that_marks_the_cut
 def test_a_huge_line_is_sent_once_and_cut(flavour: str) -> None:
     ran = run(flavour, "function handle() for i = 1, 5 do print(('x'):rep(2e6)) end return 'done' end")
     assert (ran.text, [len(text) for _, text in ran.lines]) == ("done", [MEGABYTE_BYTES])
+
+
+WRONG_ARGUMENTS = {
+    # call: what its error says
+    "goop.orm()": "bad argument #1 to 'goop.orm' (string expected, got no value)",
+    "goop.orm({})": "bad argument #1 to 'goop.orm' (string expected, got table)",
+    "goop.config(true)": "bad argument #1 to 'goop.config' (string expected, got boolean)",
+    "goop.config('t', 'red')": "bad argument #2 to 'goop.config' (table expected, got string)",
+    "goop.route()": "bad argument #1 to 'goop.route' (table expected, got no value)",
+    "goop.route(function() end)": "bad argument #1 to 'goop.route' (table expected, got function)",
+    "goop.owner('list')": "bad argument #1 to 'goop.owner' (function expected, got string)",
+    "goop.expr({'1'})": "bad argument #1 to 'goop.expr' (string expected, got table)",
+    "goop.group.create()": "bad argument #1 to 'goop.group.create' (string expected, got no value)",
+    "goop.group.create('n', 't', 'c', 'many')": "bad argument #4 to 'goop.group.create' (number expected, got string)",
+    "goop.group.set_role('id', 'peer')": "bad argument #3 to 'goop.group.set_role' (string expected, got no value)",
+    "goop.group.members({})": "bad argument #1 to 'goop.group.members' (string expected, got table)",
+    "goop.group.send('id', print)": "bad argument #2 to 'goop.group.send'",
+    "goop.transform.apply('t')": "bad argument #2 to 'goop.transform.apply' (table expected, got no value)",
+    "goop.transform.apply_many('t', 'x')": "bad argument #2 to 'goop.transform.apply_many' (table expected, got string)",
+    "goop.schema.seed('t', 5)": "bad argument #2 to 'goop.schema.seed' (table expected, got number)",
+    "goop.schema.count()": "bad argument #1 to 'goop.schema.count' (string expected, got no value)",
+}
+
+
+@pytest.mark.parametrize("call", WRONG_ARGUMENTS)
+def test_a_wrong_argument_of_a_helper_is_told_with_function_and_place(flavour: str, call: str) -> None:
+    error = error_of(flavour, call)
+    assert error.startswith("hello:1: ")
+    assert WRONG_ARGUMENTS[call] in error

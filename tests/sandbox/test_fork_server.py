@@ -1,31 +1,21 @@
-"""The fork server as a process of its own, spoken to over its socket."""
+"""What the fork server loads is in every peer's memory, and the first call waits for it."""
 
 from __future__ import annotations
 
-import select
 import socket
 import subprocess
 import sys
 
-import msgspec
-from tests.started import Started
-
-from goop2.sandbox.messages import Setup
-
-PATIENCE_SECONDS = 20.0
-SETUP = Setup(flavour="luajit21", declarations={}, self_id="p", self_label="p", memory_bytes=10_000_000, operations=())
+OF_NO_USE = frozenset(("ast", "asyncio", "dataclasses", "hashlib", "inspect", "logging", "secrets", "ssl", "tokenize"))
+"""Each would cost some hundred kilobytes, and none is needed beside a script."""
 
 
-def test_a_peer_that_ends_with_an_answer_unread_leaves_no_traceback() -> None:
+def test_the_fork_server_loads_nothing_that_no_worker_needs() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-I", "-m", "goop2.sandbox.fork_server", str(theirs.fileno())]
-    with ours, theirs, Started[bytes](command, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE) as fork_server:
-        theirs.close()
-        ours.send(msgspec.msgpack.encode(SETUP))
-        worker_side = socket.socketpair()
-        with worker_side[0], worker_side[1]:
-            socket.send_fds(ours, [b"+"], [worker_side[1].fileno()])
-            assert select.select([ours], [], [], PATIENCE_SECONDS)[0], "it never answered"
-            ours.close()
-        _, stderr = fork_server.communicate(timeout=PATIENCE_SECONDS)
-    assert (stderr, fork_server.returncode) == (b"", 0)
+    with theirs:
+        ours.close()  # so that it ends as soon as it has loaded
+        command = [sys.executable, "-I", "-X", "importtime", "-m", "goop2.sandbox.fork_server", str(theirs.fileno())]
+        done = subprocess.run(command, env={}, pass_fds=(theirs.fileno(),), capture_output=True, text=True, timeout=60, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert {"goop2.sandbox.worker", "apsw", "msgspec"} <= loaded
+    assert loaded & OF_NO_USE == set()

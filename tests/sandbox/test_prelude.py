@@ -339,8 +339,11 @@ def test_what_a_script_itself_says_of_memory_is_its_own_error(flavour: str, mess
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("command", "chat commands expr group http json kv listen log owner peer route self template"),
-        ("function", "chat commands config db expr group http json kv listen log orm owner peer route schema self site template"),
+        ("command", "chat commands expr group http json kv listen log owner peer route self template use"),
+        (
+            "function",
+            "chat commands config db expr group http json kv listen log orm owner peer route schema self site template transform use",
+        ),
     ],
 )
 def test_who_walks_through_goop_sees_all_of_it(flavour: str, kind: str, names: str) -> None:

@@ -366,7 +366,7 @@ def test_a_link_that_is_pointed_elsewhere_is_read_again(disk: Disk) -> None:
 @pytest.mark.parametrize("script_dir", ["site/lua", "missing"])
 def test_the_places_to_watch_are_named_whether_they_are_there_or_not(disk: Disk, script_dir: str) -> None:
     folder = SourceFolder(disk.folder, Path(script_dir))
-    assert folder.places(EMPTY) == [disk.folder / script_dir, disk.folder / script_dir / "functions"]
+    assert folder.places(EMPTY) == [disk.folder / script_dir, *(disk.folder / script_dir / each for each in ("functions", "lib"))]
 
 
 def test_the_folder_a_link_leads_to_is_watched_too(disk: Disk) -> None:

@@ -183,7 +183,7 @@ FULL: dict[str, State] = {
     "a group is not made": no_group,
 }
 EMPTY: dict[str, State] = {
-    name: at(name) for name in ("home", "scripts", "chat", "runs", "data", "listen", "groups", "network", "settings")
+    name: at(name) for name in ("home", "scripts", "chat", "runs", "data", "listen", "groups", "rooms", "network", "secrets", "settings")
 }
 
 

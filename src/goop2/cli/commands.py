@@ -13,6 +13,7 @@ from goop2.cli.demo import demo
 from goop2.cli.doctor import doctor
 from goop2.cli.folder import identity, init, keys
 from goop2.cli.group import group
+from goop2.cli.kv import kv
 from goop2.cli.lua import lua
 from goop2.cli.options import TextType
 from goop2.cli.peer import peer
@@ -58,6 +59,7 @@ for command in (
     lua,
     logs,
     data,
+    kv,
     call,
     send,
     peers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "127.0.0.1:8787"
 RELAY_EXAMPLE = "0.0.0.0:4001"
+ADVISED_MAX = 3
+"""Addresses of this machine that are named: one with containers has dozens."""
 
 
 def _address(_context: click.Context, _option: click.Parameter, value: str) -> Address:
@@ -55,6 +58,24 @@ def rendezvous(where: Address, relay: Address | None) -> int:
     return session.run(_serve(where, relay))
 
 
+def advice(where: Address, relay: Address | None, url: str) -> Iterator[str]:
+    """Yield what peers have to be told to use the server, and which ports others must reach."""
+    from goop2.config import Address
+    from goop2.peers.discovery.mdns import lan_addresses
+    from goop2.web.http.listeners import is_loopback
+
+    port = url.rpartition(":")[2]
+    if is_loopback(where.host):
+        yield f"only this machine reaches it: --http 0.0.0.0:{port} opens it to others"
+        return
+    families = {"0.0.0.0": (4,), "::": (4, 6)}.get(where.host)
+    hosts = [where.host] if families is None else [each for each in lan_addresses() if (6 if ":" in each else 4) in families]
+    for host in hosts[:ADVISED_MAX]:
+        yield f'in goop.json of each peer: "presence": {{"rendezvous_wan": "http://{Address(host, int(port))}"}}'
+    ports = f"TCP port {port}" if relay is None else f"the TCP ports {port} and {relay.port or 'of the relay'}"
+    yield f"from elsewhere use the name or address that leads to this machine, and let {ports} through its router or firewall"
+
+
 async def _serve(where: Address, relay: Address | None) -> int:
     from goop2.cli.peer import end_on_signals
     from goop2.rendezvous.server import open_rendezvous
@@ -64,5 +85,7 @@ async def _serve(where: Address, relay: Address | None) -> int:
     logs.set_up()
     async with open_rendezvous(where, relay) as url:
         output.answer(f"rendezvous is up  page: {url}/")
+        for sentence in advice(where, relay, url):
+            output.note(sentence)
         await told_to_end.wait()
     return EXIT_OK

@@ -51,6 +51,7 @@ class ScriptListing:
         return {
             "enabled": self.enabled,
             "commands": [self._script_as_json(script) for script in self.scripts if script.kind == "command"],
+            "shared": [self._script_as_json(script) for script in self.scripts if script.kind == "library"],
             "functions": [self._script_as_json(script) for script in self.scripts if script.kind == "function"],
             "warnings": list(self.warnings),
         }
@@ -92,7 +93,8 @@ def checked(peer: Peer) -> ScriptListing:
 
     found: list[str] = []
     for script in peer.catalog.listing():
-        running = peer.catalog.command(script.name) if script.kind == "command" else peer.catalog.function(script.name)
+        find = {"command": peer.catalog.command, "library": peer.catalog.library}.get(script.kind, peer.catalog.function)
+        running = find(script.name)
         if script.state == "ok" and isinstance(running, Script):
             source = running.source.decode("utf-8", "replace").removeprefix("\ufeff")
             found += (f"{script.path}:{each.line}: {each.message}" for each in check(script.kind, script.name, source))
@@ -129,7 +131,7 @@ def print_findings(listed: ScriptListing) -> None:
 
 def _row(listed: ScriptListing, script: ScriptEntry) -> tuple[str, str, str, str]:
     calls = listed.calls_a_minute(script)
-    name = f"!{script.name}" if script.kind == "command" else script.name
+    name = {"command": f"!{script.name}", "library": f"lib/{script.name}"}.get(script.kind, script.name)
     return name, _state(script), "unlimited" if calls is None else str(calls), output.one_line(script.description)
 
 

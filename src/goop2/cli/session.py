@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -79,16 +80,27 @@ async def open_for(folder: Path, *, watch: bool = False, beside: bool = False, h
 
     `beside`: a peer may run there already, and then its listening session is the one scripts see. `history`: runs are kept on disk.
     """
-    from goop2.app import open_peer
+    gc.disable()  # what is loaded to open a peer stays: to look for garbage in it again and again takes a tenth of a start
+    try:
+        from goop2.app import open_peer
 
-    elsewhere = _running_session(folder) if beside else None
-    async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere, history=history) as peer:
-        for warning in (*peer.warnings, *peer.schemas.warnings):
-            output.warn(warning)
-        for layer, why in peer.confinement.items():
-            if why:
-                output.warn(f'scripts run without the layer "{layer}" of the wall: {why}; "goop2 doctor" says more')
-        yield peer
+        elsewhere = _running_session(folder) if beside else None
+        async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere, history=history) as peer:
+            for warning in (*peer.warnings, *peer.schemas.warnings):
+                output.warn(warning)
+            for layer, why in peer.confinement.items():
+                if why:
+                    output.warn(f'scripts run without the layer "{layer}" of the wall: {why}; "goop2 doctor" says more')
+            loaded()
+            yield peer
+    finally:
+        gc.enable()
+
+
+def loaded() -> None:
+    """Have Python look for garbage again; what was loaded until now stays, and is not looked at."""
+    gc.freeze()
+    gc.enable()
 
 
 def _running_session(folder: Path) -> Elsewhere:

@@ -18,9 +18,10 @@ from typing import Final, Literal
 
 from goop2.folder.regular_files import FileRefusedError, read_regular
 
-Kind = Literal["command", "function"]
+Kind = Literal["command", "function", "library"]
 NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 FUNCTIONS: Final = "functions"
+LIBRARY: Final = "lib"
 SUFFIX: Final = ".lua"
 TEXT_MAX_BYTES: Final = 1024 * 1024
 """Of a script (scripting/limits.py); an editor for more would be of no use."""
@@ -28,8 +29,13 @@ TEXT_MAX_BYTES: Final = 1024 * 1024
 NEW: Final[dict[Kind, str]] = {
     "command": '--- Says hello.\nfunction handle(args)\n  return "Hello, " .. args .. "!"\nend\n',
     "function": "--- Answers with what it was asked.\nfunction call(request)\n  return request.params\nend\n",
+    "library": '--- What several scripts share: local shared = goop.use("name")\nlocal shared = {}\n\nreturn shared\n',
 }
 """What a new script begins with."""
+
+
+_FOLDERS: Final[dict[Kind, str]] = {"command": "", "function": FUNCTIONS, "library": LIBRARY}
+"""Where the files of each kind are, below the script folder."""
 
 
 class ScriptChangeError(Exception):
@@ -110,7 +116,7 @@ class ScriptFiles:
     def _file(self, kind: Kind, name: str) -> Path:
         if not NAME.match(name):
             raise ScriptChangeError("a script's name is 1 to 64 letters, digits, - and _")
-        folder = self._script_dir / FUNCTIONS if kind == "function" else self._script_dir
+        folder = self._script_dir / _FOLDERS[kind]
         file = folder / f"{name}{SUFFIX}"
         if kind == "command" and not file.exists():  # commands are known in lower case, whatever their file is called
             with contextlib.suppress(OSError):

@@ -238,7 +238,7 @@ def _all_on_one_port(port: int, addresses: Mapping[socket.AddressFamily, str]) -
                 # Of all addresses those of a family that the machine does not have are left out.
                 if error.errno in _NO_FAMILY and len(addresses) > 1:
                     continue
-                raise _no_port(port) from None
+                raise (_no_address(address) if error.errno in _NO_FAMILY else _no_port(port)) from None
             listening[family] = one
             port = one.getsockname()[1]
         if not listening:
@@ -266,6 +266,10 @@ def _listening_socket(family: socket.AddressFamily, address: str, port: int) -> 
 
 def _no_port(port: int) -> PortInUseError:
     return PortInUseError(f"port {port} is taken or not allowed: set p2p.listen_port to another one, or to 0 for any free one")
+
+
+def _no_address(address: str) -> PortInUseError:
+    return PortInUseError(f"{address} is no address of this machine: set p2p.listen_on to one of its own, or leave it empty for all")
 
 
 async def _speaks(connected: socket.socket) -> bool:

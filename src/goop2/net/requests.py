@@ -79,11 +79,7 @@ class Requester:
         if not kept:
             return await self._once(connection, (protocol,), question, reader, until)
         pool = connection.pool
-        if pool.places.locked():
-            async with asyncio.timeout_at(until):
-                await pool.places.acquire()
-        else:  # at once, so that it needs no end
-            await pool.places.acquire()
+        await pool.places.take(until)
         try:
             idle = pool.take(kept)
             if idle is not None:
@@ -91,7 +87,7 @@ class Requester:
                     return await _over_kept(pool, idle, question, reader, until, used=True)
             return await self._once(connection, (kept, protocol), question, reader, until, kept=kept)
         finally:
-            pool.places.release()
+            pool.places.give_back()
 
     async def _once(
         self, connection: Connection, protocols: Sequence[str], question: bytes, reader: LineReader, until: float, *, kept: str = ""

@@ -16,11 +16,52 @@ from goop2.net.limits import KEPT_IDLE_SECONDS, QUESTIONS_AT_ONCE
 from goop2.net.stream import Stream
 
 
+class Places:
+    """So many may do something at a time; who finds no place waits its turn. A place given back goes to the first who waits."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[asyncio.Future[bool]] = deque()
+
+    async def take(self, until: float) -> None:
+        """Take a place, waiting for it until a time of the loop's clock at most. Raises `TimeoutError`."""
+        if self._free:
+            self._free -= 1
+            return
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_at(until, _give_up, turn)
+        self._waiting.append(turn)
+        try:
+            if not await turn:
+                raise TimeoutError
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.result():
+                self.give_back()
+            raise
+        finally:
+            timer.cancel()
+
+    def give_back(self) -> None:
+        """Let the next have the place."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(True)
+                return
+        self._free += 1
+
+
+def _give_up(turn: asyncio.Future[bool]) -> None:
+    if not turn.done():
+        turn.set_result(False)
+
+
 class StreamPool:
     """The idle streams and known protocols of one connection."""
 
     def __init__(self) -> None:
-        self.places = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+        self.places = Places(QUESTIONS_AT_ONCE)
         """For questions with a kept form; who finds none waits."""
         self._speaks: dict[str, bool] = {}
         self._idle: dict[str, deque[tuple[Stream, float]]] = {}

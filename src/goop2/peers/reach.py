@@ -9,12 +9,13 @@ import msgspec
 from goop2.net.reachability import Reachability
 
 _UNKNOWN: Final = "Whether others can dial this peer is not known yet: nobody outside its network has tried."
+_BLOCKED: Final = "A router or firewall lets nobody dial this peer; those who tried got no answer. At home that is usual."
 _RELAYED: Final = (
-    "Others cannot dial this peer: those who tried got no answer. They reach it through a relay; nothing has to be set in a router."
+    f"{_BLOCKED} Others meet it through a relay, and are then connected directly where the routers allow it. You need to set nothing."
 )
 _HIDDEN: Final = (
-    "Others cannot dial this peer: those who tried got no answer. Use a rendezvous server with a relay (presence.rendezvous_wan), "
-    "or set p2p.listen_port to a fixed port and pass that TCP port on in your router."
+    f"{_BLOCKED} No relay is used now: others meet this peer through the relay of a rendezvous server (presence.rendezvous_wan), or when "
+    "p2p.listen_port is a fixed port and your router passes that TCP port on."
 )
 
 

@@ -20,6 +20,8 @@ class LineReader:
 
     def receive(self, data: bytes) -> bytes | None:
         """Return the line without its newline once it is whole, else None. Raises `RemoteProtocolError` when it is too long."""
+        if not self._buffer and 0 < len(data) <= self._max_bytes and data.find(NEWLINE) == len(data) - 1:
+            return data[:-1]  # one whole line, as nearly always
         self._buffer += data
         end = self._buffer.find(NEWLINE, self._searched)
         self._searched = len(self._buffer)

@@ -14,7 +14,7 @@ import msgspec
 from goop2.sandbox.messages import Scalar
 from goop2.storage.run_record import DETAIL_MAX_CHARS
 
-_FIRST_ARGUMENT: Final = ("db.", "schema.", "kv.", "site.", "listen.", "transform.load")
+_FIRST_ARGUMENT: Final = ("db.", "schema.", "kv.", "site.", "listen.", "transform.load", "use.")
 """Begin of the operations whose first argument, when it is a text, is a statement or a name."""
 _REQUESTS: Final = {"http.get": "GET", "http.post": "POST"}
 _BYTES_MAX: Final = 4 * DETAIL_MAX_CHARS

@@ -3,7 +3,7 @@
 --
 -- Arguments: host(operation, ...) -> shape, value...; json() -> the codec of json.lua; null, JSON's;
 --            goop, the table whose members these are; is_command, whether a chat command runs; is_owner, whether the caller is
---            this peer; caller_id; load_part(name, ...), for what most scripts do not use; load_bytecode(bytecode, ...)
+--            this peer; caller_id; load_part(name, ...), for what most scripts do not use; load_bytecode(bytecode, ...); load_source(name, source), shared code as a function
 -- Returns: call_here(operation, signature, ...) -> results of what is done in the VM; perform(operation, resource, request), for a script of ours alone;
 --          member(name) -> goop[name], which is made if need be; all_members(), which makes all
 --
@@ -18,7 +18,7 @@
 -- l a list of all values that follow.
 -- R is rows: whether more are waiting, the number of columns, their names, the values row by row; r the first row of such.
 -- The host never raises itself: its exception would reach the script as a host object.
-local host, json, null, goop, is_command, is_owner, caller_id, load_part, load_bytecode = ...
+local host, json, null, goop, is_command, is_owner, caller_id, load_part, load_bytecode, load_source = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, rawset, select = error, getmetatable, next, pcall, rawequal, rawget, rawset, select
 local setmetatable = setmetatable
@@ -191,7 +191,7 @@ end
 local function here()
   if not done_here then
     done_here, changes_text =
-      load_part("vm_functions", ask, ask_in_any_case, keep_spare, received, json, null, expressions, is_owner, load_part)
+      load_part("vm_functions", ask, ask_in_any_case, keep_spare, received, json, null, expressions, is_owner, load_part, load_source)
   end
   return done_here
 end

@@ -14,9 +14,10 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from goop2.sandbox.stat_probe import needed_stat_calls
 from goop2.sandbox.syscalls import Descriptors, SyscallFilter, add_descriptors, index_max_bytes, open_filter
@@ -58,8 +59,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wall:
+class Wall(msgspec.Struct, frozen=True, kw_only=True):
     """What `confine` must know of this worker."""
 
     keep_descriptors: Collection[int]
@@ -69,28 +69,26 @@ class Wall:
     """The process whose death ends this one."""
     held: HeldMemory
     """What this process holds now (`held_memory`); the limits of memory are counted from there."""
-    skip: Collection[str] = field(default_factory=tuple)
-    descriptors: Descriptors = field(default_factory=Descriptors)
+    skip: Collection[str] = msgspec.field(default_factory=tuple)
+    descriptors: Descriptors = msgspec.field(default_factory=Descriptors)
     """What of `keep_descriptors` system calls may be made on."""
     file_max_bytes: int = FILE_ALLOWANCE_BYTES
     """The size no file may grow beyond."""
 
 
-@dataclass(frozen=True)
-class HeldMemory:
+class HeldMemory(msgspec.Struct, frozen=True):
     """Memory of a process, as RLIMIT_DATA and as RLIMIT_AS count it."""
 
     data_bytes: int
     address_bytes: int
 
 
-@dataclass(frozen=True)
-class Ground:
+class Ground(msgspec.Struct, frozen=True):
     """What the fork server found out for all its workers."""
 
     syscalls: SyscallFilter | Exception
     """The filter without the rules that name descriptors, or what kept it from being made."""
-    gaps: Mapping[str, str] = field(default_factory=dict)
+    gaps: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What a layer that is in force does not cover on this machine: name → sentence (`GAPS`)."""
 
 

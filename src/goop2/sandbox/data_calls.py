@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from goop2.folder.regular_files import shown
 from goop2.sandbox.answers import FAILURES, JSON, Answer, json, ok
@@ -44,8 +45,7 @@ UNDONE: Final = "the transaction was undone by an error before"
 KV_DISABLED: Final = "goop.kv is disabled in goop.json (lua.kv_enabled)"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One operation of this worker: what does it, and what its declaration says of it."""
 
     work: Callable[..., Answer]

@@ -18,6 +18,11 @@ import sys
 import time
 from typing import Final, NoReturn
 
+if __name__ == "__main__":
+    # msgspec would take three functions from typing_extensions, which the language has by now, and with it `inspect` and Python's parser: a
+    # megabyte in every peer. None is how Python says "not to be had".
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+
 import msgspec
 
 from goop2.sandbox.confinement import OOM_SCORE_FORK_SERVER, die_with_parent, go_first_when_memory_ends, prepare

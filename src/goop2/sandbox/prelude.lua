@@ -157,6 +157,14 @@ local function load_bytecode(bytecode, ...)
   return part(...)
 end
 
+-- Shared code of the site as a function, or nil and the compiler's message.
+local function load_source(name, source)
+  if byte(source, 1) == ESCAPE then
+    return nil, name .. ":1: precompiled code is not accepted, only source text"
+  end
+  return load_chunk(source, "=" .. name)
+end
+
 -- Name -> bytecode of the parts that this script used the last time, which came with it: a question less for each.
 local given
 
@@ -267,7 +275,7 @@ local function need_calls()
   if not call_here then -- set last: there may be no memory
     local loaded
     loaded, perform, member, all_members =
-      load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part, load_bytecode)
+      load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part, load_bytecode, load_source)
     call_here = loaded
   end
 end

@@ -17,9 +17,10 @@ import resource
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
+
+import msgspec
 
 SyscallFilter = Any
 """A pyseccomp.SyscallFilter; the library has no types."""
@@ -53,16 +54,14 @@ class Bound(Enum):
     WITHIN_INDEX = "less than the largest -shm this worker could need"
 
 
-@dataclass(frozen=True)
-class SyscallRule:
+class SyscallRule(msgspec.Struct, frozen=True):
     """One way to make one call: argument number → its condition."""
 
     call: str
-    arguments: Mapping[int, int | Slot | Bound] = field(default_factory=dict)
+    arguments: Mapping[int, int | Slot | Bound] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Descriptors:
+class Descriptors(msgspec.Struct, frozen=True):
     """The descriptors a worker keeps, by their purpose; None for one it does not have."""
 
     socket: int | None = None

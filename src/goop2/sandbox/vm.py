@@ -40,6 +40,8 @@ _OUR_FRAME: Final = re.compile(
 )
 """A line of a trace that names no place in a script: our own code, and functions of the language without a name."""
 
+_SHARED: Final = re.compile(rb"lib/[A-Za-z0-9_-]+:\d+: ")
+"""How the message of an error in shared code begins (goop.use)."""
 _PLACE: Final = re.compile(r"(?P<script>[^:]*):\d+:")
 """The place in front of a message. LuaJIT does not know the line of the innermost frame when the VM itself raised the error."""
 
@@ -98,6 +100,12 @@ def _frames(trace: bytes, message: str) -> str:
     if kept and place and kept[0].startswith(f"{place['script']}: in "):
         kept[0] = place[0] + kept[0][len(place["script"]) + 1 :]
     return "\n".join(kept)[:TRACEBACK_MAX_CHARS]
+
+
+def _place_of(script: str, trace: bytes) -> bytes:
+    """Return the place in a script from which it came to its error in shared code, "" where the trace does not tell."""
+    match = re.search(rb"^\s*(%b:\d+: )" % re.escape(script.encode()), trace, re.MULTILINE)
+    return match[1] if match else b""
 
 
 class Flavour:
@@ -251,6 +259,8 @@ class VirtualMachine:
         except self._memory_error:
             code, payload, more = b"memory", b"memory limit exceeded", []
         error_code, trace = (*more, None, None)[:2]
+        if code == b"script_error" and trace and _SHARED.match(payload):
+            payload = _place_of(script, trace) + payload
         own_code = error_code.decode("utf-8", "replace") if error_code is not None else ""
         frames = _frames(trace, payload.decode("utf-8", "replace")) if trace else ""
         return VmResult(code.decode(), payload, self._runtime.get_memory_used() or 0, own_code, frames)

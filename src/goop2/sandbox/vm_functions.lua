@@ -3,9 +3,9 @@
 --
 -- Arguments: ask(operation, arguments, count); ask_in_any_case(operation), which needs no memory once keep_spare() was called;
 --            received(shape, ...): as in calls.lua; json() -> the codec of json.lua; null, JSON's; expressions, what goop.expr
---            gave -> its SQL; is_owner, whether the caller is this peer; load_part(name, ...)
+--            gave -> its SQL; is_owner, whether the caller is this peer; load_part(name, ...); load_source(name, source), as in prelude.lua
 -- Returns: operation -> function of its arguments, checked before; changes_text(name, position, changes, complain, misfit) -> JSON
-local ask, ask_in_any_case, keep_spare, received, json, null, expressions, is_owner, load_part = ...
+local ask, ask_in_any_case, keep_spare, received, json, null, expressions, is_owner, load_part, load_source = ...
 
 local error, getmetatable, next, pcall, rawequal, rawget, select = error, getmetatable, next, pcall, rawequal, rawget, select
 local setmetatable, tostring, type = setmetatable, tostring, type
@@ -63,6 +63,63 @@ here["json.encode"] = function(value) return json().encode(value, "value") end
 here["json.decode"] = function(text) return json().decode(text) end
 here["json.object"] = function(value) return json().object(value) end
 here["json.array"] = function(value) return json().array(value) end
+
+-- ── shared code ──────────────────────────────────────────────────────────────────────────────
+
+-- Files one call may use, and how deep they may use each other: far more than anybody writes by hand.
+local USED_MAX, USING_MAX = 100, 20
+local used, used_count = {}, 0 -- name -> { what it returned }
+local using = {} -- the names that are being run, the outermost first
+
+-- The names from the first `name` on, and it again: util -> text -> util.
+local function circle(name)
+  local first = 1
+  while using[first] ~= name do
+    first = first + 1
+  end
+  local names = {}
+  for index = first, #using do
+    names[#names + 1] = using[index]
+  end
+  return concat(names, " -> ") .. " -> " .. name
+end
+
+local function is_using(name)
+  for index = 1, #using do
+    if using[index] == name then
+      return true
+    end
+  end
+  return false
+end
+
+-- error levels: 1 here.use, 2 call_here, 3 the goop function, 4 the script
+here["use"] = function(name)
+  local found = used[name]
+  if found then
+    return found[1]
+  elseif is_using(name) then
+    error(format("goop.use: shared code may not use itself: %s", circle(name)), 4)
+  elseif #using >= USING_MAX or used_count >= USED_MAX then
+    error(format("goop.use: one call may use %d files, and %d of them from one another", USED_MAX, USING_MAX), 4)
+  end
+  local shape, source = ask("use.source", { name }, 1)
+  if shape == RAISE then
+    error(source, 4)
+  end
+  local chunk, message = load_source("lib/" .. name, source)
+  if not chunk then
+    error(message, 4)
+  end
+  using[#using + 1] = name
+  local done, value = pcall(chunk) -- so that it can be tried again after an error that somebody catches
+  using[#using] = nil
+  if not done then
+    error(value, 0)
+  end
+  used[name], used_count = { value }, used_count + 1
+  return value
+end
 
 -- Calls one of `actions` by request.params.action. Errors are those of the script that calls it.
 here["route"] = function(actions)

@@ -213,7 +213,7 @@ class Catalog:
         self._folders: list[Path] = []
         self._linked = False
         self._entries: dict[str, _CatalogRecord] = {}
-        self._found: dict[Kind, dict[str, Script | BrokenScript]] = {"command": {}, "function": {}}
+        self._found: dict[Kind, dict[str, Script | BrokenScript]] = {"command": {}, "function": {}, "library": {}}
         self._commands: tuple[tuple[str, str], ...] | None = ()
         """None when a script has changed since they were asked for."""
         self._handles: dict[str, Script] | None = {}
@@ -251,6 +251,10 @@ class Catalog:
     def function(self, name: str) -> Script | BrokenScript | None:
         """Return the data function `name`; ours where the site has none."""
         return self._found["function"].get(name) or self._builtins.get(name)
+
+    def library(self, name: str) -> Script | BrokenScript | None:
+        """Return the shared code `name`, which scripts load by goop.use."""
+        return self._found["library"].get(name)
 
     def commands(self) -> tuple[tuple[str, str], ...]:
         """Return names and descriptions of the chat commands that answer, by name; of data functions with a `handle` too."""

@@ -25,10 +25,13 @@ from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
 from goop2.scripting.limits import MEGABYTE_BYTES, SCRIPT_MAX_BYTES, STAT_SETTLED_SECONDS, WARNINGS_MAX
 from goop2.scripting.printable import printable
 
-Kind = Literal["command", "function"]
+Kind = Literal["command", "function", "library"]
+"""A `library` is shared code: no caller runs it, scripts load it by goop.use."""
 
 FUNCTIONS_FOLDER = "functions"
-"""The one folder below the script folder that is read."""
+"""The folder below the script folder that holds data functions."""
+LIBRARY_FOLDER = "lib"
+"""The one that holds shared code."""
 
 _SCRIPT_NAME = re.compile(r"([A-Za-z0-9_-]+)\.lua")
 _NOT_FOR_US = re.compile(r"\..*|.*~|#.*#|\d+|.*\.(bak|orig|part|swp|tmp)", re.DOTALL)
@@ -106,12 +109,12 @@ class SourceFolder:
 
     def places(self, snapshot: Snapshot) -> list[Path]:
         """Return the folders in which a change may matter, whether they are there or not yet."""
-        places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER}
+        places = {self._script_dir, self._script_dir / FUNCTIONS_FOLDER, self._script_dir / LIBRARY_FOLDER}
         return sorted(places | {Path(folder) for folder in {file.real_folder for file in snapshot.files.values()}})
 
     def has_links(self, places: Iterable[Path]) -> bool:
         """Return whether one of `places` is reached through a link: other links on the way are not watched."""
-        folders = [self._script_dir, self._script_dir / FUNCTIONS_FOLDER]
+        folders = [self._script_dir, self._script_dir / FUNCTIONS_FOLDER, self._script_dir / LIBRARY_FOLDER]
         return not {*places} <= {*folders, *(Path(os.path.realpath(folder)) for folder in folders)}
 
     def read(self, before: Snapshot) -> Snapshot:
@@ -154,6 +157,7 @@ class _FileRead:
             return
         yield from self._scripts("command", self._script_dir, self._shown)
         yield from self._scripts("function", self._script_dir / FUNCTIONS_FOLDER, f"{self._shown}/{FUNCTIONS_FOLDER}")
+        yield from self._scripts("library", self._script_dir / LIBRARY_FOLDER, f"{self._shown}/{LIBRARY_FOLDER}")
 
     def _scripts(self, kind: Kind, directory: Path, shown: str) -> Iterator[SourceFile]:
         """Yield the scripts of one kind; where two names differ only in case, the first in sort order."""
@@ -189,7 +193,7 @@ class _FileRead:
 
     def _ignore_odd_name(self, kind: Kind, path: Path, shown: str) -> None:
         name = path.name
-        if _NOT_FOR_US.fullmatch(name) or (kind == "command" and name == FUNCTIONS_FOLDER):
+        if _NOT_FOR_US.fullmatch(name) or (kind == "command" and name in (FUNCTIONS_FOLDER, LIBRARY_FOLDER)):
             return
         seen = f"{shown}/{printable(name, _NAME_MAX_CHARS)}"
         if path.is_dir():

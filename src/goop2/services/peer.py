@@ -24,6 +24,7 @@ from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
+from goop2.services.script_keys import ScriptKeys
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
 from goop2.services.table_imports import TableImports
@@ -55,6 +56,8 @@ class Peer:
     desk: TableDesk
     """The tables as the owner works on them."""
     imports: TableImports
+    script_keys: ScriptKeys
+    """What scripts keep by goop.kv, for the owner."""
     grouping: GroupService
     rooms: RoomService
     listening: ListenService

@@ -85,7 +85,8 @@ class TableImports:
 
     async def preview(self, beginning: bytes, form: Form, plan: ImportPlan, *, partial: bool) -> Preview:
         """Return how a file that begins so would be imported."""
-        return await self._run(lambda work: work.preview(io.BytesIO(beginning), form, plan, partial=partial))
+        # Not in the thread of the import, which may be at work for a minute.
+        return await asyncio.to_thread(self._work, lambda work: work.preview(io.BytesIO(beginning), form, plan, partial=partial))
 
     async def begin(self) -> ImportState:
         """Begin an import, whose file comes in parts. Raises `StorageError` while another is under way."""

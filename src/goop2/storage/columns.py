@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from goop2.storage.errors import StorageError
 from goop2.storage.likeness import hint
@@ -50,8 +51,7 @@ class DeclarationSource(Enum):
     REGISTRY = "_orm_schemas: the table is there already, perhaps another peer's, so names and defaults are as they are"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One column of a typed table."""
 
     name: str
@@ -97,13 +97,12 @@ class Column:
         return shown
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """A typed table: its columns and policies, as declared."""
 
     name: str
     columns: tuple[Column, ...]
-    access: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_ACCESS))
+    access: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(DEFAULT_ACCESS))
     """Operation → policy."""
     context: object = None
     """Kept for peers that use it."""
@@ -281,7 +280,7 @@ def _with_default(column: Column, value: object, place: str, fail: Fail, source:
             message = "cannot hold a NUL character"  # in DDL the text would end there
         if message:
             raise fail(f"{place}.default", message)
-    return replace(column, default=value)  # type: ignore[arg-type]
+    return msgspec.structs.replace(column, default=value)
 
 
 def failing(subject: str) -> Fail:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from goop2.storage.errors import DatabaseFileError
 from goop2.storage.limits import MEGABYTE_BYTES
@@ -35,8 +36,7 @@ def _unknown() -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class FileCare:
+class FileCare(msgspec.Struct, frozen=True):
     """How a connection treats its file."""
 
     max_bytes: int | None = None
@@ -67,8 +67,7 @@ CARELESS: Final = FileCare()
 """For commands that only read, and tests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(msgspec.Struct, frozen=True):
     """How large data.db may become, in bytes."""
 
     callers: int

@@ -16,10 +16,10 @@ in the last place proves something only while it is secret. Whatever is not perm
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import apsw
+import msgspec
 
 from goop2.storage.columns import quoted
 
@@ -48,8 +48,8 @@ LOOKING_PRAGMAS: Final = frozenset(
 """PRAGMAs that only look, for the owner. A full-text table asks for data_version itself when it is read."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # looked up for every statement: there is one object of each, and its hash is the object's
-class StatementKind:
+# Looked up for every statement: there is one object of each, and its hash is the object's.
+class StatementKind(msgspec.Struct, frozen=True, eq=False):
     """A kind of statement. `flags` separate its compiled statements from those of other kinds in apsw's cache."""
 
     name: str
@@ -67,8 +67,7 @@ OWNER_READS: Final = StatementKind("owner reads", apsw.SQLITE_PREPARE_NORMALIZE)
 OURS: Final = StatementKind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(msgspec.Struct, frozen=True):
     """The author of a statement: its name in messages, and for the narrow kinds the one table it may read."""
 
     kind: StatementKind

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import apsw
+import msgspec
 
 from goop2.storage.columns import quoted
 
@@ -22,8 +22,7 @@ ROWS_NAMED_MAX: Final = 3
 _NAME_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class TextLocation:
+class TextLocation(msgspec.Struct, frozen=True):
     """A text that is not UTF-8, with its table and column."""
 
     table: str

@@ -50,6 +50,22 @@ def delete(database: Database, store: Store, key: str) -> None:
     database.changed(_DELETE, (store.kind, store.script, key))
 
 
+class KeptKey(msgspec.Struct, frozen=True):
+    """A key that a script keeps, without its value."""
+
+    kind: str
+    script: str
+    key: str
+    bytes: int
+    """Of the value, as JSON."""
+
+
+def kept_keys(database: Database) -> list[KeptKey]:
+    """Return every key of every script, without values: the owner's list."""
+    found = database.rows("SELECT kind, script, key, length(CAST(value AS BLOB)) FROM _py_kv ORDER BY script, kind, key")
+    return [KeptKey(str(kind), str(script), str(key), int(str(size))) for kind, script, key, size in found]
+
+
 def _refusal(database: Database, store: Store, key: str) -> str:
     keys = database.scalar(f"SELECT count(*) {_OTHERS}", (store.kind, store.script, key))
     if isinstance(keys, int) and keys >= KV_KEYS_MAX:

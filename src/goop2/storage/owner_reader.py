@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -22,13 +23,15 @@ from goop2.storage.connection_settings import OPEN_FLAGS
 from goop2.storage.database import FILE, Database, Value
 from goop2.storage.database_files import sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseOpenError, DeclarationError, StorageError
-from goop2.storage.guard import OWNER_READS, Role
+from goop2.storage.guard import OWNER_READS, Role, is_private
 from goop2.storage.policies import CLASSIC, LOCAL
 from goop2.storage.registry_schema import user_tables
 from goop2.storage.sqlite_errors import explained
-from goop2.storage.typed_tables import TypedTables
+from goop2.storage.typed_tables import parse_registered
 from goop2.storage.values import shown
 
+TABLES_PARSED: Final = 1000
+"""Declarations whose parsed form is kept; to parse those of 500 tables takes 50 ms."""
 BACKUP_PAGES: Final = 1000
 """Copied at a time, 4 MB: between two steps Ctrl-C is heard and progress told."""
 
@@ -54,6 +57,11 @@ class TableSummary:
     """read, insert, update, delete → open, group, email, owner or local."""
 
 
+@lru_cache(TABLES_PARSED)
+def _parsed(name: str, text: str) -> Table:
+    return parse_registered(name, text)
+
+
 class Reading:
     """One database, open for its owner to read."""
 
@@ -61,6 +69,7 @@ class Reading:
         """`unreadable`: what the database was opened with as `on_invalid_text` fills it."""
         self._database = database
         self._unreadable = unreadable
+        self._present: dict[str, bool] = {}
 
     @property
     def unreadable(self) -> list[str]:
@@ -91,12 +100,27 @@ class Reading:
         return "unregistered", dict(LOCAL)
 
     def _has(self, name: str) -> bool:
-        return self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,)) is not None
+        # Once: to look for a name SQLite walks over every table there is.
+        if name not in self._present:
+            found = self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (name,))
+            self._present[name] = found is not None
+        return self._present[name]
 
     def describe(self, name: str) -> list[dict[str, object]]:
         """Return the columns of any table or view. Raises `StorageError` when there is none of that name."""
         self.require(name)
-        rows = self._database.rows(f"PRAGMA table_xinfo({quoted(name)})")
+        return self._described(name, self._database.rows(f"PRAGMA table_xinfo({quoted(name)})"))
+
+    def describe_all(self) -> dict[str, list[dict[str, object]]]:
+        """Return table → its columns, of every table, asked for at once."""
+        found: dict[str, list[tuple[Value, ...]]] = {}
+        columns = 'x.cid, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden'
+        of_all = f"SELECT t.name, {columns} FROM pragma_table_list AS t, pragma_table_xinfo(t.name) AS x WHERE t.schema = 'main'"
+        for name, *row in self._database.rows(of_all):
+            found.setdefault(str(name), []).append(tuple(row))
+        return {name: self._described(name, rows) for name, rows in found.items() if not is_private(name)}
+
+    def _described(self, name: str, rows: Sequence[tuple[Value, ...]]) -> list[dict[str, object]]:
         typed = {column.name: column for column in self._declared(name)}
         return [
             {
@@ -121,7 +145,10 @@ class Reading:
         return table.columns if table else ()
 
     def _typed(self, name: str) -> Table | None:
-        return TypedTables(self._database).lookup(name) if self._has("_orm_schemas") else None
+        if not self._has("_orm_schemas"):
+            return None
+        text = self._database.scalar("SELECT schema_json FROM _orm_schemas WHERE table_name = ?", (name,))
+        return _parsed(name, text) if isinstance(text, str) else None
 
     def require(self, name: str) -> None:
         """Raise `StorageError` if there is no such table or view; it names the tables that exist."""

@@ -125,6 +125,12 @@ def user_tables(database: Database) -> list[str]:
     return [str(name) for (name,) in found if not is_private(str(name))]
 
 
+def is_user_table(database: Database, name: str) -> bool:
+    """Return whether a table is one of `user_tables`, without looking at the others."""
+    found = "SELECT 1 FROM pragma_table_list(?1) WHERE schema = 'main' AND type IN ('table', 'virtual') AND name = ?1"
+    return not is_private(name) and database.scalar(found, (name,)) is not None
+
+
 def table_there(database: Database, name: str) -> str | None:
     """Return the table or view of that name, whatever its capitals, as the database spells it; None when there is none."""
     found = database.scalar("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE", (name,))

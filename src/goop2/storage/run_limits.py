@@ -5,8 +5,9 @@ What an owner may set in goop.json is a field of `RunLimits`, everything else a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from goop2.storage.limits import MEGABYTE_BYTES
 
@@ -55,8 +56,7 @@ FOUND_MAX: Final = 5000
 DAY_SECONDS: Final = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class RunLimits:
+class RunLimits(msgspec.Struct, frozen=True):
     """What the owner may set, with the defaults of the spec."""
 
     keep_days: int = 7

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from goop2.folder.regular_files import list_names, read_regular, shown
 from goop2.protocols.untrusted_json import doubled_key, with_doubled_keys
@@ -123,7 +125,7 @@ def _make(database: Database, declared: Declared) -> Iterator[str]:
     with database.atomic():
         there = table_there(database, table.name)
         if there is None:
-            make_table(database, replace(table, access=dict(LOCAL)) if declared.closed else table)
+            make_table(database, msgspec.structs.replace(table, access=dict(LOCAL)) if declared.closed else table)
             if declared.closed:
                 database.rows("INSERT OR REPLACE INTO _py_held_tables (name) VALUES (?)", (table.name,))
     if there is not None:

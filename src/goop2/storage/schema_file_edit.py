@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ class PreparedEdit:
         self._temporary = real.with_name(f".{real.name}.new")
         try:
             self._temporary.write_text(json.dumps(file.document, ensure_ascii=False, indent=2) + "\n", "utf-8")
+            shutil.copymode(real, self._temporary)
             sync(self._temporary)
         except OSError as error:
             self.undo()

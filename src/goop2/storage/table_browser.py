@@ -28,7 +28,7 @@ from goop2.storage.errors import StatementTimeoutError, StorageError
 from goop2.storage.guard import OWNER_READS, Role
 from goop2.storage.owner_reader import Reading
 from goop2.storage.policy_sentences import sentences
-from goop2.storage.registry_schema import user_tables
+from goop2.storage.registry_schema import is_user_table, user_tables
 from goop2.storage.values import EXACT_INTEGER_MAX, check, instant, shown
 
 LOOK: Final = Role(OWNER_READS, "the Data page")
@@ -129,12 +129,12 @@ class TableBrowser:
 
     def tables(self) -> list[TableEntry]:
         """Return the site's own tables, registered or not, sorted by name."""
-        words = self._full_text()
-        return [self._entry(name, words.get(name, "")) for name in user_tables(self._database)]
+        words, described = self._full_text(), self._reading.describe_all()
+        return [self._entry(name, described.get(name, []), words.get(name, "")) for name in user_tables(self._database)]
 
-    def _entry(self, name: str, search: str) -> TableEntry:
+    def _entry(self, name: str, described: Sequence[Mapping[str, object]], search: str) -> TableEntry:
         kind, policies = self._reading.registered(name)
-        columns = [_column_entry(each) for each in self._reading.describe(name)]
+        columns = [_column_entry(each) for each in described]
         columns.sort(key=lambda column: (column["name"] != _KEY, not column["editable"]))
         rows, about = self._size(name)
         names = {column["name"] for column in columns}
@@ -220,7 +220,7 @@ class TableBrowser:
         return found if isinstance(found, int) else 0
 
     def _names(self, table: str) -> tuple[str, ...]:
-        if table not in user_tables(self._database):
+        if not is_user_table(self._database, table):
             raise StorageError(f"there is no table {shown(table)}")
         return tuple(str(each["name"]) for each in self._reading.describe(table))
 

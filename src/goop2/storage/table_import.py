@@ -95,6 +95,7 @@ class TableImport:
 
     def __init__(self, database: Database, folder: Path, owner: Owner) -> None:
         self._database = database
+        self._typed = TypedTables(database)  # one for all rows: it keeps what it has parsed
         self._folder = folder
         self._owner = owner
 
@@ -135,7 +136,7 @@ class TableImport:
         if name not in user_tables(self._database):
             there = ", ".join(user_tables(self._database)) or "none yet"
             raise StorageError(f"there is no table {shown(name)}; tables here: {there}")
-        typed = TypedTables(self._database).lookup(name)
+        typed = self._typed.lookup(name)
         if typed is not None:
             return typed
         names = column_names(self._database, name)
@@ -227,18 +228,18 @@ class TableImport:
         values, why = _values(row, columns, table)
         if why:
             return why
+        # Without a savepoint: a statement that fails undoes itself. Only a trigger can end the transaction, and with it the import.
         try:
-            with self._database.atomic():
-                added.append(self._put(table, values))
+            added.append(self._put(table, values))
         except StorageError as error:
-            if error.code != "bad_request":  # of the disk, not of the row
+            if error.code != "bad_request" or not self._database.in_transaction:  # of the disk or a trigger, not of the row
                 raise
             return str(error)
         return ""
 
     def _put(self, table: Table, values: Mapping[str, Value]) -> int:
         if table.context is not _CLASSIC:
-            return TypedTables(self._database).insert(table.name, values, self._owner)
+            return self._typed.insert(table.name, values, self._owner)
         whole = {**values, "_owner": self._owner.id, "_owner_email": self._owner.email}
         sql = f"INSERT INTO {quoted(table.name)} ({', '.join(map(quoted, whole))}) VALUES ({', '.join('?' * len(whole))})"
         self._database.change(Role(SCRIPT_WRITES, f"an import into {table.name}"), sql, tuple(whole.values()))

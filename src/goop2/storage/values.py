@@ -10,9 +10,10 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final
+
+import msgspec
 
 Value = None | int | float | str | bytes
 
@@ -29,8 +30,7 @@ _DATETIME: Final = rf"{_DATE}([ Tt][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.,][0-9]{{
 """The ISO 8601 forms that programs write: with T or a blank, with an offset, Z or neither."""
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(msgspec.Struct, frozen=True):
     """A column type: its SQL name and its check."""
 
     sql: str

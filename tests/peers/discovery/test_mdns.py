@@ -7,7 +7,9 @@ import contextlib
 import gc
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
+import ifaddr
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,6 +143,34 @@ async def test_what_does_not_work_is_told_once_tried_again_and_told_when_it_work
     assert notes == ["peers near by are not looked for: no multicast on 192.0.2.7 (Too many open files)"]
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
+
+
+IF_INET6 = """\
+fe800000000000000000000000000001 02 40 20 80     eth0
+20010db8000000000000000000000001 02 40 00 80     eth0
+20010db8000000000000000000000002 02 40 00 21     eth0
+20010db8000000000000000000000003 02 40 00 40     eth0
+20010db8000000000000000000000004 02 40 00 48     eth0
+"""
+"""As Linux writes it: one of a cable, one in use, one that is deprecated, one not sure yet, and one that another machine has."""
+
+
+def test_an_ipv6_address_that_is_not_in_use_is_not_announced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "if_inet6"
+    file.write_text(IF_INET6)
+    monkeypatch.setattr(module, "IPV6_ADDRESSES", file)
+    addresses = [ifaddr.IP((f"2001:db8::{last}", 0, 0), 64, "eth0") for last in (1, 2, 3, 4)]
+    addresses += [ifaddr.IP(("fe80::1", 0, 2), 64, "eth0"), ifaddr.IP(("::1", 0, 0), 128, "lo"), ifaddr.IP("192.0.2.7", 24, "eth0")]
+    monkeypatch.setattr("goop2.peers.discovery.mdns.ifaddr.get_adapters", lambda: [ifaddr.Adapter("eth0", "eth0", addresses, index=2)])
+    assert module.lan_places() == ((2, "192.0.2.7"), (2, "2001:db8::1"))
+    assert module.machine_addresses() == ("127.0.0.1", "::1", "192.0.2.7", "2001:db8::1")
+    file.unlink()
+    assert len(module.lan_places()) == 5, "where the system does not say it, nothing but a cable's is left out"
+
+
+def test_addresses_of_both_families_are_announced() -> None:
+    info = module._announcement(PEER, 4001, ["192.0.2.7", "2001:db8::7"], module.SERVICE)
+    assert addresses_of(info.text) == [PeerAddress(PEER, f"/{address}/tcp/4001") for address in ("ip4/192.0.2.7", "ip6/2001:db8::7")]
 
 
 def test_a_shortage_of_descriptors_leaves_what_was_known_of_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:

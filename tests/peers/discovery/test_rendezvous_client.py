@@ -85,6 +85,25 @@ async def test_a_server_that_comes_back_is_heard_again(monkeypatch: pytest.Monke
             await until(lambda: heard == ["first", "second"])
 
 
+async def test_a_server_that_does_not_answer_is_told_of_after_a_while_and_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(module, "AWAY_TOLD_SECONDS", 0.5)
+    troubles = Troubles()
+    async with asyncio.timeout(SECONDS), contextlib.AsyncExitStack() as stack:
+        async with open_rendezvous(ANYWHERE) as url:
+            server = await stack.enter_async_context(open_server(url, print, troubles))
+            await until(lambda: server.reached)
+        await until(lambda: not server.reached)
+        assert troubles.current == {}, "it may be back in a moment"
+        await until(lambda: url in troubles.current)
+        assert troubles.current[url].startswith(f"the rendezvous server {url} does not answer (")
+        assert "check presence.rendezvous_wan" in troubles.current[url]
+        await asyncio.sleep(0.5)
+        assert len(troubles.notes) == 1, "however often it is asked"
+        async with open_rendezvous(Address("127.0.0.1", int(url.rsplit(":", 1)[1]))):
+            await until(lambda: troubles.current == {})
+
+
 async def test_a_sign_that_is_not_taken_is_an_error() -> None:
     async with open_rendezvous(ANYWHERE) as url, open_server(url, print, Troubles()) as server:
         with pytest.raises(Exception, match="answers 400"):

@@ -9,6 +9,7 @@ import pytest
 
 from goop2.protocols import topics
 from goop2.protocols.errors import RemoteProtocolError
+from goop2.protocols.mq import MESSAGE_MAX_BYTES
 from goop2.services.groups import limits
 from goop2.services.groups import state as module
 from goop2.services.groups.errors import (
@@ -553,3 +554,13 @@ def test_a_hosts_own_pages_get_what_it_sends(network: Network, game: str) -> Non
     radio = host.host("Radio", "listen").id
     host.send("host", radio, b'"play"')
     assert network.changes["host"][-1].what == "hosted", "the controls of a session are for its listeners"
+
+
+def test_a_list_of_all_the_members_there_may_be_fits_into_a_message(network: Network) -> None:
+    host = network.peers["host"]
+    host.label = lambda peer: "\u0001" * 5000
+    network.passes_ms = 0  # so that the list is not sent with each
+    group = host.host("Crowd", "template", default_role="r" * topics.ROLE_MAX_CHARS).id
+    sent = [each for number in range(topics.MEMBERS_MAX) for each in host.received(f"{number:052}", said("join", group))]
+    assert len(host.hosted()[0].members) == topics.MEMBERS_MAX
+    assert max(len(each.payload) for each in sent) < MESSAGE_MAX_BYTES

@@ -15,10 +15,14 @@ from tests.services.groups.test_service import Joined, up
 
 from goop2.protocols import rooms
 from goop2.protocols.errors import RemoteProtocolError
+from goop2.protocols.mq import MESSAGE_MAX_BYTES
 from goop2.protocols.rooms import HISTORY_MAX, TEXT_MAX_CHARS
+from goop2.protocols.topics import MEMBERS_MAX
+from goop2.services.groups.records import GroupInfo
 from goop2.services.rooms.errors import InvalidRoomMessageError, UnknownRoomError
 from goop2.services.rooms.limits import PER_MEMBER_A_MINUTE
 from goop2.services.rooms.service import RoomService
+from goop2.services.rooms.state import Room
 
 
 class Chatter(GoPeer):
@@ -171,6 +175,19 @@ async def test_a_room_of_another_program_is_joined_and_another_group_is_none(fou
 def test_what_is_no_room_message_is_said(payload: bytes, why: str) -> None:
     with pytest.raises(RemoteProtocolError, match=why):
         rooms.read("chat.room:g:msg", payload)
+
+
+def test_what_goes_out_fits_into_a_message_however_long_the_messages_and_the_names() -> None:
+    members = tuple(f"{number:052}" for number in range(MEMBERS_MAX))
+    room = Room(group=GroupInfo(id="g", host="host", kind="chat", members=("host", *members)))
+    for number in range(HISTORY_MAX):
+        room.add(rooms.RoomMessage(str(number), "host", "n" * 200, "\u0001" * TEXT_MAX_CHARS, 1))
+    (history,) = room.history("ann")
+    said = rooms.read(history.topic, history.payload)
+    assert said is not None
+    assert [message.id for message in said[1].messages][-1] == str(HISTORY_MAX - 1)
+    listed = room.listed([rooms.RoomMember(peer, "\u0001" * 5000) for peer in members])
+    assert max(len(history.payload), *(len(one.payload) for one in listed)) < MESSAGE_MAX_BYTES
 
 
 def test_other_topics_are_no_rooms() -> None:

@@ -23,7 +23,7 @@ from goop2.web.console.tab_codes import FILE as TABS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PAGES = ("home", "scripts", "chat", "runs", "data", "listen", "groups", "network", "settings")
+PAGES = ("home", "scripts", "chat", "runs", "data", "listen", "groups", "rooms", "network", "secrets", "settings")
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'
@@ -280,7 +280,7 @@ async def test_chat_completes_commands_and_shows_what_others_say_as_text(browser
     await box.press("Tab")
     await box.press_sequentially("Zoe")
     await box.press("Enter")
-    await expect(page.get_by_text("Hello, Zoe!")).to_be_visible()
+    await expect(page.locator(".bubble", has_text="Hello, Zoe!")).to_be_visible()
     await page.get_by_role("link", name="12D3Ko").click()
     await expect(page.get_by_text("<b>Good evening</b>").first).to_be_visible()
     await box.fill("Who are you?")
@@ -288,6 +288,18 @@ async def test_chat_completes_commands_and_shows_what_others_say_as_text(browser
     await expect(page.get_by_text("failed: this peer is not on the network")).to_be_visible()
     await up.peer.chat.receive(OTHER, "id-2", "It is me", 1764000000001)
     await expect(page.get_by_text("It is me").first).to_be_visible()
+
+
+async def test_what_the_owner_says_to_the_own_peer_stands_on_the_right_and_replies_on_the_left(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "site/lua").mkdir(parents=True)
+    (tmp_path / "site/lua/greet.lua").write_text("function handle(args) return 'Hello, ' .. args end")
+    async with served(tmp_path) as up:
+        await up.peer.chat.say(up.peer.owner, "a note to myself")
+        await up.peer.chat.say(up.peer.owner, "!greet Ann")
+        page = await console_page(browser, up, "chat")
+        await expect(page.locator(".mine .bubble")).to_have_text(["a note to myself", "!greet Ann"])
+        await expect(page.locator(".theirs .bubble")).to_have_text(["Hello, Ann"])
+        await expect(page.locator(".theirs p")).not_to_contain_text("reply")
 
 
 async def test_a_conversation_is_deleted_after_a_question(browser: Browser, tmp_path: Path) -> None:

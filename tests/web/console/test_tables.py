@@ -272,3 +272,14 @@ async def test_a_refused_row_points_at_its_column_in_sight(browser: Browser, up:
     await expect(dialog.get_by_role("alert")).to_have_text("wide.column_19 is required")
     await expect(dialog.get_by_role("alert")).to_be_in_viewport(ratio=1)
     await expect(dialog.get_by_label("column_19, text")).to_be_focused()
+
+
+async def test_shared_code_is_written_beside_the_scripts_that_use_it(browser: Browser, up: Served) -> None:
+    page = await console_page(browser, up, "scripts")
+    await page.get_by_role("button", name="New shared code").click()
+    await page.get_by_label("Name").fill("text")
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.get_by_role("heading", name="lib/text")).to_be_visible()
+    await expect(page.get_by_role("region", name="Try it")).to_have_count(0)
+    assert (up.folder / "site/lua/lib/text.lua").read_text().startswith("--- What several scripts share")
+    await expect(page.get_by_role("link", name="lib/text")).to_be_visible()

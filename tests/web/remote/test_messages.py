@@ -113,7 +113,7 @@ async def test_nobody_sends_under_the_topics_of_the_program(two: tuple[Side, Sid
 async def test_a_visited_page_writes_to_its_host_alone_and_under_narrow_topics(two: tuple[Side, Side]) -> None:
     ann, bob = two
     page = ann.visited(bob)
-    assert (await ann.post("send", page, peer_id=bob.id, topic="chat.room:1:msg", payload={})).status == 200
+    assert (await ann.post("send", page, peer_id=bob.id, topic="realtime:rt-1", payload={})).status == 200
     for to, topic in ((STRANGER, "realtime:x"), (bob.id, "game"), (bob.id, "chat"), (ann.id, "realtime:x")):
         assert (await ann.post("send", page, peer_id=to, topic=topic, payload={})).status == 403
     assert (await ann.post("ack", page, msg_id="x", from_peer_id=STRANGER)).status == 403

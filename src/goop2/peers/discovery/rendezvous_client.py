@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
@@ -33,6 +34,8 @@ _TIMEOUT: Final = {"connect": DIAL_SECONDS, "write": DIAL_SECONDS, "read": DIAL_
 _STREAM_TIMEOUT: Final = _TIMEOUT | {"read": SILENT_SECONDS}
 ANSWER_MAX_BYTES: Final = 16 * 1024
 """What a server says of its relay, or to an announcement."""
+AWAY_TOLD_SECONDS: Final = 10.0
+"""How long a server may be away before the owner is told: one that is started again is back by then."""
 HEARING_SHARE: Final = 0.2
 """Of a core, for what one server sends: two thousand peers that give an announcement every 5 s take a third of it."""
 EVENT_STREAM: Final = "text/event-stream"
@@ -78,6 +81,8 @@ class Server:
         self._pool = pool
         self._reader = ServerSentEventReader()
         self._share = CpuShare(HEARING_SHARE)
+        self._silent_since = time.monotonic()
+        """When its events were heard last, or it was asked first."""
 
     async def send(self, said: Presence) -> None:
         """Post an announcement. Raises when it is not accepted."""
@@ -118,14 +123,27 @@ class Server:
             except AWAY as error:
                 tell = _log.warning if self.reached else _log.debug
                 tell("the rendezvous server is away", server=self.url, why=str(error) or type(error).__name__)
-                if isinstance(error, NotARendezvousError):
-                    self._troubles.report(self.url, str(error))
+                self._tell_owner(error)
                 if isinstance(error, ServerAwayError):
                     least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
+            if self.reached:
+                self._silent_since = time.monotonic()
             # A server that worked is asked again soon; one that never did, after growing pauses.
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
             self.reached = False
             await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
+
+    def _tell_owner(self, error: Exception) -> None:
+        """Report what answers in the server's place at once, and a server that is away when it has been for AWAY_TOLD_SECONDS."""
+        if isinstance(error, NotARendezvousError):
+            self._troubles.report(self.url, str(error))
+        elif self.url not in self._troubles.current and time.monotonic() - self._silent_since >= AWAY_TOLD_SECONDS:
+            why = str(error) or type(error).__name__
+            self._troubles.report(
+                self.url,
+                f"the rendezvous server {self.url} does not answer ({why}), so it brings no peers. It is asked again; "
+                "check presence.rendezvous_wan, and that the server runs and its port is open",
+            )
 
     async def _hear_all(self) -> None:
         """Read events until the stream ends; the next stream begins after the last event of this one."""

@@ -276,6 +276,14 @@ _COMMANDS = (
         doc="The loaded chat commands, sorted, and their descriptions; data functions that define `handle(args)` are commands too.",
     ),
     Function(
+        "use",
+        (Parameter("name", "string"),),
+        gives="what the file returns",
+        place=_VM,
+        doc="What `lib/name.lua`, in the folder of the scripts, returns: code that several scripts share. It is run once a call, with the "
+        "rights of the script that uses it. Shared code may use other shared code, but not itself.",
+    ),
+    Function(
         "route",
         (Parameter("actions", "table"),),
         gives="function(request)",
@@ -298,6 +306,7 @@ FUNCTIONS: Final = (*_JSON, *_LOG, *_HTTP, *_KV, *_DB, *_SCHEMA, *_SITE, *TRANSF
 PRIVATE: Final = (
     *ORM_PRIVATE,
     Function("print", _LINE, place=_VM, doc="The script's print.", private=True),
+    Function("use.source", (Parameter("name", "string"),), place=_PEER, doc="The text of shared code, for goop.use.", private=True),
     Function("log", (Parameter("level", "string"), Parameter("text", "string")), place=_WORKER, doc="Sends a line.", private=True),
     Function("db.begin", place=_WORKER, doc="Begins goop.db.transaction.", functions_only=True, private=True),
     Function("db.commit", place=_WORKER, doc="Ends it.", functions_only=True, private=True),

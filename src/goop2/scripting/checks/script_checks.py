@@ -116,7 +116,9 @@ def _goop_names() -> GoopNames:
 
 
 def _entries(kind: Kind, name: str, names: NamesUsed) -> _Found:
-    wanted = _ENTRIES[kind]
+    wanted = _ENTRIES.get(kind, ())
+    if not wanted:  # shared code is asked for by its name
+        return
     usual = wanted[0]
     parameter = "args" if usual == "handle" else "request"
     defined = {path[0] for path in names.written}

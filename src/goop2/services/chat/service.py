@@ -40,6 +40,8 @@ CONTENT_MAX_BYTES: Final = 64 * 1024
 """One message. A command's arguments may be longer where they are not kept, on the command line."""
 SENDING, SENT, DELIVERED, FAILED = "sending", "sent", "delivered", "failed"
 SHOWN: Final = "shown"
+REPLY: Final = "reply"
+"""State of what a script answers the owner: in the conversation of a peer with itself both sides have one id."""
 """Of a message that came in: a page of the owner's has it, and its sender was told."""
 ANSWERING_MAX: Final = 256
 """Commands of other peers under way; the pool's line is as long."""
@@ -173,7 +175,8 @@ class ChatService:
             return Reply("")
         reply = await self._engine.command(caller, content)
         if reply.text:
-            await self._save(caller.id, self._self_id, reply.text, _now(), charged=charged, reply=True)
+            state = REPLY if caller.owner else ""
+            await self._save(caller.id, self._self_id, reply.text, _now(), state=state, charged=charged, reply=True)
         return reply
 
     async def send(self, peer: str, content: str) -> StoredMessage:

@@ -15,6 +15,8 @@ JOINED_PER_HOST_MAX: Final = 8
 ID_BYTES: Final = 8
 ID_MAX_CHARS: Final = 128
 NAME_MAX_CHARS: Final = 200
+LISTED_NAME_MAX_CHARS: Final = 64
+"""Of what a member calls itself, in the list of members: a thousand of them must fit into one message."""
 PAYLOAD_MAX_BYTES: Final = 64 * 1024
 """A message to a group: it goes to every member. A game's board is a few lines."""
 LIST_EVERY_MS: Final = 1000

@@ -50,7 +50,7 @@ from goop2.services.groups.limits import (
     JOINED_MAX,
     JOINED_PER_HOST_MAX,
     LIST_EVERY_MS,
-    NAME_MAX_CHARS,
+    LISTED_NAME_MAX_CHARS,
     PAYLOAD_MAX_BYTES,
     REMOVED_MAX,
 )
@@ -412,7 +412,7 @@ class GroupState:
                 peer,
                 msgspec.Raw(b"%d" % since[peer]),
                 group.roles.get(peer, group.default_role)[:ROLE_MAX_CHARS],
-                self.label(peer)[:NAME_MAX_CHARS],
+                self.label(peer)[:LISTED_NAME_MAX_CHARS],
             )
             for peer in group.members
         ]

@@ -19,10 +19,10 @@ import msgspec
 from goop2.protocols import rooms
 from goop2.protocols.rooms import HISTORY_MAX, RoomMember, RoomMessage, RoomPayload
 from goop2.protocols.topics import MOMENT_MAX_MS
-from goop2.services.groups.limits import ID_MAX_CHARS, NAME_MAX_CHARS
+from goop2.services.groups.limits import ID_MAX_CHARS, LISTED_NAME_MAX_CHARS, NAME_MAX_CHARS
 from goop2.services.groups.records import GroupInfo, Outgoing
 from goop2.services.rooms.errors import RoomFloodError
-from goop2.services.rooms.limits import DESCRIPTION_MAX_CHARS, PER_MEMBER_A_MINUTE, SEEN_MAX
+from goop2.services.rooms.limits import DESCRIPTION_MAX_CHARS, HISTORY_MAX_BYTES, PER_MEMBER_A_MINUTE, SEEN_MAX
 
 _MINUTE_MS: Final = 60_000
 
@@ -84,15 +84,22 @@ class Room:
         return [self._to(self.group.host, rooms.MESSAGE, msgspec.json.encode(RoomPayload(action=rooms.MESSAGE, message=message)))]
 
     def history(self, peer: str) -> list[Outgoing]:
-        """Return what the host sends to a peer that joined: the last messages, when there are any."""
-        if not self.messages:
+        """Return what the host sends to a peer that joined: the last messages, as many as fit, when there are any."""
+        newest: list[RoomMessage] = []
+        size = 0
+        for message in reversed(self.messages):
+            size += len(msgspec.json.encode(message))
+            if size > HISTORY_MAX_BYTES:
+                break
+            newest.append(message)
+        if not newest:
             return []
-        payload = RoomPayload(action=rooms.HISTORY, messages=list(self.messages))
-        return [self._to(peer, rooms.HISTORY, msgspec.json.encode(payload))]
+        return [self._to(peer, rooms.HISTORY, msgspec.json.encode(RoomPayload(action=rooms.HISTORY, messages=newest[::-1])))]
 
     def listed(self, members: list[RoomMember]) -> list[Outgoing]:
         """Return what the host sends to all when somebody came or went."""
-        payload = msgspec.json.encode(RoomPayload(action=rooms.MEMBERS, members=members, description=self.description))
+        named = [RoomMember(one.peer_id, one.name[:LISTED_NAME_MAX_CHARS]) for one in members]
+        payload = msgspec.json.encode(RoomPayload(action=rooms.MEMBERS, members=named, description=self.description))
         return [self._to(peer, rooms.MEMBERS, payload) for peer in self.group.members if peer != self.group.host]
 
     def _to(self, peer: str, action: str, payload: bytes) -> Outgoing:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from goop2.protocols.rooms import RoomMessage
 from goop2.scripting.catalog import Catalog, CatalogChange
 from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
@@ -20,6 +21,7 @@ from goop2.services.groups.records import GroupChange as GroupChange
 from goop2.services.groups.service import GroupService, Invited
 from goop2.services.listen.service import ListenService
 from goop2.services.peer import Peer
+from goop2.services.rooms.service import RoomEvent, RoomService
 from goop2.storage.messages import StoredMessage
 from goop2.storage.run_record import Run
 from goop2.web.http.event_log import Events
@@ -112,6 +114,15 @@ class GroupChanged(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class RoomChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something was said in a room, or who is there changed. All but ids is other people's text."""
+
+    room: str
+    host: str
+    what: str
+    message: RoomMessage | None = None
+
+
 def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callable[[], None]:
     """Publish every run, change and message, and that something about listening, groups or the network changed. Return what ends that."""
     remote.on_join(partial(_publish_network, events))
@@ -120,6 +131,7 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
         _publish_messages(events, peer.chat),
         *_publish_listening(events, peer.listening),
         *_publish_groups(events, peer.grouping),
+        _publish_rooms(events, peer.rooms),
     )
 
     def unsubscribe() -> None:
@@ -182,3 +194,11 @@ def _publish_groups(events: Events, grouping: GroupService) -> tuple[Unsubscribe
         events.publish("group", GroupChanged("invited", invite.group, invite.host, invite.name), CONSOLE)
 
     return grouping.groups.subscribe(changed), grouping.subscribe_invites(invited)
+
+
+def _publish_rooms(events: Events, rooms: RoomService) -> Unsubscribe:
+    def happened(event: RoomEvent) -> None:
+        group = event.room.group
+        events.publish("room", RoomChanged(group.id, group.host, event.what, event.message), CONSOLE)
+
+    return rooms.subscribe(happened)

@@ -39,7 +39,7 @@ from goop2.scripting.engine import Failure, Recorded
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
 from goop2.storage.run_record import Run
-from goop2.web.console.controls.replies import CONFLICT, refusal, reply, route, sent
+from goop2.web.console.controls.replies import CONFLICT, BadRequestError, refusal, reply, route, sent
 from goop2.web.console.controls.runs import run_shown
 
 CHECKED_MAX_BYTES: Final = 200_000
@@ -236,7 +236,7 @@ async def _tables(peer: Peer) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for table in msgspec.json.decode(listed.json)[:COMPLETED_TABLES_MAX]:
         described = await peer.tables.perform("describe", peer.owner, {"table": table["name"]})
-        columns = [] if isinstance(described, Failure) else msgspec.json.decode(described.json)
+        columns = [] if isinstance(described, Failure) else msgspec.json.decode(described.json)["columns"]
         found.append({"name": table["name"], "columns": [{"name": each["name"], "type": str(each["type"]).lower()} for each in columns]})
     return found
 
@@ -258,6 +258,8 @@ async def _try(peer: Peer, tried: TrialRequest) -> dict[str, object]:
 
 
 async def _ask(peer: Peer, tried: TrialRequest, caller: Caller, recorded: Recorded) -> dict[str, object]:
+    if tried.kind == "library":
+        raise BadRequestError(f"{tried.name} is shared code: a script that uses it can be tried")
     if tried.kind == "command":
         reply_ = await peer.engine.command(caller, f"!{tried.name} {tried.argument}", recorded)
         return {"reply": reply_.text, "failure": reply_.failure}

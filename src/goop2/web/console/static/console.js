@@ -19,7 +19,9 @@ const PAGES = [
   { name: "data", title: "Data", key: "d" },
   { name: "listen", title: "Listening", key: "l" },
   { name: "groups", title: "Groups", key: "g" },
+  { name: "rooms", title: "Rooms", key: "m" },
   { name: "network", title: "Network", key: "n" },
+  { name: "secrets", title: "Secrets", key: "k" },
   { name: "settings", title: "Settings", key: "e" },
 ];
 

@@ -2,7 +2,8 @@
 // conversation: it stays there while another one is open, and a refused message goes back to its own conversation.
 import { post } from "../shell/api.js";
 import { freshId } from "../shell/dom.js";
-import { shortId } from "../shell/format.js";
+import { clock, shortId } from "../shell/format.js";
+import { filteredList } from "../shell/lists.js";
 import { toast } from "../shell/toasts.js";
 
 const NEAR_PIXELS = 80;
@@ -12,7 +13,7 @@ const written = new Map(); // peer → what stands in the box of its conversatio
 let box = null; // the one that is shown
 const refused = new Map(); // peer → [{content, why}]: what could not be sent, and did not go back into the box
 const COMMAND = /^\s*[!！]\s*/; // as scripting/command_text.py: blanks around the mark, and the full-width mark of phone keyboards
-const when = new Intl.DateTimeFormat(undefined, { dateStyle: "short", timeStyle: "short" });
+const MILLISECONDS = 1000;
 
 export async function show(main, shell) {
   const { el } = shell;
@@ -21,7 +22,15 @@ export async function show(main, shell) {
   let oldest = null;
   let news = new Map(); // id → message that arrived since the conversation was asked for
 
-  const people = el("nav", { class: "script-list", "aria-label": "Conversations" });
+  const conversations = filteredList({
+    label: "Find a conversation", keyOf: (one) => one.peer, text: (one) => `${nameOf(one)} ${one.peer} ${one.last?.content || ""}`,
+    make: (one) => el("li", {}, el("a", {
+      href: `#/chat?peer=${one.peer}`, "aria-current": one.peer === peer ? "true" : null, title: one.peer,
+      onclick: (event) => { event.preventDefault(); choose(one.peer); } },
+      el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
+      one.last && el("span", { class: "small soft cut last" }, one.last.content))),
+  });
+  const people = el("nav", { class: "script-list", "aria-label": "Conversations" }, conversations.element);
   const title = el("h2", {});
   const older = el("button", { type: "button", onclick: earlier, hidden: true }, "Earlier messages");
   const forgetting = el("button", { type: "button", class: "quiet", onclick: () => removeThis(), hidden: true }, "Delete conversation");
@@ -46,23 +55,20 @@ export async function show(main, shell) {
   };
 
   function paintPeople() {
-    people.replaceChildren(el("ul", {}, known().map((one) => el("li", {}, el("a", {
-      href: `#/chat?peer=${one.peer}`, "aria-current": one.peer === peer ? "true" : null, title: one.peer,
-      onclick: (event) => { event.preventDefault(); choose(one.peer); } },
-      el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
-      one.last && el("span", { class: "small soft cut last" }, one.last.content))))));
+    conversations.set(known());
     const one = known().find((each) => each.peer === peer);
     forgetting.hidden = !one.messages;
     forgettingStrangers.hidden = overview.conversations.every((each) => each.peer === overview.id);
     title.replaceChildren(nameOf(one), ...(peer === overview.id || !one.label ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
   }
 
+  // With this peer itself both sides have its id, and the replies of scripts are marked.
   function line(message) {
-    const mine = peer === overview.id ? COMMAND.test(message.content) : message.from === overview.id;
-    const mark = message.state === "sending" ? "…" : message.state === "sent" ? "✓" : message.state === "delivered" ? "✓✓" : message.state === "shown" ? "" : message.state;
+    const mine = message.from === overview.id && message.state !== "reply";
+    const mark = message.state === "sending" ? "…" : message.state === "sent" ? "✓" : message.state === "delivered" ? "✓✓" : message.state === "shown" || message.state === "reply" ? "" : message.state;
     return el("div", { class: mine ? "mine" : "theirs", dataset: { id: message.id } },
       el("div", { class: "bubble wrap", dir: "auto" }, message.content),
-      el("p", { class: `small ${message.state.startsWith("failed") ? "level-error" : "soft"}` }, when.format(message.timestamp), mark && ` ${mark}`));
+      el("p", { class: `small ${message.state.startsWith("failed") ? "level-error" : "soft"}` }, clock(message.timestamp / MILLISECONDS), mark && ` ${mark}`));
   }
 
   const choosing = shell.choices();

@@ -1,6 +1,7 @@
 // Groups: those hosted here with their members, those of other peers, and invitations. Names and labels are other people's text.
 import { freshId } from "../shell/dom.js";
 import { counted, shortId } from "../shell/format.js";
+import { filteredList } from "../shell/lists.js";
 
 const REFRESH_MS = 3000; // there is no event when a peer comes, goes or changes its label
 const CALM_MS = 100; // several things happen at once
@@ -22,12 +23,17 @@ export async function show(main, shell) {
   const hostOf = ({ host, label }) => ({ id: host, label });
   const placeOf = (group) => `${group.host} ${group.group || group.id}`;
 
-  const cards = { hosted: card("Groups of this peer", makeForm()), invites: card("Invitations"), joined: card("Groups of other peers", joinForm()) };
+  const cards = {
+    hosted: card("Groups of this peer", hosted, "No groups yet. What a member sends on a page goes to all other members.", makeForm()),
+    invites: card("Invitations", invitation, "No invitations."),
+    joined: card("Groups of other peers", joined, "This peer is in no group of another peer.", joinForm()),
+  };
   main.replaceChildren(el("h1", {}, "Groups"), el("div", { class: "columns" }, cards.hosted.box, el("div", { class: "page" }, cards.invites.box, cards.joined.box)));
 
-  function card(title, form = null) {
-    const [heading, list, state] = [el("h2", { tabindex: "-1" }, title), el("div"), el("p", { class: "small level-error wrap", role: "status" })];
-    return { box: el("section", { class: "card groups" }, heading, list, state, form), heading, list, state };
+  function card(title, make, none, form = null) {
+    const rows = filteredList({ label: "Find a group", make, keyOf: placeOf, text: (one) => `${one.name} ${one.id || one.group} ${one.label || ""}`, none });
+    const [heading, state] = [el("h2", { tabindex: "-1" }, title), el("p", { class: "small level-error wrap", role: "status" })];
+    return { box: el("section", { class: "card groups" }, heading, rows.element, state, form), heading, list: rows.element, set: rows.set, state };
   }
 
   /** Does it, once at a time; says under the list of `card` what was refused. Promise of whether it was done. */
@@ -205,16 +211,16 @@ export async function show(main, shell) {
 
   // All of it.
 
-  function fill({ list, heading }, entries, make, none) {
+  function fill({ list, heading, set }, entries) {
     const held = list.contains(document.activeElement) ? document.activeElement.dataset.act : null;
-    list.replaceChildren(entries.length ? el("ul", { class: "list" }, entries.map(make)) : el("p", { class: "soft" }, none));
+    set(entries);
     if (held) ([...list.querySelectorAll("[data-act]")].find((one) => one.dataset.act === held) || heading).focus();
   }
 
   function paint() {
-    fill(cards.hosted, now.hosted, hosted, "No groups yet. What a member sends on a page goes to all other members.");
-    fill(cards.invites, now.invites, invitation, "No invitations.");
-    fill(cards.joined, now.joined, joined, "This peer is in no group of another peer.");
+    fill(cards.hosted, now.hosted);
+    fill(cards.invites, now.invites);
+    fill(cards.joined, now.joined);
   }
 
   function take(next) {

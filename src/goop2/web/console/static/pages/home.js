@@ -1,5 +1,5 @@
 // Home: who this peer is, its status, what needs attention, the last runs, and links to the own site.
-import { clock, counted, duration, span } from "../shell/format.js";
+import { clock, counted, duration, grouped, span } from "../shell/format.js";
 import { callerShown, scriptShown, statusBadge } from "../shell/run.js";
 
 const REFRESH_MS = 400; // after an event, so that a busy peer is asked twice a second at most
@@ -62,7 +62,7 @@ export async function show(main, shell) {
       ["Site", el("a", { href: home.site, target: "_blank", rel: "noopener" }, home.site)],
       home.opened && ["For others", el("a", { href: home.opened, target: "_blank", rel: "noopener" }, home.opened)],
       ["Scripts", up.lua ? `${counted(up.commands, "command")}, ${counted(up.functions, "function")}` : "switched off (lua.enabled)"],
-      ["Workers", `${up.workers} of at most ${up.workers_max}, ${up.waiting} calls waiting`],
+      ["Workers", `${grouped(up.workers)} of at most ${grouped(up.workers_max)}, ${counted(up.waiting, "call")} waiting`],
       ["Script protection", missing.length ? `missing: ${missing.join(", ")}` : `all ${layers.length} layers active`],
       ["Running for", span(up.seconds)],
     ];

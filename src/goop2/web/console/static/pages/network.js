@@ -1,6 +1,7 @@
 // Network: whether others can dial this peer, who is here and how it is connected, and connecting by address. Labels are other people's text.
 import { freshId } from "../shell/dom.js";
 import { clock, duration, shortId } from "../shell/format.js";
+import { filteredList } from "../shell/lists.js";
 
 const REFRESH_MS = 3000; // latencies are measured anew while the page is looked at
 const CALM_MS = 100; // several connections come or go at once
@@ -12,6 +13,7 @@ export async function show(main, shell) {
   const input = el("input", { id, placeholder: "/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…", autocomplete: "off", spellcheck: "false", required: true });
   const state = el("p", { class: "wrap small", role: "status" });
   const [here, reach, own] = [el("div"), el("div", { "aria-live": "polite" }), el("div")];
+  const peers = filteredList({ label: "Find a peer", make: row, keyOf: (one) => one.id, text: (one) => `${one.label} ${one.id}`, none: "No other peers found." });
   let last = "";
   const asking = shell.renewals();
   shell.on("network", shell.delayed(CALM_MS, renew)); // before the first answer, which begins the pings
@@ -79,10 +81,9 @@ export async function show(main, shell) {
     if (text === last) return;
     last = text;
     const held = here.contains(document.activeElement) && document.activeElement.getAttribute("href");
-    here.replaceChildren(
-      !network.up ? el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” connects a second after the start; a demo stays offline.")
-        : network.peers.length ? el("ul", { class: "list" }, network.peers.map(row))
-          : el("p", { class: "soft" }, "No other peers found."));
+    if (!network.up) here.replaceChildren(el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” connects a second after the start; a demo stays offline."));
+    else if (peers.element.parentNode !== here) here.replaceChildren(peers.element);
+    peers.set(network.peers);
     if (held) [...here.querySelectorAll("a")].find((one) => one.getAttribute("href") === held)?.focus(); // somebody else came or went
     reach.replaceChildren(...(network.reach ? reached(network.reach).filter(Boolean) : [el("p", { class: "soft" }, "This peer is not on the network.")]));
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));

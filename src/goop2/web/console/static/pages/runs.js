@@ -1,6 +1,6 @@
 // Runs & logs: what ran, live; each run with its lines and host calls; log lines; plots of the last hour.
 import { freshId } from "../shell/dom.js";
-import { bytes, clock, counted, duration } from "../shell/format.js";
+import { bytes, clock, counted, duration, grouped } from "../shell/format.js";
 import { plots } from "../shell/plots.js";
 import { rows } from "../shell/rows.js";
 import { callerShown, errorShown, runCard, scriptShown, statusBadge } from "../shell/run.js";
@@ -113,7 +113,7 @@ async function showAll(main, shell) {
       { type: "button", class: "line run", onclick: () => openRun(run.id) },
       el("span", { class: "clock" }, clock(run.started)),
       el("span", {}, statusBadge(run)),
-      el("span", {}, scriptShown(run), run.count > 1 && el("span", { class: "badge" }, `× ${run.count}`), run.message && el("span", { class: "soft" }, ` ${errorShown(run)}`)),
+      el("span", {}, scriptShown(run), run.count > 1 && el("span", { class: "badge" }, `× ${grouped(run.count)}`), run.message && el("span", { class: "soft" }, ` ${errorShown(run)}`)),
       el("span", { class: "soft wide", title: run.caller }, callerShown(run)),
       el("span", { class: "number" }, run.refused ? "" : duration(run.milliseconds)),
       el("span", { class: "number soft wide" }, run.refused ? "" : bytes(run.memory_bytes)),

@@ -12,7 +12,9 @@ const CALM_MS = 200; // many scripts may change at once
 const HINTS_MAX = 8; // named below the editor; all are marked in it
 const unsaved = new Map(); // key → text of a script whose save was refused after it was left
 const saving = new Map(); // key → promise of a save that is on its way
-const shown = ({ kind, name }) => (kind === "command" ? `!${name}` : name);
+const SHOWN = { command: (name) => `!${name}`, function: (name) => name, library: (name) => `lib/${name}` };
+const KINDS = { command: "chat command", function: "data function", library: "shared code" };
+const shown = ({ kind, name }) => (SHOWN[kind] || SHOWN.function)(name);
 const keyOf = ({ kind, name }) => `${kind}/${name}`;
 const same = (one, other) => one && other && one.kind === other.kind && one.name === other.name;
 
@@ -46,7 +48,8 @@ export async function show(main, shell) {
   main.replaceChildren(
     el("div", { class: "row apart" }, el("h1", {}, "Scripts"), el("div", { class: "row" },
       el("button", { type: "button", onclick: () => create("command") }, "New command"),
-      el("button", { type: "button", onclick: () => create("function") }, "New function"))),
+      el("button", { type: "button", onclick: () => create("function") }, "New function"),
+      el("button", { type: "button", onclick: () => create("library") }, "New shared code"))),
     el("div", { class: "workbench" }, el("section", { class: "card" }, el("nav", { class: "script-list", "aria-label": "Scripts" }, list.element), warnings), el("div", { class: "page" }, none, work), tryIt),
   );
 
@@ -129,11 +132,12 @@ export async function show(main, shell) {
     title.textContent = shown(open);
     if (editor) editor.destroy();
     editor = edit(place, {
-      text: unsaved.get(keyOf(open)) ?? open.saved, functions, tables: () => tables, label: `Source of ${shown(open)}`, changed, save: store, run: () => trial.run(),
+      text: unsaved.get(keyOf(open)) ?? open.saved, functions, tables: () => tables, label: `Source of ${shown(open)}`, changed, save: store, run: () => (open.kind === "library" ? store() : trial.run()),
     });
     unsaved.delete(keyOf(open));
     hints.replaceChildren();
-    work.hidden = tryIt.hidden = false;
+    work.hidden = false;
+    tryIt.hidden = open.kind === "library"; // a script that uses it can be tried
     none.hidden = true;
     paintList();
     list.reveal(keyOf(open));
@@ -243,7 +247,7 @@ export async function show(main, shell) {
     }
   }
 
-  const create = (kind) => asked(kind === "command" ? "A new chat command" : "A new data function", "", "Create", async (name) => {
+  const create = (kind) => asked(kind === "library" ? "New shared code" : `A new ${KINDS[kind]}`, "", "Create", async (name) => {
     await shell.post("scripts/create", { kind, name });
     choose({ kind, name });
     doing(renew);
@@ -291,7 +295,7 @@ export async function show(main, shell) {
 
   function missing({ kind, name }) {
     none.hidden = false;
-    none.replaceChildren(el("h2", {}, "There is no such script"), el("p", { class: "wrap" }, `The peer has no ${kind === "function" ? "data function" : "chat command"} `, el("code", {}, shown({ kind, name })), ". It was renamed or deleted, or the address is mistyped."));
+    none.replaceChildren(el("h2", {}, "There is no such script"), el("p", { class: "wrap" }, `The peer has no ${KINDS[kind] || KINDS.command} `, el("code", {}, shown({ kind, name })), ". It was renamed or deleted, or the address is mistyped."));
   }
 
   shell.on("script", shell.delayed(CALM_MS, () => doing(renew)));

@@ -48,7 +48,7 @@ export function filteredList({ label, make, text, keyOf, none = "" }) {
     });
     field.hidden = items.length < FILTER_FROM && !input.value;
     state.textContent = fitting.length > SHOWN_MAX ? `The first ${grouped(SHOWN_MAX)} of ${grouped(fitting.length)}.` : words.length ? `${grouped(fitting.length)} of ${grouped(items.length)}` : "";
-    box.replaceChildren(lines.length ? el("ul", {}, lines) : el("p", { class: "soft small" }, words.length ? "Nothing has this in its name." : none));
+    box.replaceChildren(lines.length ? el("ul", { class: "list" }, lines) : el("p", { class: "soft small" }, words.length ? "Nothing has this in its name." : none));
     box.scrollTop = scrolled;
     if (held) lines.find((line) => line.dataset.key === held)?.querySelector("a, button")?.focus({ preventScroll: true });
   }

@@ -15,7 +15,7 @@ export function placesOf({ go }) {
     const { scripts, tables, settings, documents } = await get("places");
     return [
       ...scripts.map(({ kind, name, about }) => ({
-        title: kind === "command" ? `!${name}` : name, about, kind: kind === "command" ? "command" : "function", run: () => go("scripts", { kind, name }),
+        title: { command: `!${name}`, library: `lib/${name}` }[kind] || name, about, kind: kind === "library" ? "shared code" : kind, run: () => go("scripts", { kind, name }),
       })),
       ...tables.map((table) => ({ title: table, kind: "table", run: () => go("data", { table }) })),
       ...settings.map(({ path, title }) => ({ title, about: path, kind: "setting", run: () => go("settings", { of: path }) })),

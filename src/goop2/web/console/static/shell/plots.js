@@ -1,5 +1,5 @@
 // The plots of the last hour, drawn by uPlot, which is loaded when they are first looked at.
-import { bytes, duration } from "./format.js";
+import { bytes, duration, grouped } from "./format.js";
 import { el } from "./dom.js";
 
 const MINUTE = 60;
@@ -64,7 +64,7 @@ function memory(minutes, times) {
 }
 
 const PLOTS = [
-  { title: "Runs a minute", series: byStatus, say: (value) => String(value), bars: true },
+  { title: "Runs a minute", series: byStatus, say: grouped, bars: true },
   { title: "How long they take (dashed: p95)", series: byScript, say: duration },
   { title: "Memory", series: memory, say: bytes },
 ];

@@ -6,6 +6,8 @@ import { NUMBERS, control, cut, labelled, named, point, select, shown } from "./
 const PAGE = 50;
 const EXPORT_PAGE = 1000;
 const LIVE_MS = 1000;
+const QUICK_MS = 100; // a count that takes longer is not made anew for each change of others
+const SLOW_COUNT_MS = 10_000; // but so often
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 const NUMBER = /^[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$/;
 
@@ -20,6 +22,7 @@ export function showRows(place, shell, page) {
   let version = null; // of the database, when the rows were read
   let isClosed = false;
   let unanswered = 0;
+  let counted = { at: 0, took: 0 }; // when, and how long it took
 
   const change = (op, request) => shell.post("data/do", { op, ...request });
   const asked = () => ({ table: table.name, ...wanted });
@@ -89,8 +92,10 @@ export function showRows(place, shell, page) {
   async function count() {
     const isChosen = counting();
     const wasFiltered = isFiltered();
+    const begun = performance.now();
     try {
       const found = await shell.read("data/count", asked());
+      counted = { at: performance.now(), took: performance.now() - begun };
       if (isClosed || !isChosen()) return;
       total = found.count;
       if (!wasFiltered && total !== null) page.sized(table.name, total);
@@ -299,7 +304,7 @@ export function showRows(place, shell, page) {
       const isFirst = version === null;
       const changed = found.version !== version;
       version = found.version;
-      if (changed && !isFirst) await load();
+      if (changed && !isFirst) await load(counted.took < QUICK_MS || performance.now() - counted.at > SLOW_COUNT_MS);
     } catch {
       // The sign of the connection tells when the peer is away.
     }
