@@ -32,7 +32,10 @@ TRUSTED_READERS = {
     "storage/registry_schema.py": "the registry, written by us",
     "storage/schema_declarations.py": "the owner's schema files",
     "storage/typed_tables.py": "the registry",
-    "web/console/controls/data.py": "what our own storage has just written",
+    "web/console/controls/scripts.py": "what our own storage has just written",
+    "web/console/places.py": "what our own storage has just written",
+    "services/script_keys.py": "the table of goop.kv, written by us",
+    "cli/kv.py": "the table of goop.kv, written by us",
     "web/remote/listen.py": "what we have just written",
 }
 """Module → why it decodes JSON by itself."""

@@ -68,7 +68,7 @@ class RoomStateView(msgspec.Struct, frozen=True):
     messages: list[RoomMessage]
 
 
-class RoomEventView(msgspec.Struct, frozen=True, omit_defaults=True):
+class RoomEventView(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """An event of a room for pages."""
 
     group: str
