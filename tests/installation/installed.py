@@ -34,6 +34,7 @@ FOREIGN_COMMANDS: Final = frozenset(
         "apsw",
         "cffi-gen-src",
         "idna",
+        "markdown-it",
         "mid3cp",
         "mid3iconv",
         "mid3v2",

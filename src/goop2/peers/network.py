@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -286,23 +285,16 @@ def _note_presence(grouping: GroupService, change: RosterChange) -> None:
 
 async def _keep_groups(grouping: GroupService, roster: Roster) -> None:
     """Send the member lists that wait, and ask hosts again that have not answered or are here again unnoticed; until cancelled."""
-    changed = asyncio.Event()
-    unsubscribe = grouping.groups.subscribe(lambda _change: changed.set())
     rejoined = time.monotonic()
-    try:
-        while True:
-            if not grouping.groups.hosted() and not grouping.groups.joined():  # no list can wait, and nobody is asked
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), seconds_to_tick(REJOIN_SECONDS))
-            changed.clear()
-            await asyncio.sleep(seconds_to_tick(1.0))
-            grouping.tick()
-            if time.monotonic() - rejoined >= REJOIN_SECONDS:
-                rejoined = time.monotonic()
-                for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
-                    grouping.back(host)
-    finally:
-        unsubscribe()
+    while True:
+        if not grouping.groups.hosted() and not grouping.groups.joined():  # no list can wait, and nobody is asked
+            await grouping.wait_for_groups(seconds_to_tick(REJOIN_SECONDS))
+        await asyncio.sleep(seconds_to_tick(1.0))
+        grouping.tick()
+        if time.monotonic() - rejoined >= REJOIN_SECONDS:
+            rejoined = time.monotonic()
+            for host in {group.host for group in grouping.groups.joined() if not group.joined and roster.get(group.host) is not None}:
+                grouping.back(host)
 
 
 def _label(peer: Peer, roster: Roster, other: str) -> str:

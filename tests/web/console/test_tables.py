@@ -52,6 +52,7 @@ async def tables(up: Served) -> dict[str, dict[str, str]]:
 
 async def clean(page: Page) -> None:
     """Nothing is in the way of somebody who sees badly, and nothing is wider than the window."""
+    await page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")  # a toast that appears is pale
     assert await complaints(page) == []
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 

@@ -68,6 +68,8 @@ class GroupService:
         self._carry: Callable[[str, str, bytes], Awaitable[object]] | None = None
         self._check: Check = str
         self._answers: dict[tuple[str, str], list[asyncio.Future[GroupChange]]] = {}
+        self._has_groups = asyncio.Event()
+        """Set when a group is asked for or changes; cleared by who waits for it."""
         self.favorites: frozenset[str] = frozenset()
         """Peers that the owner marked in another program, which keeps them beside its groups."""
         self._saved = SavedGroups()
@@ -265,6 +267,7 @@ class GroupService:
         self._check(host)
         known_before = any((one.host, one.id) == (host, group) for one in self.groups.joined())
         asking = self.groups.join(host, group)
+        self._has_groups.set()  # no change tells of it: the host has not answered
         answer: asyncio.Future[GroupChange] = asyncio.get_running_loop().create_future()
         waiting = self._answers.setdefault((host, group), [])
         # Registered before the request is sent: the host's answer may arrive at once.
@@ -362,7 +365,14 @@ class GroupService:
         with contextlib.suppress(UnknownGroupError):
             self.leave(host, group)
 
+    async def wait_for_groups(self, seconds: float) -> None:
+        """Wait until a group is asked for or changes, at most so long: without any, `tick` has nothing to do."""
+        self._has_groups.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_groups.wait(), seconds)
+
     def _take(self, change: GroupChange) -> None:
+        self._has_groups.set()
         if change.what in ("joined", "refused", "ended"):
             for answer in self._answers.get((change.group.host, change.group.id), ()):
                 if not answer.done():

@@ -159,12 +159,12 @@ class RoomApi:
     def _publish(self, event: RoomEvent) -> None:
         room = event.room
         view = RoomEventView(
-            room.group.id,
-            room.group.host,
-            event.what,
-            event.message,
-            list(room.messages) if event.what == protocol.HISTORY else [],
-            self._rooms.members(room) if event.what == protocol.MEMBERS else [],
+            group=room.group.id,
+            host=room.group.host,
+            action=event.what,
+            message=event.message,
+            messages=list(room.messages) if event.what == protocol.HISTORY else [],
+            members=self._rooms.members(room) if event.what == protocol.MEMBERS else [],
         )
         self._events.publish(KIND, view, self._owners_pages)
         if room.group.host != self._own_id:

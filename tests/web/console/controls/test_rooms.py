@@ -19,7 +19,7 @@ __all__ = ["browser", "owners"]
 
 async def to_rooms(owner: Owner) -> None:
     await owner.page.keyboard.press("g")
-    await owner.page.keyboard.press("o")
+    await owner.page.keyboard.press("m")
     await expect(owner.page.get_by_role("heading", level=1)).to_have_text("Rooms")
 
 
