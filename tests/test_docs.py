@@ -27,6 +27,15 @@ A_ROOM = re.compile(r"^\| `([a-z]+)/` \| (.+) \| (.+) \|$", re.MULTILINE)
 A_PACKAGE = re.compile(r"^\| `([a-z0-9-]+)` \| ([\w.]+) \| (.+) \| (.+) \|$", re.MULTILINE)
 """A row of a table of dependencies: name, pinned version, what of it is used, who keeps it."""
 PROMISES, LIMITS = "**Promises**", "**Limits**"
+SOURCE = ROOT / "src/goop2"
+A_CLASS = re.compile(r"`([A-Z][a-z]\w+)(?:\.(\w+))?`")
+"""A class of ours, or something in one: `Engine`, `Pool._tick`."""
+A_CONSTANT = re.compile(r"`([A-Z]+(?:_[A-Z0-9]+)+)`(?: (\d+(?:\.\d+)?) s\b)?")
+"""A constant of ours, with its value where that follows at once: `HEAD_SECONDS` 10 s."""
+IN_A_FILE = re.compile(r"`((?:\w+/)+\w+\.py)` \(`(\w+)(?:\.(\w+))?`\)")
+"""Something in a file: `web/http/origins.py` (`decide`)."""
+OF_OTHERS = frozenset(("HttpToolsProtocol", "Box", "SOCK_SEQPACKET", "GLIBC_TUNABLES", "SO_REUSEPORT"))
+"""Names of the system and of packages that the maintainers' pages mention."""
 
 
 @cache
@@ -134,3 +143,49 @@ def test_the_page_about_dependencies_names_each_with_the_version_that_is_pinned(
     pinned = {package["name"]: package["version"] for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
     page = (ROOT / "docs/dependencies.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     assert [(name, version) for name, version, _, _ in A_PACKAGE.findall(page)] == [(name, pinned[name]) for name in sorted(names)]
+
+
+@cache
+def declared_names() -> dict[str, frozenset[str]]:
+    """Return class or constant of the source → what a class has, and what a constant is as text."""
+    found: dict[str, set[str]] = {}
+    for file in SOURCE.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+                targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+                names = [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+                for name in names:
+                    found.setdefault(name, set()).add(ast.unparse(statement.value))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                within = {each.name for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+                within |= {each.target.id for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)}
+                within |= {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)}
+                found.setdefault(node.name, set()).update(within)
+    return {name: frozenset(within) for name, within in found.items()}
+
+
+def is_value(number: str, texts: frozenset[str]) -> bool:
+    """Return whether one of these expressions is this number."""
+    return any(re.fullmatch(r"[\d.]+", text) and float(text) == float(number) for text in texts)
+
+
+@pytest.mark.parametrize("name", ["architecture", "dependencies", "glossary"])
+def test_a_page_for_maintainers_names_classes_and_constants_that_are_there(name: str) -> None:
+    page, known = (ROOT / f"docs/{name}.md").read_text(), declared_names()
+    classes = [(of, member) for of, member in A_CLASS.findall(page) if of not in OF_OTHERS]
+    assert [f"{of}.{member}" for of, member in classes if of not in known or (member and member not in known[of])] == []
+    constants = [(constant, value) for constant, value in A_CONSTANT.findall(page) if constant not in OF_OTHERS]
+    assert [constant for constant, value in constants if constant not in known or (value and not is_value(value, known[constant]))] == []
+
+
+def test_the_architecture_page_names_in_a_file_what_is_in_it() -> None:
+    named = IN_A_FILE.findall((ROOT / "docs/architecture.md").read_text())
+    assert len(named) > 10
+    wrong = []
+    for file, name, member in named:
+        text = (SOURCE / file).read_text()
+        if not all(re.search(rf"\b(?:def|class) {each}\b", text) for each in (name, member) if each):
+            wrong.append(f"{file}: {name}")
+    assert wrong == []

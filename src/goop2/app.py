@@ -1,15 +1,16 @@
-"""The composition root: opens the parts of one peer in order, and closes them in reverse.
+"""The composition root: open the parts of one peer in order, and close them in reverse.
 
-No other module puts rooms together (tests/test_composition.py). Host calls that need a room above `scripting`, such as the site's files,
-the web or a listening session, are given to the pool here, so that `scripting` imports none of them.
+No other module connects rooms (tests/test_composition.py). Host calls that need a room above `scripting`, such as the site's files, the web
+or a listening session, are given to the pool here, so that `scripting` imports none of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from goop2.config import Settings, load, payload_keys
+from goop2.config.payload_keys import PayloadKeys
 from goop2.folder import file_modes
 from goop2.folder.identity import Identity, load_or_create
 from goop2.folder.regular_files import shown
@@ -34,14 +36,14 @@ from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.chat.message_store import MessageStore
-from goop2.services.chat.service import open_chat
+from goop2.services.chat.service import ChatService, open_chat
 from goop2.services.groups.closing import telling_scripts
 from goop2.services.groups.script_operations import GroupOperations
-from goop2.services.groups.service import open_groups
+from goop2.services.groups.service import GroupService, open_groups
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
-from goop2.services.listen.service import open_listening
+from goop2.services.listen.service import ListenService, open_listening
 from goop2.services.listen.tracks import Library
 from goop2.services.live_settings import LiveSettings
 from goop2.services.peer import Peer
@@ -49,18 +51,18 @@ from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
-from goop2.services.script_keys import open_script_keys
+from goop2.services.script_keys import ScriptKeys, open_script_keys
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
-from goop2.services.table_desk import open_desk
-from goop2.services.table_imports import open_imports
-from goop2.services.tables import open_tables
+from goop2.services.table_desk import TableDesk, open_desk
+from goop2.services.table_imports import TableImports, open_imports
+from goop2.services.tables import Tables, open_tables
 from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
-from goop2.storage.database import FILE
+from goop2.storage.database import FILE, Database
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
-from goop2.storage.run_history import open_run_history
+from goop2.storage.run_history import RunHistory, open_run_history
 from goop2.storage.run_limits import RunLimits
 from goop2.storage.told import not_told
 from goop2.storage.typed_tables import Owner
@@ -89,111 +91,214 @@ async def open_peer(
 
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
-    loaded = load(folder, environment)
-    settings = loaded.settings
-    private = not settings.storage.group_readable
-    mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
-    keys = payload_keys.load(folder)
-    this = load_or_create(folder, settings.identity.key_file)
-    script_dir = settings.script_dir(folder)
-    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
-    # More come as parts open; the pool looks at each call.
-    operations: dict[str, PeerOperation] = {"site.read": site_read(files), **_http(settings, world)}
-    quota = quota_of(folder / FILE, settings.storage.max_mb)
-    health = StorageHealth(folder / FILE, quota)
     async with AsyncExitStack() as stack:
-        database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private, health.for_peer)
-        stack.callback(database.close_last)
-        health.use()
+        opened = await _open_folder(stack, folder, environment)
+        settings, health = opened.settings, opened.health
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
+        # More come as parts open; the pool looks at each call.
+        operations: dict[str, PeerOperation] = {"site.read": site_read(opened.files), **_http(settings, world)}
         kept = folder if history else None
         run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
-        limits = limits_of(settings)
-        pool = Pool(setup_for(folder, settings, this, limits, flavour, quota), limits, operations)
-        stack.push_async_callback(pool.stop)
-        catalog = Catalog(
-            folder,
-            Path(settings.lua.script_dir),
-            pool.compile,
-            builtins=[api.SCRIPT],
-            homes=settings.homes(folder),
-            compile_many=pool.compile_many,
-        )
-        confinement = await _begun(pool, catalog)
-        if watch:
-            await stack.enter_async_context(watching(catalog.watch))
-        runs = Runs(history=run_history)
-        engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
+        scripting = await _open_scripting(stack, folder, opened, operations, run_history, flavour=flavour, watch=watch)
 
         async def apply(wanted: Settings) -> None:
             """Tell the parts that work with settings of new ones."""
-            new_limits = limits_of(wanted)
-            await pool.renew(setup_for(folder, wanted, this, new_limits, flavour, quota), new_limits)
+            limits = limits_of(wanted)
+            await scripting.pool.renew(setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota), limits)
             operations.update(_http(wanted, world))
-            engine.use(new_limits)
+            scripting.engine.use(limits)
             await run_history.use(run_limits_of(wanted))
 
-        store = MessageStore(folder / FILE, this.peer_id, health.for_peer)
-        chat = await stack.enter_async_context(open_chat(this.peer_id, engine, store))
-        grouping = await stack.enter_async_context(open_groups(this.peer_id, folder / FILE, health.for_peer))
-        rooms = RoomService(grouping)
-        stack.callback(rooms.close)
-        owner = Caller(this.peer_id, settings.profile.label, owner=True, email=settings.profile.email)
-        await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
-        tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
-        script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
-        desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
-        imports = await stack.enter_async_context(open_imports(folder, Owner(this.peer_id, settings.profile.email), health.for_callers))
+        services = await _open_services(stack, folder, opened, scripting.engine)
         if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
-            imports.sweep()
+            services.imports.sweep()
+        # Opened last and so ended first: it uses the connection that is closed at the very end.
         if watch:
-            await stack.enter_async_context(watching(partial(health.watch, database)))
-        rest = api.Api(files, tables)
-        library = Library(folder, script_dir, settings.listen.media_dirs)
-        listening = await stack.enter_async_context(open_listening(folder, library))
-        sessions = listen_operations(listening)
+            await stack.enter_async_context(watching(partial(health.watch, opened.database)))
+        sessions = listen_operations(services.listening)
         operations |= {
-            "commands": _commands(catalog),
-            shared_code.OPERATION: shared_code.shared_code(catalog),
-            **GroupOperations(grouping).by_name,
+            "commands": _commands(scripting.catalog),
+            shared_code.OPERATION: shared_code.shared_code(scripting.catalog),
+            **GroupOperations(services.grouping).by_name,
             **Transformations(folder).by_name,
-            **RoomOperations(rooms).by_name,
-            api.OPERATION: rest.perform,
+            **RoomOperations(services.rooms).by_name,
+            api.OPERATION: services.rest.perform,
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
-        pool.check_operations()
-        found = (
-            payload_keys.others_may_read(folder, private) if keys else "",
-            await asyncio.to_thread(rest.problem),
-            *_not_kept(chat.problem, grouping.problem),
-            health.size(),
-            await asyncio.to_thread(not_told, database, loaded.notice, telling=watch),
-        )
+        scripting.pool.check_operations()
         yield Peer(
             folder=folder,
             live_settings=LiveSettings(settings, apply),
-            warnings=tuple(map(shown, (*loaded.warnings, *mode_warnings, *data_warnings, *library.warnings, *filter(None, found)))),
+            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services, watch=watch)))),
             schemas=schemas,
             health=health,
-            identity=this,
-            catalog=catalog,
-            pool=pool,
-            engine=engine,
-            runs=runs,
+            identity=opened.identity,
+            catalog=scripting.catalog,
+            pool=scripting.pool,
+            engine=scripting.engine,
+            runs=scripting.runs,
             history=run_history,
-            database=database,
-            files=files,
-            chat=chat,
-            tables=tables,
-            desk=desk,
-            imports=imports,
-            script_keys=script_keys,
-            grouping=grouping,
-            rooms=rooms,
-            listening=listening,
-            confinement=confinement,
-            payload_keys=keys,
+            database=opened.database,
+            files=opened.files,
+            chat=services.chat,
+            tables=services.tables,
+            desk=services.desk,
+            imports=services.imports,
+            script_keys=services.script_keys,
+            grouping=services.grouping,
+            rooms=services.rooms,
+            listening=services.listening,
+            confinement=scripting.confinement,
+            payload_keys=opened.payload_keys,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenFolder:
+    """What the folder of a peer holds, with its database open."""
+
+    settings: Settings
+    notice: str
+    private: bool
+    payload_keys: PayloadKeys | None
+    identity: Identity
+    script_dir: Path
+    files: SiteFiles
+    quota: Quota
+    health: StorageHealth
+    database: Database
+    warnings: tuple[str, ...]
+
+
+async def _open_folder(stack: AsyncExitStack, folder: Path, environment: Mapping[str, str]) -> _OpenFolder:
+    """Read the settings, keys and files of the folder and open its database, which `stack` closes last."""
+    loaded = load(folder, environment)
+    settings = loaded.settings
+    private = not settings.storage.group_readable
+    # Before any file is read or made, so that no secret is readable to others for a moment.
+    mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
+    keys = payload_keys.load(folder)
+    identity = load_or_create(folder, settings.identity.key_file)
+    script_dir = settings.script_dir(folder)
+    files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
+    quota = quota_of(folder / FILE, settings.storage.max_mb)
+    health = StorageHealth(folder / FILE, quota)
+    database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private, health.for_peer)
+    stack.callback(database.close_last)
+    health.use()
+    return _OpenFolder(
+        settings=settings,
+        notice=loaded.notice,
+        private=private,
+        payload_keys=keys,
+        identity=identity,
+        script_dir=script_dir,
+        files=files,
+        quota=quota,
+        health=health,
+        database=database,
+        warnings=(*loaded.warnings, *mode_warnings, *data_warnings),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenScripting:
+    """The engine with its parts, and the layers of confinement that its workers reported."""
+
+    pool: Pool
+    catalog: Catalog
+    runs: Runs
+    engine: Engine
+    confinement: Mapping[str, str]
+
+
+async def _open_scripting(
+    stack: AsyncExitStack,
+    folder: Path,
+    opened: _OpenFolder,
+    operations: Mapping[str, PeerOperation],
+    history: RunHistory,
+    *,
+    flavour: str,
+    watch: bool,
+) -> _OpenScripting:
+    """Start the workers, compile the scripts, and watch them if asked to."""
+    settings, health = opened.settings, opened.health
+    limits = limits_of(settings)
+    pool = Pool(setup_for(folder, settings, opened.identity, limits, flavour, opened.quota), limits, operations)
+    stack.push_async_callback(pool.stop)
+    catalog = Catalog(
+        folder,
+        Path(settings.lua.script_dir),
+        pool.compile,
+        builtins=[api.SCRIPT],
+        homes=settings.homes(folder),
+        compile_many=pool.compile_many,
+    )
+    confinement = await _start(pool, catalog)
+    if watch:
+        await stack.enter_async_context(watching(catalog.watch))
+    runs = Runs(history=history)
+    engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
+    return _OpenScripting(pool=pool, catalog=catalog, runs=runs, engine=engine, confinement=confinement)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenServices:
+    """The services of the peer, and what was odd when they opened."""
+
+    chat: ChatService
+    grouping: GroupService
+    rooms: RoomService
+    tables: Tables
+    desk: TableDesk
+    imports: TableImports
+    script_keys: ScriptKeys
+    rest: api.Api
+    listening: ListenService
+    warnings: tuple[str, ...]
+
+
+async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolder, engine: Engine) -> _OpenServices:
+    """Open chat, groups, rooms, tables, the REST API and the listening session."""
+    settings, health, own_id = opened.settings, opened.health, opened.identity.peer_id
+    chat = await stack.enter_async_context(open_chat(own_id, engine, MessageStore(folder / FILE, own_id, health.for_peer)))
+    grouping = await stack.enter_async_context(open_groups(own_id, folder / FILE, health.for_peer))
+    rooms = RoomService(grouping)
+    stack.callback(rooms.close)
+    owner = Caller(own_id, settings.profile.label, owner=True, email=settings.profile.email)
+    await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
+    tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
+    script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
+    desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
+    imports = await stack.enter_async_context(open_imports(folder, Owner(own_id, settings.profile.email), health.for_callers))
+    library = Library(folder, opened.script_dir, settings.listen.media_dirs)
+    listening = await stack.enter_async_context(open_listening(folder, library))
+    rest = api.Api(opened.files, tables)
+    return _OpenServices(
+        chat=chat,
+        grouping=grouping,
+        rooms=rooms,
+        tables=tables,
+        desk=desk,
+        imports=imports,
+        script_keys=script_keys,
+        rest=rest,
+        listening=listening,
+        warnings=tuple(library.warnings),
+    )
+
+
+async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices, *, watch: bool) -> Iterable[str]:
+    """Return the warnings about what was found while the parts were opened."""
+    found = (
+        payload_keys.others_may_read(folder, opened.private) if opened.payload_keys else "",
+        await asyncio.to_thread(services.rest.problem),
+        *_not_kept(services.chat.problem, services.grouping.problem),
+        opened.health.size(),
+        await asyncio.to_thread(not_told, opened.database, opened.notice, telling=watch),
+    )
+    return filter(None, found)
 
 
 def _not_kept(chat_problem: str, groups_problem: str) -> Iterator[str]:
@@ -204,7 +309,7 @@ def _not_kept(chat_problem: str, groups_problem: str) -> Iterator[str]:
         yield f"groups are not kept: {groups_problem}"
 
 
-async def _begun(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
+async def _start(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
     """Start the workers and read the scripts beside that, then have them compiled; return the layers of confinement. Raises `PoolError`."""
     starting = asyncio.create_task(pool.start())
     try:
@@ -287,7 +392,7 @@ def limits_of(settings: Settings) -> InvocationLimits:
 
 
 def run_limits_of(settings: Settings) -> RunLimits:
-    """How many runs the owner keeps, and what of them."""
+    """Return how many runs the owner keeps, and how much of each."""
     kept = settings.runs
     return RunLimits(kept.keep_days, kept.keep_count, kept.max_mb * MEGABYTE_BYTES, kept.keep_arguments)
 

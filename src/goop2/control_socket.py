@@ -1,8 +1,8 @@
-"""How a command of the same owner speaks with the running peer: a socket in the peer's folder, a JSON object a line each way.
+"""The socket in the peer's folder through which the owner's commands reach the running peer: a JSON object a line, each way.
 
     {"op": "send", "peer": "12D3Koo…", "text": "hi"}   →   {"ok": true, …}   or   {"ok": false, "code": "…", "message": "…"}
 
-Only the owner's own processes can connect (mode 0600). What the operations do is for whoever opens the socket to know.
+Only the owner's own processes can connect (mode 0600). It must not know what an operation does: whoever opens the socket passes them in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from goop2.protocols.untrusted_json import InvalidJsonError, decode
 FOLDER: Final = "data"
 SOCKET: Final = "peer.sock"
 LINE_MAX_BYTES: Final = 8 * 1024 * 1024
-"""More than any answer of another peer (protocols/data.py), sealed or not."""
+"""More than any answer of another peer (protocols/data.py), encrypted or not."""
 CONNECT_SECONDS: Final = 2.0
 _LEFT_ALONE: Final[dict[str, bool]] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 """Python 3.13 removes a server's socket when it closes, by the path it was opened at, which may lead elsewhere by then. We remove it."""

@@ -13,7 +13,7 @@ from tests.cli.conftest import Save
 from tests.e2e.peers import made, running
 from tests.services.listen.sounds import wav
 
-from goop2.services.listen.service import Listening
+from goop2.services.listen.service import ListenService
 from goop2.services.listen.tracks import Library
 
 ODD = os.fsdecode(b"Jos\xe9")
@@ -92,11 +92,11 @@ async def test_a_session_in_such_a_folder_survives_a_restart(tmp_path: Path) -> 
     home.mkdir()
     wav(home / "a.wav", 0.1)
     library = Library(home, home / "site/lua", [])
-    listening = Listening(home, library)
+    listening = ListenService(home, library)
     await listening.create("party")
     await listening.load("a.wav")
     await listening.stop()
-    after = Listening(home, library)
+    after = ListenService(home, library)
     await asyncio.to_thread(after.restore)
     state = after.state()
     assert state is not None

@@ -227,7 +227,7 @@ def test_an_error_in_a_thread_is_one_line(said: list[str]) -> None:
 def test_a_shortage_of_descriptors_is_said_once_whoever_meets_it(said: list[str]) -> None:
     for number in range(100):
         logging.getLogger("asyncio").error(f"socket.accept() {number}", exc_info=OSError(24, "Too many open files"))
-        logs.warn(f"changes are looked for instead of being told reason={OSError(24, 'Too many open files')}")
+        logs.warn(f"changes of files are polled reason={OSError(24, 'Too many open files')}")
     (line,) = said
     assert line.startswith("no file descriptor is left, this process may have ")
 

@@ -1,4 +1,4 @@
-"""Which key is believed, what is sealed with it, and what a wrong one can and cannot do. Time is a number the tests turn."""
+"""Which key is believed, what is encrypted with it, and what a wrong one can and cannot do. Time is a number the tests turn."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ async def know(one: Joined, other: Joined, *, keys: bool) -> None:
 
 async def file(by: Joined, of: str, path: str = "/") -> tuple[bool, str, int, bytes]:
     async with by.network.client.file(of, path) as answer:
-        return answer.sealed, answer.mime, answer.size, b"".join([piece async for piece in answer.pieces])
+        return answer.encrypted, answer.mime, answer.size, b"".join([piece async for piece in answer.pieces])
 
 
 class Counted:
@@ -289,7 +289,7 @@ async def test_an_answer_that_does_not_open_is_no_answer(pair: Pair) -> None:
 
 async def test_a_plain_answer_to_a_sealed_call_is_none(pair: Pair) -> None:
     pair.wire.careless = True
-    with pytest.raises(StreamBrokenError, match="the answer to a sealed question is plain"):
+    with pytest.raises(StreamBrokenError, match="the answer to an encrypted request is plain"):
         await pair.ours.network.client.call(pair.wire.host.peer_id, "score")
 
 
@@ -337,12 +337,12 @@ async def test_a_file_too_large_for_a_box_comes_plain(pair: Pair, monkeypatch: p
     request = b"ENC:" + pair.wire.seal(b"GET /") + b"\n"
     plain = b"OK text/html; charset=utf-8 14\n<h1>alice</h1>"
     with monkeypatch.context() as patched:
-        patched.setattr(site, "SEALED_FILE_MAX_BYTES", 3)
+        patched.setattr(site, "ENCRYPTED_FILE_MAX_BYTES", 3)
         assert await pair.wire.exchange(pair.ours.id, SITE, request) == plain
 
 
 async def test_a_file_there_is_no_room_to_seal_comes_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "SEALED_FILES_BYTES", 100)
+    monkeypatch.setattr(server, "ENCRYPTED_FILES_BYTES", 100)
     async with AsyncExitStack() as stack:
         alice, bob = await two(stack, tmp_path)
         assert (await file(alice, bob.id))[0] is False
@@ -353,7 +353,7 @@ async def test_bounds_hold_sealed_and_opened(pair: Pair) -> None:
     wire, peer = pair.wire, pair.ours.id
     at_most = b'"' + b"x" * (mq.MESSAGE_MAX_BYTES - 2) + b'"'
     assert (await wire.message(peer, "nosuch", {"enc": wire.seal(at_most).decode()}))["type"] == "ack"
-    for box in (wire.seal(at_most + b" ").decode(), "A" * (mq.SEALED_MESSAGE_MAX_BYTES + 1)):
+    for box in (wire.seal(at_most + b" ").decode(), "A" * (mq.ENCRYPTED_MESSAGE_MAX_BYTES + 1)):
         refused = await wire.message(peer, "nosuch", {"enc": box})
         assert (refused["type"], refused["code"]) == ("refused", mq.FORBIDDEN)
         assert " is longer than " in refused["error"]

@@ -100,7 +100,7 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
                 engine=peer.engine,
                 catalog=peer.catalog,
                 caller_of=Caller,
-                keep=keeper,
+                save=keeper,
                 operations={},
             ).attach(host)
         await connect(caller, callee)
@@ -355,14 +355,14 @@ async def test_a_malformed_message_is_refused_with_the_reason(two: Pair, sent: b
         await stream.finish(sent + b"\n")
         answer = json.loads(await stream.line(LineReader("the refusal", 4096), 5))
     assert (answer["type"], answer.get("refused"), answer["code"], "id" in answer) == ("refused", id_, "forbidden", False)
-    assert "message is none" in answer["error"]
+    assert "message is invalid" in answer["error"]
     assert two.received == []
 
 
 async def test_the_owner_is_told_of_malformed_messages_once(two: Pair) -> None:
     with capture_logs() as lines:
         for number in range(3):
-            with pytest.raises(MessageRejectedError, match="payload of the chat message is none"):
+            with pytest.raises(MessageRejectedError, match="payload of the chat message is invalid"):
                 await two.client.send(two.callee.peer_id, "chat", b'{"content":%d}' % number)
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["a message is refused"]
     assert not [line for line in lines if line["event"] == "exchange failed"]

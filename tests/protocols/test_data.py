@@ -70,7 +70,7 @@ def test_an_answer_is_read_byte_by_byte_and_whole(sent: bytes, answer: Answer, s
 
 @pytest.mark.parametrize("sent", [b"", b"null", b"{}", b'{"ok":1}', b'{"ok":true,"data":}', b'{"ok":true,"data":"\xff"}'])
 def test_what_is_no_answer_is_the_other_sides_fault(sent: bytes) -> None:
-    with pytest.raises(RemoteProtocolError, match="the answer is none"):
+    with pytest.raises(RemoteProtocolError, match="the answer is invalid"):
         data.answered(sent)
 
 

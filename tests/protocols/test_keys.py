@@ -27,7 +27,7 @@ def test_an_unknown_key_disturbs_nobody_and_a_missing_one_is_empty() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b'{"publicKey": ['])
 def test_what_is_no_identity_is_refused(content: bytes) -> None:
-    with pytest.raises(RemoteProtocolError, match="the identity is none"):
+    with pytest.raises(RemoteProtocolError, match="the identity is invalid"):
         keys.identity(content)
 
 

@@ -19,14 +19,14 @@ CHAT = Message("8b4c", 7, "chat", msgspec.Raw(b'{"content":"hi"}'))
 SENT = b'{"type":"msg","id":"8b4c","seq":7,"topic":"chat","payload":{"content":"hi"}}'
 
 BROKEN = [
-    (b"{}", "the message is none"),
-    (b'{"type":"ack","id":"a","seq":1}', "the message is none"),
-    (SENT.replace(b'"seq":7', b'"seq":"7"'), "the message is none"),
-    (SENT.replace(b"hi", b"\xff"), "the message is none"),
+    (b"{}", "the message is invalid"),
+    (b'{"type":"ack","id":"a","seq":1}', "the message is invalid"),
+    (SENT.replace(b'"seq":7', b'"seq":"7"'), "the message is invalid"),
+    (SENT.replace(b"hi", b"\xff"), "the message is invalid"),
     (SENT.replace(b"8b4c", b""), "id has 0 characters; allowed are 1 to 128"),
     (SENT.replace(b"8b4c", b"x" * 129), "id has 129 characters"),
     (SENT.replace(b"chat", b"x" * 257), "topic has 257 characters"),
-    (b'{"type":"msg","payload":' + b"[" * 50_000, "the message is none"),
+    (b'{"type":"msg","payload":' + b"[" * 50_000, "the message is invalid"),
 ]
 
 
@@ -136,7 +136,7 @@ def test_a_refusal_names_the_message_by_no_key_that_existing_peers_take_for_an_a
     sent = mq.send_refusal(CHAT, mq.RATE_LIMITED, "too many messages", 11.2)
     assert sent == REFUSED + b"\n"
     assert "id" not in json.loads(sent)
-    assert "id" not in json.loads(mq.send_refusal(CHAT, mq.FORBIDDEN, "sealed", cannot_open=True))
+    assert "id" not in json.loads(mq.send_refusal(CHAT, mq.FORBIDDEN, "sealed", cannot_decrypt=True))
 
 
 def test_a_refusal_is_read_with_its_reason_and_its_time() -> None:
@@ -160,7 +160,7 @@ def test_what_a_refusal_leaves_out_or_exaggerates_does_no_harm(sent: bytes, code
 
 
 @pytest.mark.parametrize(
-    "sent", [b'{"type":"refused","id":"8b4c","seq":7}', mq.send_refusal(CHAT, mq.FORBIDDEN, "it does not open", cannot_open=True)[:-1]]
+    "sent", [b'{"type":"refused","id":"8b4c","seq":7}', mq.send_refusal(CHAT, mq.FORBIDDEN, "it does not open", cannot_decrypt=True)[:-1]]
 )
 def test_a_payload_that_does_not_open_is_told_apart_in_the_old_form_and_the_new(sent: bytes) -> None:
     with pytest.raises(encrypted_payload.EncryptionRefusedError):

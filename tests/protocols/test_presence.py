@@ -53,7 +53,7 @@ def test_null_is_unset_and_a_time_that_is_none_is_left_out() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b'{"type":"dance","peerId":"x"}', b'{"type":"online","peerId":7}', b"[" * 9000, b"\xff"])
 def test_what_is_no_presence_is_a_fault(payload: bytes) -> None:
-    with pytest.raises(RemoteProtocolError, match="the presence is none"):
+    with pytest.raises(RemoteProtocolError, match="the presence is invalid"):
         read(payload)
 
 

@@ -93,7 +93,7 @@ def test_a_payload_becomes_an_event(topic: str, payload: bytes, event: Event) ->
     ],
 )
 def test_a_payload_of_another_form_is_the_senders_fault(topic: str, payload: bytes) -> None:
-    with pytest.raises(RemoteProtocolError, match=f"the payload of the {topic} message is none"):
+    with pytest.raises(RemoteProtocolError, match=f"the payload of the {topic} message is invalid"):
         topics.read(topic, payload)
 
 

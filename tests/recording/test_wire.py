@@ -47,17 +47,17 @@ def lines() -> dict[str, bytes]:
         "data, failure without details": data.failure(data.FailureAnswer("no")),
         "site, request": site.request("/index.html"),
         "site, header": site.header("text/html; charset=utf-8", 12),
-        "site, sealed header": site.header("text/html; charset=utf-8", 12, sealed=True),
+        "site, sealed header": site.header("text/html; charset=utf-8", 12, encrypted=True),
         "site, refusal": site.refusal("not found"),
         "listen, request": listen.request(SESSION),
         "listen, header": listen.header("mp3", 128_000, 12.5),
-        "listen, sealed header": listen.header("mp3", 128_000, 12.5, sealed=True),
+        "listen, sealed header": listen.header("mp3", 128_000, 12.5, encrypted=True),
         "listen, refusal": listen.refusal("no session"),
         **{f"listen, {action}": listen.control(action, track, 1.5) for action in sorted(listen.ACTIONS)},
         "mq, message": mq.send(MESSAGE),
         "mq, acknowledgement": mq.send_ack(MESSAGE),
         "mq, refusal": mq.send_refusal(MESSAGE, mq.RATE_LIMITED, "too often", 1.2),
-        "mq, refusal of a sealed message": mq.send_refusal(MESSAGE, mq.UNAVAILABLE, "no key", cannot_open=True),
+        "mq, refusal of a sealed message": mq.send_refusal(MESSAGE, mq.UNAVAILABLE, "no key", cannot_decrypt=True),
     }
 
 

@@ -161,7 +161,7 @@ async def test_the_log_may_outgrow_its_first_region_of_the_index(transactions: i
             f"""
             database = worker.data._database
             begin, write = "BEGIN IMMEDIATE", "INSERT INTO t SELECT zeroblob(1000000) FROM json_each('[1,2,3,4,5,6,7,8,9,10]')"
-            database.deadline = float("inf")
+            database.bound(float("inf"))
             for turn in range({transactions}):
                 database.rows(begin)
                 for _ in range(10 // {transactions}):

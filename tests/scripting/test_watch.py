@@ -296,7 +296,7 @@ async def test_where_no_watchers_can_be_had_changes_are_looked_for(peer: Peer, m
         async with peer.watched():
             peer.make("hello.lua", "new")
             await live(lambda: peer.source("hello") == "new")
-    warnings = [line for line in logs if line["event"] == "changes are looked for instead of being told"]
+    warnings = [line for line in logs if line["event"] == "changes of files are polled"]
     assert [line["reason"] for line in warnings] == ["too many open files"]
 
 
@@ -441,7 +441,7 @@ async def test_where_the_system_gives_no_more_watches_changes_are_looked_for(pee
         async with peer.watched():
             peer.make("hello.lua", "new")
             await live(lambda: peer.source("hello") == "new")
-    assert len([line for line in logs if line["event"] == "changes are looked for instead of being told"]) == 1
+    assert len([line for line in logs if line["event"] == "changes of files are polled"]) == 1
     assert descriptors() <= before
 
 

@@ -236,6 +236,6 @@ async def test_damage_is_said_no_longer_when_the_database_has_proved_sound(tmp_p
 
 async def test_a_look_leaves_no_deadline_on_the_connection_it_is_lent(tmp_path: Path) -> None:
     async with open_peer(made(tmp_path / "p"), {}) as peer:
-        before = peer.database.deadline
+        before = peer.database._deadline
         assert _why_not_writable(peer.database) == ""
-        assert peer.database.deadline == before
+        assert peer.database._deadline == before

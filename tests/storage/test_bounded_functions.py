@@ -86,7 +86,7 @@ def test_what_is_too_much_is_told(patient: Database, sql: str, message: str) -> 
     ids=["distinct", "union", "window"],
 )
 def test_a_statement_that_takes_memory_is_ended(patient: Database, hungry: str) -> None:
-    patient.deadline = time.monotonic() + 60
+    patient.bound(time.monotonic() + 60)
     before = apsw.memory_high_water(True)
     with pytest.raises(StorageError, match="more memory than it may have"):
         patient.query(QUERY, f"SELECT {hungry}")

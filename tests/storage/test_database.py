@@ -63,7 +63,7 @@ def locked(database: Database, path: Path) -> Iterator[Database]:
 def test_nobody_waits_for_the_lock_past_their_deadline(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_SECONDS", 60.0)
     begun = time.monotonic()
-    database.deadline = begun + 0.05
+    database.bound(begun + 0.05)
     with pytest.raises(BusyError, match="the database is busy"):
         database.change(EXEC, "INSERT INTO t VALUES (1)")
     assert time.monotonic() - begun < 30
@@ -72,7 +72,7 @@ def test_nobody_waits_for_the_lock_past_their_deadline(database: Database, monke
 @pytest.mark.usefixtures("locked")
 def test_nobody_waits_for_the_lock_for_ever(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
-    database.deadline = time.monotonic() + 60
+    database.bound(time.monotonic() + 60)
     begun = time.monotonic()
     with pytest.raises(BusyError):
         database.change(EXEC, "INSERT INTO t VALUES (1)")
@@ -80,7 +80,7 @@ def test_nobody_waits_for_the_lock_for_ever(database: Database, monkeypatch: pyt
 
 
 def test_a_statement_ends_at_the_deadline(database: Database) -> None:
-    database.deadline = time.monotonic() + 0.05
+    database.bound(time.monotonic() + 0.05)
     with pytest.raises(StatementTimeoutError):
         database.query(QUERY, ENDLESS)
 
@@ -195,7 +195,7 @@ def test_the_log_is_written_ahead_synced_at_checkpoints_and_bounded(database: Da
 
 def test_a_transaction_has_the_lock_from_its_beginning(database: Database, path: Path) -> None:
     other = open_database(path)
-    other.deadline = 0.0
+    other.bound(0.0)
     with database.atomic(), pytest.raises(BusyError):
         other.begin()
     database.begin()

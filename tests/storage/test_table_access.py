@@ -63,7 +63,7 @@ def test_the_table_of_attacks_is_long() -> None:
 @pytest.mark.parametrize("key", ["where", "order"])
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_sql_shows_nothing_of_others_and_changes_nothing(access: TableAccess, database: Database, key: str, text: str) -> None:
-    database.deadline = float("inf")
+    database.bound(float("inf"))
     before = everything(database)
     for operation in ("query", "count", "exists", "distinct"):
         answer = ask(access, BOB, operation, table="notes", column="body", **{key: text})

@@ -69,7 +69,7 @@ def hogs(folder: Path, hold: float) -> Iterator[None]:
         if pid == 0:
             database = open_database(folder / FILE, rank=Rank.SCRIPT)
             while True:
-                database.turn.lock_seconds = 0.0
+                database.turn.begin_invocation()
                 database.begin()
                 database.changed("UPDATE t SET x = x + 1")
                 time.sleep(hold)
@@ -132,7 +132,7 @@ def test_a_call_has_the_lock_for_one_second_in_all_and_is_told_so(folder: Path) 
     database = open_database(folder / FILE, rank=Rank.SCRIPT)
     database.changed("CREATE TABLE t (x)")
     for _ in range(2):
-        database.turn.lock_seconds = 0.0
+        database.turn.begin_invocation()
         for _ in range(4):
             database.begin()
             time.sleep(0.3)
@@ -157,7 +157,7 @@ def test_every_function_that_writes_says_that_the_time_is_spent(folder: Path) ->
 
     done("schema.create", b"t", b'[{"name":"a","type":"integer"}]')
     done("schema.insert", b"t", b"a", 1)  # type: ignore[arg-type]
-    data._database.turn.lock_seconds = LOCK_MAX_SECONDS
+    data._database.turn._lock_seconds = LOCK_MAX_SECONDS
     said = {
         done("kv.set", b"a", b"1"),
         done("kv.del", b"a"),
@@ -275,7 +275,7 @@ def test_a_callers_operation_on_a_table_is_not_starved_by_scripts(folder: Path) 
     stranger = open_database(folder / FILE, rank=Rank.STRANGER)
     stranger.rows("CREATE TABLE t (x)")
     holder.begin()
-    stranger.deadline = time.monotonic() + 0.6
+    stranger.bound(time.monotonic() + 0.6)
     with pytest.raises(BusyError):
         stranger.begin()
     assert stranger.turn.queue is not None

@@ -1,4 +1,4 @@
-"""`goop2 chat`: whoever sits at a terminal gets a prompt (prompt.py), a program gets a filter. Scripts saved meanwhile are live in both."""
+"""`goop2 chat`: a prompt on a terminal (prompt.py), a filter for a program. Scripts that are saved meanwhile are live in both."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def chat(folder: Path, stranger: str | None, conversations: bool, forget: str | 
     banner and prompt: echo '!hello Alice' | goop2 chat DIR. The exit code is then 1 when a reply reported a failure.
     """
     if conversations or forget is not None or forget_strangers:
-        from goop2.cli import conversations as kept
+        from goop2.cli import conversations as saved
 
         if forget is not None:
-            return kept.forget(folder, forget)
-        return kept.forget_strangers(folder) if forget_strangers else kept.show(folder)
+            return saved.forget(folder, forget)
+        return saved.forget_strangers(folder) if forget_strangers else saved.show(folder)
     session.require_lua(folder)
     return session.run(_chat(folder, stranger))
 
@@ -51,12 +51,12 @@ async def _chat(folder: Path, stranger: str | None) -> int:
 
 
 def at_a_terminal() -> bool:
-    """Can a prompt be shown, and typed at?"""
+    """Return whether a prompt can be shown, and typed at."""
     return output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)
 
 
 async def converse(peer: Peer, caller: Caller) -> int:
-    """Answer what comes from stdin until it ends; gives the exit code."""
+    """Answer each line of stdin until it ends; return the exit code."""
     if at_a_terminal():
         from goop2.cli.prompt import prompt
 
@@ -77,7 +77,7 @@ async def _filter(peer: Peer, caller: Caller) -> int:
 
 
 async def say(peer: Peer, caller: Caller, line: str) -> Reply | None:
-    """Answer one line on stdout; one that is no command gets a hint on stderr, an empty one nothing."""
+    """Answer one line on stdout. A line that is no command gets a hint on stderr, an empty one nothing."""
     if not is_command(line):
         if line.strip():
             output.note(NOT_A_COMMAND)

@@ -1,4 +1,4 @@
-"""The `goop2` command and everything under it; `goop2 --help` reads from here."""
+"""The `goop2` command and the names of all its subcommands; `goop2 --help` reads them from here."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def goop2() -> None:
 
 
 def _take_only_text(command: click.Command) -> None:
-    """Check that what click hands over unconverted is text, in this command and those under it."""
+    """Check in this command and those below it that values which click passes on unconverted are text."""
     for parameter in command.params:
         if parameter.type is click.STRING:
             parameter.type = TextType()

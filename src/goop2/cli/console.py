@@ -1,4 +1,4 @@
-"""`goop2 console`: the way into a running peer's console and site, for the browser of whoever may read the peer's folder."""
+"""`goop2 console`: print the addresses of a running peer's console and site, for whoever may read the peer's folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`goop2 chat --conversations|--forget|--forget-strangers`: the kept messages, through the running peer or from the folder."""
+"""`goop2 chat --conversations|--forget|--forget-strangers`: the saved messages, through the running peer or from the folder."""
 
 from __future__ import annotations
 

@@ -146,6 +146,7 @@ def export(folder: Path, table: str | None, everything: bool, form: str, target:
         raise CommandError("name one table, or say --all")
     if everything and target is None:
         raise CommandError("--all writes one file for each table: name a folder with --output FOLDER")
+    # One transaction for all tables, so that an export of all of them fits together.
     with _reading(folder) as reading, reading.unchanging():
         if table is None and target is not None:
             target.mkdir(parents=True, exist_ok=True)
@@ -172,6 +173,7 @@ def backup(folder: Path, target: Path, force: bool) -> None:
         raise CommandError(f"{target} is no file: name one, there already or not")
     if target.exists() and not force:
         raise CommandError(f"{target} is there already: name another file, or replace it with --force")
+    # Also under another name: a link to it would be replaced by the copy while SQLite has the file open.
     if target.resolve() in {(folder / name).resolve() for name in ("data.db", "data.db-wal", "data.db-shm")}:
         raise CommandError(f"{target} is the peer's own database: name another file")
     with _reading(folder) as reading:
@@ -202,6 +204,7 @@ async def _restore(folder: Path, source: Path) -> int:
 
     with await session.own(folder, passing=True):
         try:
+            # Under the lock of the folder: no peer and no command has the database open.
             restored = restore_database(folder, source, _progress())
         except StorageError as error:
             raise CommandError(str(error)) from None
@@ -249,12 +252,12 @@ def _stdout() -> rows.Writable:
 
 
 def _is_device(target: Path) -> bool:
-    """Return whether a path is a terminal, a pipe or /dev/null: it can be written to, but no file must be put in its place."""
+    """Return whether a path is a terminal, a pipe or /dev/null: it can be written to, but must not be replaced by a file."""
     return target.exists() and not target.is_file()
 
 
 def _in_file_name(table: str) -> str:
-    """Return a table's name as a file name that stays in its folder on any system; a table made elsewhere may have any name."""
+    """Return a table's name as a file name that stays in its folder on any system; tables made by other programs may have any name."""
     return _NOT_IN_FILE_NAMES.sub(lambda found: f"%{ord(found[0]):02X}", table)
 
 
@@ -290,7 +293,7 @@ def _export_to(reading: Reading, table: str, form: str, target: Path) -> None:
 
 
 def _progress() -> Callable[[int, int], None]:
-    """Print a line that counts up, on a terminal and for what takes long."""
+    """Print a line that counts up, on a terminal and for long operations."""
     if not output.is_terminal(sys.stderr):
         return lambda _done, _all: None
 

@@ -1,6 +1,6 @@
-"""`goop2 demo`: a peer to try things on, every template in it, made where there is none.
+"""`goop2 demo`: every template in one peer, made if it is missing.
 
-Whoever sits at a terminal gets the pages and a prompt; a program gets the filter of `goop2 chat`, and nothing is served.
+On a terminal it serves the pages and shows a prompt; for a program it is the filter of `goop2 chat`, and serves nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def demo(folder: Path, no_browser: bool) -> int:
 
 
 def _ensure(folder: Path) -> bool:
-    """Return whether it had to be made."""
+    """Make the demo's folder if it is missing; return whether it was made."""
     from goop2.config.loading import FILE
     from goop2.folder.creation import create
     from goop2.folder.templates import DEMO

@@ -1,4 +1,4 @@
-"""`goop2 doctor`: what this machine offers a peer, found out by starting one and calling a script in it."""
+"""`goop2 doctor`: report what this machine offers a peer, by starting one and calling a script in it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _flavours() -> Iterator[Finding]:
 
 
 def _trial() -> tuple[Mapping[str, str], Mapping[str, str], Finding]:
-    """Return what a really started worker reports of its wall and of the gaps in it, and whether a script answers behind it."""
+    """Start a worker; return what it reports of its wall and the gaps in it, and whether a script answers behind it."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="goop2-doctor-") as folder:

@@ -1,4 +1,4 @@
-"""The error of a command: something is wrong that the parser of its arguments cannot see."""
+"""The error of a command: a fault that the parser of its arguments cannot see."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from typing import ClassVar
 
 
 class CommandError(Exception):
-    """The command cannot do what it is asked for; the message says why and what to do, in one sentence. Exit code 2."""
+    """The command cannot do what was asked; the message is one sentence that says why and what to do. Exit code 2."""
 
     owner_code: ClassVar = "usage"

@@ -1,4 +1,4 @@
-"""`goop2 init`, `goop2 id` and `goop2 keys`: a new peer folder, who the peer in it is, and its keys for payload encryption."""
+"""`goop2 init`, `goop2 id` and `goop2 keys`: make a peer folder, print its peer's id, and make its keys for payload encryption."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def keys(folder: Path, as_json: bool) -> None:
 
     A pair is made when there is none yet, written into goop.json ("p2p.nacl_public_key", "p2p.nacl_private_key"), and that file is
     then for your eyes alone; what else is in it stays. From the next start on, what you and peers with such keys send each other is
-    sealed once more inside libp2p's own encryption. Keys that are there are never replaced.
+    encrypted once more inside libp2p's own encryption. Keys that are there are never replaced.
     """
     from goop2.cli.errors import CommandError
     from goop2.config import payload_keys

@@ -1,4 +1,4 @@
-"""`goop2 group`: groups this peer hosts and is in, from a terminal; through the running peer when there is one."""
+"""`goop2 group`: groups that this peer hosts or is in, from a terminal; through the running peer when there is one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The log of a command: short plain lines on stderr, only what the person in front of it should know.
+"""The log of a command: short plain lines on stderr, only what the user should know.
 
     hello: info: looking up Alice                          a script's own line
-    warning: site/lua/hello.lua:3: '=' expected near 'x'   what happens beside the answer
+    warning: site/lua/hello.lua:3: '=' expected near 'x'   an event beside the answer
 
 It must not decide what is logged, only what is shown and how.
 """
@@ -38,7 +38,7 @@ _said: dict[str, float] = {}
 
 
 def set_up(silent: frozenset[str] = frozenset()) -> None:
-    """Show events from now on, except those named. Before a peer is opened: its parts take their loggers then."""
+    """Show events from now on, except those named. Call it before a peer is opened: its parts create their loggers then."""
     import structlog
 
     hidden = SILENT | silent
@@ -58,7 +58,7 @@ def set_up(silent: frozenset[str] = frozenset()) -> None:
 
 
 class _Libraries(logging.Handler):
-    """What libraries log, and Python's own warnings, in our form: a line, without a traceback."""
+    """Print log records of libraries, and Python's own warnings, in our form: a line, without a traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand a record of a library to our log (logging.Handler)."""
@@ -88,12 +88,14 @@ def cause(error: BaseException | None) -> str:
 
 
 def warn(sentence: str) -> None:
-    """Warn, but not of the same thing again and again: a shortage of descriptors is met by every part of a peer, many times a second."""
+    """Log a warning, but not the same one again and again: every part of a peer meets a shortage of descriptors, many times a second."""
+    # Every part of a peer reports a shortage in its own words; one sentence stands for all.
     if any(text in sentence for text in _SHORTAGE):
         sentence = _no_descriptors()
     now = time.monotonic()
     if now - _said.get(sentence, -REPEATED_SECONDS) < REPEATED_SECONDS:
         return
+    # Emptied at once: a warning may be repeated early, but the memory stays bounded.
     if len(_said) >= SAID_MAX:
         _said.clear()
     _said[sentence] = now

@@ -1,4 +1,4 @@
-"""`goop2 lua …`: one call, the list of scripts, and whether they compile."""
+"""`goop2 lua …`: make one call, list the scripts, and check whether they compile."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def lua_check(folder: Path, as_json: bool) -> int:
 
 
 def unicode(text: str) -> str:
-    """Return an argument as text: bytes of it that are not UTF-8 become U+FFFD, as in a message from the network."""
+    """Return an argument as text; bytes that are not UTF-8 become U+FFFD, as in a message from the network."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -136,7 +136,7 @@ async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply
 
 
 async def _by_the_running_peer(folder: Path, operation: str, request: Mapping[str, object]) -> Any:
-    """Return what the peer that runs in the folder answers, with what its script logged said; None where none runs, or an older one."""
+    """Return the answer of the peer that runs in the folder, with its script's log lines; None if none runs, or an older one."""
     from goop2.control_socket import ControlError, ask
 
     try:
@@ -208,7 +208,7 @@ def _print_result(outcome: Success | Failure, hint: str, as_json: bool) -> int:
 
 
 def _failure_fields(failure: Failure | None) -> dict[str, object]:
-    """Return what `--json` says of a call: the fields of an HTTP error (behaviour.md, "HTTP"), and `ok`."""
+    """Return the fields of a failed call for `--json`: those of an HTTP error (behaviour.md, "HTTP"), and `ok`."""
     if failure is None:
         return {"ok": True}
     where = {"script": failure.script, "line": failure.line, "detail": failure.detail, "retry_after": failure.retry_after_seconds}

@@ -1,11 +1,10 @@
-"""The `goop2` command from its start to its exit code, and the whole error policy.
+"""The `goop2` command from its start to its exit code, with the whole error policy.
 
-    0  it did what was asked       1  a script, or what it was given, failed       2  the command, the folder or the machine is at fault
+    0  it did what was asked       1  a script, or its input, failed       2  the command, the folder or the machine is at fault
     130  Ctrl-C
 
-Whatever goes wrong is one sentence; a traceback reaches nobody who has not asked for one (GOOP2_TRACEBACK=1). Imports wait inside
-functions, here and in all of cli/: a command answers in a third of a second because it loads only what it uses, and Ctrl-C is
-met from the first moment on.
+Every error is one sentence; a traceback is shown only on request (GOOP2_TRACEBACK=1). Imports are inside functions, here and in all of
+cli/: a command answers in a third of a second because it loads only what it uses, and Ctrl-C works from the first moment.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ TRACEBACK_VARIABLE: Final = "GOOP2_TRACEBACK"
 
 
 def main() -> NoReturn:
-    """Entry of the `goop2` command."""
+    """Run the `goop2` command and exit with its code."""
     code = run(sys.argv[1:])
     _finish()
     # Everything is closed, and written: stderr has no buffer longer than a line. Python taking apart what it loaded
@@ -34,11 +33,12 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Do what `arguments` ask for; gives the exit code."""
+    """Do what `arguments` ask for; return the exit code."""
     # Where something else has installed rich, structlog would load all of it, for pretty tracebacks that nobody here sees: a third of the
     # time to the first reply. None is how Python says "not to be had".
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     try:
+        # Before anything is opened or imported that could take the free numbers.
         _open_standard_streams()
         _install_streams()
         return _flushed(_command(arguments))
@@ -66,7 +66,7 @@ def _finish() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Where the command was started with one of them closed, the next file or socket would take its number, and its traffic."""
+    """Open the standard streams that were closed at the start; otherwise the next file or socket would get their number and output."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
@@ -80,6 +80,7 @@ def _command(arguments: Sequence[str]) -> int:
     output.set_up()
     try:
         return _parse_and_run(arguments)
+    # Not errors of the command; `run` turns them into exit codes.
     except (KeyboardInterrupt, BrokenPipeError):
         raise
     except Exception as error:
@@ -135,7 +136,7 @@ def _code_and_sentence(error: Exception) -> tuple[str, str]:
 
 
 def _of_the_system(error: OSError) -> str:
-    """Return what the system refused, of which file where it says so, and what helps."""
+    """Return what the system refused, for which file if it says so, and what helps."""
     import errno
 
     remedies = {
@@ -151,7 +152,7 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _usage(message: str, command: str) -> str:
-    """Return click's message with what it guesses was meant, and where help is."""
+    """Return click's message with its guess of what was meant, and where to find help."""
     import re
 
     guess = r"\.? \(?Did you mean (?:one of: )?(.*\?)\)?$"
@@ -167,8 +168,9 @@ def _flushed(code: int) -> int:
 
 
 def _end_of_output(code: int) -> int:
-    """Write nothing more, not even by Python's own last flush, which would complain; return `code`."""
+    """Write nothing more, not even in Python's own last flush, which would print an error; return `code`."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
+    # Both go to the null device, so that nothing written later can fail or block.
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)
     return code

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, so that they mean and say the same everywhere."""
+"""Arguments and options that several commands share, so that they have one meaning and one text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _stranger(_context: click.Context, _option: click.Parameter, value: str | No
 
 
 class TextType(click.types.StringParamType):
-    """Text that can be sent and kept. A path may have any bytes, what is no path may not."""
+    """Text that can be sent and saved. A path may have any bytes; other text may not."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return `value`, once it is checked to be text (click.ParamType)."""
@@ -30,7 +30,7 @@ class TextType(click.types.StringParamType):
 
 
 class _Folder(click.Path):
-    """A path. Not an empty one, which would be the current folder: so reads `goop2 init "$DIR"` where DIR was never set."""
+    """A path that is not empty. An empty one would mean the current folder: `goop2 init "$DIR"` reads so when DIR was never set."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the folder that `value` names (click.ParamType)."""

@@ -1,7 +1,7 @@
-"""What the command line says, and on which stream: answers on stdout, everything about them on stderr.
+"""Print what the command line says, on the right stream: answers on stdout, everything about them on stderr.
 
-Scripts, file names and replies are a stranger's text: on a terminal they lose what could steer it. A stream whose reader has
-gone away ends the command quietly (main.py). It knows neither peers nor commands.
+Scripts, file names and replies are a stranger's text: on a terminal their control characters are made harmless. A stream whose reader is
+gone ends the command quietly (main.py). It must not know peers or commands.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLAIN = "\x1b[0m"
 
 
 def set_up() -> None:
-    """No character may end the command: what a terminal cannot show becomes `?`, and whatever is not a terminal gets UTF-8."""
+    """Make stdout and stderr accept every character: a terminal shows `?` for what it cannot show, anything else gets UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         # None when the command was started with the stream closed, and a stand-in under some test runners.
         if hasattr(stream, "reconfigure"):
@@ -53,14 +53,14 @@ def harmless(text: str) -> str:
 
 
 def fitting(line: str) -> str:
-    """Return a line whose parts two blanks keep apart, as it is, or a part a line on a terminal that would break it anywhere."""
+    """Return a line of parts separated by two blanks; one part a line if a terminal would break it elsewhere."""
     if not is_terminal(sys.stdout) or len(line) < shutil.get_terminal_size().columns:
         return line
     return line.replace("  ", "\n  ")
 
 
 def answer(text: str) -> None:
-    """Print a reply on stdout at once: a program may wait for it. It is printed exactly, unless a terminal shows it."""
+    """Print a reply on stdout at once, since a program may wait for it; exactly, unless stdout is a terminal."""
     print(harmless(text) if is_terminal(sys.stdout) else text, flush=True)
 
 
@@ -75,7 +75,7 @@ def result(text: str) -> None:
 
 
 def escaped(text: str) -> str:
-    """Return JSON text with its steering characters as escapes; they can stand inside JSON strings alone."""
+    """Return JSON text with its control characters as escapes; they can occur only inside JSON strings."""
     return _STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -100,7 +100,7 @@ def styled(text: str, style: str) -> str:
 
 
 def dim(text: str) -> str:
-    """Return `text` as an aside on stdout."""
+    """Return `text` as a remark on stdout."""
     return styled(text, DIM)
 
 

@@ -1,4 +1,4 @@
-"""`goop2 peer`: runs a peer until it is told to end. One line says where it is; everything else is on stderr."""
+"""`goop2 peer`: run a peer until it is told to end. One line on stdout says where it is; everything else is on stderr."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
         told_to_restart.set()
         told_to_end.set()
 
+    # The lock comes first: a second peer in the folder must not even read the database.
     with await session.own(folder):
         end_on_signals(told_to_end.set)
         logs.set_up()
@@ -102,9 +103,10 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
 
 
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:
-    """Until the end. Pages are served already: what the network needs takes a second to load, and is loaded beside them."""
+    """Stay on the network until the end. Pages are served already; the network's modules take a second to load, and load beside them."""
     ending: asyncio.Future[bool] = asyncio.create_task(told_to_end.wait())
     await asyncio.wait((_loading(*LOADED_BESIDE), ending), return_when=asyncio.FIRST_COMPLETED)
+    # Told to end while the modules were loading: the network is not opened at all.
     if ending.done():
         return
     from goop2.peers.remote_control.operations import WithoutNetwork
@@ -124,7 +126,7 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
 
 
 async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Future[bool], *, was_away: bool) -> str:
-    """Be on the network until the end; return why it cannot be, or is no more, "" at the end."""
+    """Be on the network until the end; return why the peer cannot be, or no longer is, "" at the end."""
     from goop2.app import join
     from goop2.net.faults import NetworkError
     from goop2.peers.remote_control.operations import Remote
@@ -137,6 +139,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
             try:
                 await ending
             finally:
+                # Before the network closes, so that no page starts a request on it.
                 web.remote.detach()
     except NetworkError as fault:
         return str(fault)
@@ -147,7 +150,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
 
 @contextlib.asynccontextmanager
 async def _answering(folder: Path, operations: Mapping[str, Operation]) -> AsyncIterator[None]:
-    """Answer commands until the block is left; where that cannot be, everything else goes on."""
+    """Answer commands until the block is left; if that is not possible, everything else continues."""
     from goop2.control_socket import listening
 
     async with contextlib.AsyncExitStack() as stack:
@@ -166,14 +169,14 @@ def _console(web: OpenWeb) -> Operation:
 
 
 def end_on_signals(end: Callable[[], object], numbers: Sequence[signal.Signals] = ENDING) -> None:
-    """Call `end` at each of these signals. One that is ignored stays so: `nohup` means it."""
+    """Call `end` at each of these signals. A signal that is ignored stays ignored: `nohup` means it."""
     for number in numbers:
         if signal.getsignal(number) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, end)
 
 
 def _loading(*modules: str) -> asyncio.Future[None]:
-    """Done when these are imported. In a thread nobody waits for: the wish to end is met at once."""
+    """Import these modules; done when they are imported. It uses a thread that nobody waits for, so that Ctrl-C works at once."""
     loop = asyncio.get_running_loop()
     loaded: asyncio.Future[None] = loop.create_future()
 
@@ -190,6 +193,6 @@ def _loading(*modules: str) -> asyncio.Future[None]:
 
 
 def where(label: str, web: OpenWeb) -> str:
-    """Return the line that says where a peer is."""
+    """Return the line that says where a peer can be reached."""
     opened = f"  for others: {web.opened}" if web.opened else ""
     return f"{label} is up  console: {web.console}  site: {web.site}{opened}"

@@ -1,6 +1,6 @@
-"""`goop2 call|send|peers|connect`: other peers from a terminal, as the peer of a folder.
+"""`goop2 call|send|peers|connect`: use other peers from a terminal, as the peer of a folder.
 
-Through the running peer when there is one; else with a network of its own, for as long as the command takes.
+They go through the running peer when there is one. Otherwise the command joins the network itself, for as long as it takes.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def connect(folder: Path, address: str, as_json: bool) -> int:
 def ask(
     folder: Path | None, op: str, request: Request, as_json: bool, alone: Callable[[Path, str, Request], Awaitable[Answer]] | None = None
 ) -> tuple[Answer | None, int]:
-    """Return the answer, or None when it was a failure and has been told; and the exit code. `alone` answers where no peer runs."""
+    """Return the answer, or None after a failure was printed; and the exit code. `alone` answers where no peer runs."""
     from goop2.control_socket import ControlError
 
     chosen = _chosen(folder)
@@ -201,6 +201,7 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
     from goop2.folder.lock import FolderLockedError
 
     for _ in range(STARTING_TRIES):
+        # The running peer first: two hosts with one identity would take each other's connections.
         answer = await ask_running(folder, op, request, ANSWER_SECONDS)
         if answer is not None:
             return answer
@@ -215,12 +216,14 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
-    """Do an operation with a network of our own. The lock keeps two peers from having one identity at once; commands take turns."""
+    """Do an operation with a network of this command's own. The lock prevents two peers with one identity; commands take turns."""
     from goop2.app import join
     from goop2.peers.remote_control.operations import Remote
 
     logs.set_up(logs.ABOUT_OTHER_SCRIPTS)
+    # A short hold of the lock ("passing"): a peer that starts now waits for it and does not fail.
     with await session.own(folder, passing=True):
+        # Port 0: the configured port may belong to a peer that is starting.
         async with session.open_for(folder) as peer, join(peer, 0) as network:
             remote = Remote(peer, network)
             if op == "peers":

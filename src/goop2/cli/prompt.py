@@ -1,6 +1,6 @@
-"""The prompt of `goop2 chat` on a terminal: completion of commands, and news of scripts as they are saved.
+"""The prompt of `goop2 chat` on a terminal: it completes commands, and announces scripts when they are saved.
 
-Loaded only there: prompt_toolkit takes as long to import as all the rest of a command.
+It is loaded only there, because prompt_toolkit takes as long to import as the rest of a command.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMPLETION_LINES = 6
 
 
 class CommandCompleter(Completer):
-    """`!he` → `!hello`, with what each command is for."""
+    """Complete `!he` to `!hello`, with the description of each command."""
 
     def __init__(self, commands: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self._commands = commands
@@ -71,6 +71,6 @@ def _banner(peer: Peer, caller: Caller) -> str:
 
 
 def _tell(change: CatalogChange) -> None:
-    """News of a saved script; a broken one is the log's to tell."""
+    """Print that a script was saved; the log reports a broken one."""
     if change.what != "broken":
         output.note(f"{change.path} is {'live' if change.what == 'loaded' else 'gone'}")

@@ -1,4 +1,4 @@
-"""`goop2 rendezvous`: a meeting point for peers that cannot hear each other by themselves. It keeps nothing and needs no folder."""
+"""`goop2 rendezvous`: a meeting point for peers that cannot find each other. It keeps nothing and needs no folder."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Rows as output: a table for people, CSV, or JSON. They are written one after the other, so that any number fits.
+"""Write rows as a table for people, as CSV, or as JSON. Rows are written one by one, so any number is possible.
 
-Values: NULL is NULL in a table, empty in CSV, null in JSON; a BLOB is its length in a table and base64 elsewhere; an integer beyond
-2^53 is its digits as a string in JSON. It must not know where rows come from.
+Values: NULL is NULL in a table, empty in CSV, null in JSON. A BLOB is its length in a table and base64 elsewhere. An integer beyond 2^53 is
+its digits as a string in JSON. It must not know where rows come from.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Write = Callable[[Writable, Sequence[str], Rows], None]
 
 
 class Harmless:
-    """A terminal that what is written cannot steer."""
+    """A terminal on which the control characters of written text are made harmless."""
 
     def __init__(self, stream: Writable) -> None:
         self._stream = stream
@@ -57,7 +57,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?\Z")
 
 
 def write_csv(stream: Writable, names: Sequence[str], rows: Rows) -> None:
-    """Write rows as CSV (RFC 4180 but for the ends of lines), with a first line of names."""
+    """Write rows as CSV (RFC 4180 except for line ends), with a first line of names."""
     usual = csv.writer(stream, lineterminator="\n")
     quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     usual.writerow([harmless_in_spreadsheets(name) for name in names])
@@ -75,6 +75,7 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
     keys = told_apart(tuple(names))
     separator = "["
     for row in rows:
+        # Row by row: a table with millions of rows must not be in memory.
         record = msgspec.json.encode(dict(zip(keys, map(in_json, row), strict=True)))
         stream.write(f"{separator}\n{output.escaped(record.decode())}")
         separator = ","
@@ -82,7 +83,7 @@ def write_json(stream: Writable, names: Sequence[str], rows: Rows) -> None:
 
 
 def print_table(names: Sequence[str], rows: Rows) -> None:
-    """Print rows for people: a table where its columns fit the terminal, else a line a value; say when there is more."""
+    """Print rows for people: as a table if its columns fit the terminal, else one value a line; say when there are more."""
     heads = [Cell(output.one_line(name), output.BOLD) for name in names]
     shown = [[_in_table(value) for value in row] for row in islice(rows, SHOWN_ROWS_MAX)]
     room = terminal_width()
@@ -119,7 +120,7 @@ def _in_csv(value: Value) -> object:
 
 
 def harmless_in_spreadsheets(text: str) -> str:
-    """Return a text that a spreadsheet does not run as a formula: a quotation mark in front, which it takes as the sign of a text.
+    """Return a text that a spreadsheet does not run as a formula: it gets a quotation mark in front, which marks it as text.
 
     Rows hold what strangers wrote, and a formula can send the sheet's contents away. A number is no formula.
     """

@@ -1,8 +1,8 @@
-"""How a run is said on a terminal: one line, and below it its log lines and where it failed.
+"""Print a run on a terminal: one line, and below it its log lines and where it failed.
 
     23:14:05  score-quiz  visitor-3fa…c1d2e3  script_error  line 17: attempt to index a nil value  12 ms  run 1002
 
-Names, labels and messages are strangers' text. It knows neither files nor peers.
+Names, labels and messages are strangers' text. It must not know files or peers.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def line_of(run: Run, *, dated: bool = False) -> str:
 
 
 def details_of(run: Run) -> Iterator[str]:
-    """Yield what stands below the line of a run: where it failed, and its log lines."""
+    """Yield the lines below the line of a run: where it failed, and its log lines."""
     for frame in run.traceback.splitlines():
         yield f"    at {output.one_line(frame)}"
     for level, text in run.log:
@@ -81,7 +81,7 @@ def details_of(run: Run) -> Iterator[str]:
 
 
 def caller_shown(run: Run) -> str:
-    """Return who called: nobody but the owner is called so, whatever the label says."""
+    """Return who called. Only the owner is shown as `owner`, whatever label a caller has."""
     if run.caller_kind == "owner":
         return "owner"
     label = output.one_line(run.caller_label, _LABEL_CHARS)
@@ -92,12 +92,12 @@ def caller_shown(run: Run) -> str:
 
 
 def milliseconds(count: float) -> str:
-    """Return a duration as people read it."""
+    """Return a duration in milliseconds as text."""
     if count >= _MILLISECONDS:
         return f"{count / _MILLISECONDS:.1f} s"
     return f"{count:.0f} ms" if count >= 10 else f"{count:.1f} ms"
 
 
 def _short(text: str) -> str:
-    """Return an id that is long by its ends, which tell it apart."""
+    """Return a long id by its first and last characters, which are enough to recognise it."""
     return text if len(text) <= _ID_WHOLE_CHARS else f"{text[: 2 * _ID_END_CHARS]}…{text[-_ID_END_CHARS:]}"

@@ -1,4 +1,4 @@
-"""`goop2 logs`: what ran, read from the history in data/runs.db, whether the peer runs or not."""
+"""`goop2 logs`: print what ran, from the history in data/runs.db, whether the peer runs or not."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _is_kept(folder: Path) -> bool:
 
 
 def _caller(folder: Path, caller: str) -> str:
-    """Return the id that is meant."""
+    """Return the id of the caller that is meant."""
     if caller != "owner":
         return caller
     from goop2.folder.identity import load_or_create
@@ -104,6 +104,7 @@ def _read(folder: Path, wanted: RunFilter, limit: int) -> list[Run]:
     try:
         database = ReadOnlyRunDatabase(folder / FILE)
         try:
+            # The database gives the newest first; a terminal is read from top to bottom.
             return database.find(wanted, limit, whole=True)[::-1]
         finally:
             database.close()
@@ -112,10 +113,11 @@ def _read(folder: Path, wanted: RunFilter, limit: int) -> list[Run]:
 
 
 def _follow(folder: Path, wanted: RunFilter, found: list[Run], as_json: bool) -> None:
-    """Print runs as they end, for ever. Opened anew each time, since the file may be made or replaced meanwhile."""
+    """Print runs as they end, for ever. The file is opened anew each time, since it may be made or replaced meanwhile."""
     from msgspec.structs import replace
 
     newest = found[-1].id if found else 0
+    # Nothing matched so far: begin behind the newest run of any kind, so that each look reads new rows only.
     if not found:
         everything = _read(folder, type(wanted)(), 1)
         newest = everything[-1].id if everything else 0

@@ -1,4 +1,4 @@
-"""The scripts of a peer as `goop2 lua list` and `goop2 lua check` show them: in a table, in lines, as JSON."""
+"""Print the scripts of a peer for `goop2 lua list` and `goop2 lua check`: as a table, as lines, as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DESCRIPTION_NARROWEST: Final = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptListing:
-    """What there is to show, taken from a peer before it closed."""
+    """The scripts and warnings to show, taken from a peer before it closed."""
 
     scripts: tuple[ScriptEntry, ...]
     warnings: tuple[str, ...]
@@ -42,7 +42,7 @@ class ScriptListing:
         return [*self.warnings, *(warning for script in self.scripts for warning in script.warnings), *self.findings]
 
     def calls_a_minute(self, script: ScriptEntry) -> int | None:
-        """Return how often one caller who is not the owner may call; None when unlimited."""
+        """Return how often a caller other than the owner may call in a minute; None when unlimited."""
         limit = self.rate_per_caller if script.rate_limit is None else script.rate_limit
         return limit or None
 
@@ -116,7 +116,7 @@ def print_list(listed: ScriptListing) -> None:
 
 
 def print_findings(listed: ScriptListing) -> None:
-    """Each mistake as `file:line: message` on stdout, and how many there are on stderr."""
+    """Print each mistake as `file:line: message` on stdout, and how many there are on stderr."""
     for script in listed.broken:
         assert script.fault is not None
         print(f"{_place(script)}: {output.one_line(script.fault.message)}")

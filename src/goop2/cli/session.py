@@ -1,4 +1,4 @@
-"""A peer opened for one command: its settings checked, its warnings said, Ctrl-C met, everything closed after it."""
+"""Open a peer for one command: check its settings, print its warnings, handle Ctrl-C, and close everything afterwards."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOOK_AGAIN_SECONDS: Final = 0.1
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` to its end; Ctrl-C cancels it, waits for its clean-up and raises KeyboardInterrupt."""
+    """Run `main` to its end. Ctrl-C cancels it, waits for its clean-up and raises KeyboardInterrupt."""
     try:
         import uvloop
 
@@ -41,7 +41,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _raise_descriptor_limit() -> None:
-    """Take as many file descriptors as this user may have: the usual limit, 1024, is older than peers with a thousand connections."""
+    """Allow as many file descriptors as this user may have: the usual limit of 1024 is too low for a thousand connections."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -58,7 +58,7 @@ def descriptor_limit() -> int:
 
 
 async def own(folder: Path, *, passing: bool = False) -> ExitStack:
-    """Return the folder's lock (folder/lock.py), waited for while a command has it. Raises `FolderLockedError`."""
+    """Hold the folder's lock (folder/lock.py); wait while a command has it. Raises `FolderLockedError`."""
     from goop2.folder.lock import FolderLockedError, locked
 
     ends = time.monotonic() + COMMAND_SECONDS
@@ -68,6 +68,7 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
                 stack.enter_context(locked(folder, passing=passing))
                 return stack.pop_all()
         except FolderLockedError as held:
+            # A command holds the lock for seconds and is waited for. A running peer holds it for days.
             if not held.passing or time.monotonic() > ends:
                 raise
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
@@ -75,7 +76,7 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
 
 @asynccontextmanager
 async def open_for(folder: Path, *, watch: bool = False, beside: bool = False, history: bool = False) -> AsyncIterator[Peer]:
-    """Open the peer in `folder`; print on stderr what is odd about its settings and what its confinement lacks.
+    """Open the peer in `folder`; print on stderr what is unusual about its settings and what its confinement lacks.
 
     `beside`: a peer may run there already, and then its listening session is the one scripts see. `history`: runs are kept on disk.
     """
@@ -121,7 +122,7 @@ def _running_session(folder: Path) -> Elsewhere:
 
 
 def settings_of(folder: Path) -> Settings:
-    """Return the settings of the peer in `folder`, so that a folder that is none is refused before anything is made in it."""
+    """Return the settings of the peer in `folder`, so that a folder without a peer is refused before anything is made in it."""
     from goop2.config import load
 
     return load(folder, os.environ).settings
@@ -134,7 +135,7 @@ def require_lua(folder: Path) -> None:
 
 
 def caller(peer: Peer, stranger: str | None) -> Caller:
-    """Return the owner, or who `--as` names: never the owner, whatever id it is."""
+    """Return the owner, or the caller that `--as` names, who is never the owner whatever the id."""
     from goop2.scripting.invocation import Caller
 
     return peer.owner if stranger is None else Caller(stranger, stranger)

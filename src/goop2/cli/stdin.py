@@ -1,4 +1,4 @@
-"""Lines from stdin, read without a thread: a thread that waits for input would delay the end of the process."""
+"""Read lines from stdin without a thread: a thread that waits for input would delay the end of the process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ LINE_MAX_BYTES: Final = 1024 * 1024
 
 
 async def lines(descriptor: int) -> AsyncIterator[str]:
-    """Each line that comes, as text without its end; what is not UTF-8 becomes U+FFFD. The last may lack its newline."""
+    """Yield each line of stdin without its end; bytes that are not UTF-8 become U+FFFD. The last line may lack its newline."""
     pending = bytearray()
     async for chunk in _without_mark(_chunks(descriptor)):
         *complete, rest = chunk.split(b"\n")
         for part in complete:
             yield _text(pending + part)
             pending.clear()
+        # The rest of a longer line is read and dropped, so that the next line is found.
         if len(pending) < LINE_MAX_BYTES:
             pending += rest
     if pending:
@@ -30,7 +31,7 @@ async def lines(descriptor: int) -> AsyncIterator[str]:
 
 
 async def _without_mark(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what follows a byte order mark, which editors put in front of a text; it may come in pieces."""
+    """Yield the bytes after a byte order mark, which some editors put in front of a text and which may come in pieces."""
     front = b""
     begun = False
     async for chunk in chunks:
@@ -51,6 +52,7 @@ def _text(line: bytearray) -> str:
 
 async def _chunks(descriptor: int) -> AsyncIterator[bytes]:
     while True:
+        # Before each read: stdin may be shared, so it is not made non-blocking, and a read without data would stop the loop.
         await _readable(descriptor)
         try:
             chunk = os.read(descriptor, READ_BYTES)

@@ -1,8 +1,8 @@
 """Standard output and standard error of the command, in place of Python's own.
 
-stderr carries the log of a peer. Nobody need read it: a pipe that is full, closed or gone, a full disk, a terminal that is stopped neither
-hold up nor fail nor end whoever writes. What cannot be written within reach is dropped and counted, and the count is written when
-there is somebody to read it again. stdout carries answers: what cannot be written there is an error, which says that it was stdout.
+stderr carries the log of a peer, and need not be read. A full or closed pipe, a full disk or a stopped terminal must not block, fail or end
+the writer. What cannot be written within the buffer is dropped and counted, and the count is written when somebody reads again. stdout
+carries answers: what cannot be written there is an error, which names stdout.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ ERROR: Final = 2
 
 
 class StreamError(OSError):
-    """stdin cannot be read, or stdout cannot be written. A closed pipe is a `BrokenPipeError` as ever."""
+    """stdin cannot be read, or stdout cannot be written. A closed pipe is still a `BrokenPipeError`."""
 
 
 class _Out(io.FileIO):
-    """stdout, whose errors say that they are of a stream."""
+    """stdout, whose errors are `StreamError`s."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
@@ -50,7 +50,7 @@ class _Out(io.FileIO):
 
 
 class PatientWriter(io.RawIOBase):
-    """A descriptor that takes everything at once, and passes on what can be passed on. To be used from any thread."""
+    """A writer that accepts everything at once and passes on to a descriptor what that accepts. Usable from any thread."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -77,19 +77,19 @@ class PatientWriter(io.RawIOBase):
         return len(content)
 
     def close(self) -> None:
-        """Let go of what was opened beside the descriptor, which stays as it is."""
+        """Close what was opened beside the descriptor, which itself stays open."""
         if not self.closed:
             self._way.close()
         super().close()
 
     def finish(self, seconds: float) -> None:
-        """Wait for what waits, `seconds` at most."""
+        """Wait until the waiting bytes are written, at most `seconds`."""
         ends = time.monotonic() + seconds
         while self._waiting and time.monotonic() < ends:
             time.sleep(0.01)
 
     def _passed(self, content: bytes) -> bytes:
-        """Pass on as much as is taken now; what is left. Where nobody will ever take it nothing is, and it counts as dropped."""
+        """Write as much as is accepted now; return the rest. If nobody will ever accept it, it is dropped and counted."""
         try:
             while content and (taken := self._way.write(content)):
                 content = content[taken:]
@@ -101,11 +101,13 @@ class PatientWriter(io.RawIOBase):
     def _keep(self, content: bytes) -> None:
         if not content:
             return
+        # New lines are dropped, not old ones: the first lines of a problem say most about it.
         if self._waiting_bytes + len(content) > WAITING_MAX_BYTES:
             self._dropped += max(1, content.count(b"\n"))
             return
         self._waiting.append(content)
         self._waiting_bytes += len(content)
+        # A thread only while somebody is slow; a peer whose log is read needs none.
         if not self._passing_on:
             self._passing_on = True
             threading.Thread(target=self._pass_on, daemon=True, name="stderr").start()
@@ -118,6 +120,7 @@ class PatientWriter(io.RawIOBase):
                     content = self._waiting.popleft()
                     self._waiting_bytes -= len(content)
                     if left := self._passed(content):
+                        # The rest of a line must go out before the next line.
                         self._waiting.appendleft(left)
                         self._waiting_bytes += len(left)
                         break
@@ -127,7 +130,7 @@ class PatientWriter(io.RawIOBase):
                         return
 
     def _tell_dropped(self) -> bool:
-        """Say how much was dropped. False while that cannot be passed on either, and may be later."""
+        """Write how much was dropped; return False if that cannot be written now either."""
         if self._dropped:
             lines = "1 line of this log was" if self._dropped == 1 else f"{self._dropped} lines of this log were"
             try:
@@ -140,7 +143,7 @@ class PatientWriter(io.RawIOBase):
 
 
 class _Way:
-    """How a descriptor is written to without ever waiting for it. What it says is shared with other programs, so its own flags stay."""
+    """A way to write to a descriptor without ever waiting. Other programs share its open file, so its own flags are not changed."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -177,14 +180,14 @@ class _Way:
             self._own = -1
 
     def wait(self, milliseconds: int) -> bool:
-        """Return whether it takes something, or says that it never will."""
+        """Wait until it accepts bytes or never will; return whether it does."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         return bool(poll.poll(milliseconds))
 
 
 def install() -> None:
-    """Put these in the place of Python's own, where the command was started with the streams open."""
+    """Replace Python's own streams by these, if the command was started with the streams open."""
     out, error = sys.stdout, sys.stderr
     if out is sys.__stdout__ and out is not None:
         buffer = io.BufferedWriter(_Out(OUT, "w", closefd=False))

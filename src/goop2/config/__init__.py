@@ -2,10 +2,10 @@
 
 It must not know who uses a setting.
 
-types.py     what a value may be
-settings.py  every setting, declared once: type, default, bounds, reason
-loading.py   a folder and an environment become `Settings`, or one sentence saying what is wrong
-docs.py      the same declarations as docs/settings.md
+    types.py     what a value may be
+    settings.py  every setting, declared once: type, default, bounds, reason
+    loading.py   a folder and an environment become `Settings`, or one sentence that says what is wrong
+    docs.py      the same declarations as docs/settings.md
 """
 
 from goop2.config.loading import Loaded, SettingsError, load

@@ -1,6 +1,6 @@
-"""docs/settings.md, made from the declarations: `python -m goop2.config.docs > docs/settings.md`.
+"""Print docs/settings.md from the declarations: `python -m goop2.config.docs > docs/settings.md`.
 
-A test keeps the file equal to what this prints. Must not know a setting by name.
+A test keeps the file equal to the output. It must not know a setting by name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The owner changes goop.json: what it says, what each setting may be, and a save that cannot leave a peer that does not start.
+"""Edit goop.json for the owner: show what it sets and what each setting may be, and save changes with which a peer still starts.
 
-A save is checked by the loader a start uses, refused when the file is no longer the one that was shown, and written beside the
-file and then put in its place; what stood there before stays as goop.json.bak. What is not a setting here stays untouched.
-Must not know a setting by name.
+A save is checked by the same loader that a start uses. It is refused when the file is no longer the one that was shown. It is written to a
+new file that replaces the old one, which stays as goop.json.bak. Unknown parts of the file stay untouched. It must not know a setting by
+name.
 """
 
 from __future__ import annotations
@@ -27,9 +27,19 @@ BACKUP = "goop.json.bak"
 class SettingsConflictError(Exception):
     """goop.json is not the one that was shown: somebody saved it meanwhile."""
 
+    code = "conflict"
+
+    def __init__(self) -> None:
+        super().__init__("goop.json was changed meanwhile, by another tab or an editor; look at what it says now, and save again")
+
 
 class UnknownSettingError(Exception):
-    """There is no setting of this name; its text is the name."""
+    """There is no setting of this name."""
+
+    code = "bad_request"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is no setting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ def show(folder: Path) -> SettingsView:
 
 
 def save(folder: Path, changes: Mapping[str, object], version: str, environment: Mapping[str, str]) -> SettingsView:
-    """Write `changes` (path → value as in JSON, None takes the key out, so that the default holds) into goop.json.
+    """Write `changes` (path → JSON value; None removes the key, so that the default holds) into goop.json.
 
     Raises `SettingsError` with a sentence when a value is not allowed, `SettingsConflictError` when the file is not the one of `version`,
     and `UnknownSettingError`; nothing is written then.
@@ -69,8 +79,9 @@ def save(folder: Path, changes: Mapping[str, object], version: str, environment:
 
 
 def replace_document(folder: Path, before: bytes, document: Mapping[str, object], mode: int | None = None) -> None:
-    """Put `document` where `before` stands in goop.json of `folder`, with its rights or `mode`. Raises `SettingsError`,
-    `SettingsConflictError`."""
+    """Put `document` in place of `before` in goop.json of `folder`, with its rights or `mode`. Raises `SettingsError`,
+    `SettingsConflictError`.
+    """
     file = Path(os.path.realpath(folder / FILE))
     text = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
     try:
@@ -105,7 +116,7 @@ def _version(content: bytes) -> str:
 
 
 def _replace(file: Path, content: bytes, rights: int) -> None:
-    """Replace a file whole: whoever looks, and whatever happens, finds the old file or the new one."""
+    """Replace a whole file: a reader finds the old file or the new one, whatever happens."""
     number, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(number, "wb") as out:

@@ -1,7 +1,7 @@
-"""A peer folder's goop.json and the environment become `Settings`, or one sentence saying what is wrong.
+"""Turn a peer folder's goop.json and the environment into `Settings`, or into one sentence that says what is wrong.
 
-Reads only; what Goop2 keeps in goop.json and we do not use stays as it is. Must not know what any one setting means,
-except that scripts live inside the peer folder.
+It only reads; what Goop2 keeps in goop.json and we do not use stays as it is. It must not know what a setting means, except that scripts
+are inside the peer folder.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ SLIP_OF_THE_PEN = 0.88
 
 
 class SettingsError(Exception):
-    """The owner's settings do not do; the message says where, what it is and what is allowed, in one sentence."""
+    """The settings are wrong; the message says where, what stands there and what is allowed, in one sentence."""
 
     owner_code: ClassVar = "settings"
+    code: ClassVar = "bad_request"
 
     def __init__(self, message: str) -> None:
         super().__init__(shown(message))  # pages show it too, and the folder's name need not be UTF-8
@@ -71,7 +72,7 @@ def read_document(folder: Path) -> tuple[bytes, dict[str, object]]:
 
 
 def check(folder: Path, document: dict[str, object], environment: Mapping[str, str]) -> Loaded:
-    """Return the same as `load`, were `document` what goop.json says."""
+    """Return what `load` would if goop.json contained `document`."""
     file = folder / FILE
     values: dict[str, dict[str, object]] = {name: {} for name in sections()}
     names: dict[str, str] = {}
@@ -126,7 +127,7 @@ def _object(file: Path, path: str, value: object) -> dict[str, object]:
 
 
 def _values(setting: Setting, file: Path, document: dict[str, object], environment: Mapping[str, str]) -> Iterator[tuple[str, object]]:
-    """Return who sets a setting and to what: the file, then the environment. The file is checked even where it is overruled."""
+    """Return who sets a setting and to what: the file, then the environment. The file is checked even if the environment overrides it."""
     section = document.get(setting.section)
     in_file = None if section is None else _object(file, setting.section, section).get(setting.key)
     if _is_set(setting, in_file):
@@ -216,7 +217,7 @@ def unused_keys(document: Mapping[str, object]) -> list[str]:
 
 
 def _check_links(folder: Path, settings: Settings) -> None:
-    """Refuse a link that leads out of the peer folder: in a stranger's archive it would give away, or change, what is not the peer's."""
+    """Refuse a link that leads out of the peer folder: in a stranger's archive it could reveal, or change, files outside the peer."""
     root = Path(os.path.realpath(folder))
     for name in (PRIVATE_FOLDER, *LINKS_OUT):
         place = folder / (settings.paths.site_root if name == SITE else name)

@@ -1,7 +1,7 @@
 """The second key pair of a peer, for payload encryption: X25519, base64, in goop.json `p2p.nacl_public_key` and `p2p.nacl_private_key`.
 
-Not among the settings of settings.py: those are shown on pages and set by environment variables, and a private key is for neither. Having
-the pair is what switches the encryption on. A key that stands there is never replaced, and no message shows a private one.
+It is not among the settings of settings.py: those are shown on pages and can be environment variables, and a private key must be neither.
+Encryption is on when the pair exists. An existing key is never replaced, and no message shows a private one.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class PayloadKeys:
 
 
 def load(folder: Path) -> PayloadKeys | None:
-    """Return the pair of the peer in `folder`; None when it has none. Raises `SettingsError` when what stands there is no pair."""
+    """Return the key pair of the peer in `folder`; None when it has none. Raises `SettingsError` for an invalid pair."""
     return _pair(folder / FILE, _section(read_document(folder)[1]))
 
 
 def make(folder: Path) -> tuple[PayloadKeys, bool]:
-    """Return the pair of the peer in `folder`, made when there is none, and whether it was. goop.json is then for its owner's eyes alone.
+    """Return the key pair of the peer in `folder`, made if there is none, and whether it was made. Then only the owner may read goop.json.
 
     Raises `SettingsError`, and `SettingsConflictError` when somebody saves goop.json at the same moment.
     """
@@ -60,7 +60,7 @@ def make(folder: Path) -> tuple[PayloadKeys, bool]:
 
 
 def others_may_read(folder: Path, private: bool = True) -> str:
-    """Return what to tell an owner whose goop.json holds a private key and is open to others of this machine; "" when it is not.
+    """Return a warning for an owner whose goop.json holds a private key and can be read by others on this machine; "" when not needed.
 
     `private`: to the group neither (`storage.group_readable`).
     """

@@ -1,7 +1,7 @@
 """Every setting of goop.json: its name, type, default, bounds and reason, once.
 
-The field's name is the key, the class's place in `Settings` the section. Checks, docs/settings.md and the environment variables come
-from here. Must not read a file.
+The field's name is the key, the class's place in `Settings` the section. Checks, docs/settings.md and the environment variables come from
+here. It must not read a file.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def setting(kind: SettingType[T], default: T | Callable[[], T], doc: str, shown_
 
 
 def default_workers() -> int:
-    """Workers mostly wait on something, so there are more than cores; each has memory of its own, so not without end."""
+    """Return the default number of workers: more than cores, since they mostly wait; but bounded, since each has memory of its own."""
     return min(WORKERS_PER_CORE * (os.cpu_count() or 1), WORKERS_BY_DEFAULT_AT_MOST)
 
 
@@ -139,7 +139,7 @@ class Profile:
     )
 
     def email_for(self, peer: str) -> str:
-        """Return the e-mail address `peer` is told; "" when it is told none. An empty id stands for everybody."""
+        """Return the e-mail address that `peer` may know; "" when it may know none. An empty id stands for everybody."""
         if isinstance(self.share_email, bool):
             return self.email if self.share_email else ""
         return self.email if peer in self.share_email else ""
@@ -305,7 +305,7 @@ class Settings:
         return Path(os.path.realpath(folder / self.lua.script_dir))
 
     def homes(self, folder: Path) -> tuple[Path, ...]:
-        """Return the real paths in which files of the peer in `folder` may lie: its own, and its site's where the owner allows that."""
+        """Return the real paths in which files of the peer in `folder` may lie: its own, and that of its site if the owner allows it."""
         outside = (Path(os.path.realpath(folder / self.paths.site_root)),) if SITE in self.storage.links_out else ()
         return (Path(os.path.realpath(folder)), *outside)
 
@@ -325,7 +325,7 @@ def with_live(running: Settings, wanted: Settings) -> Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One declaration, as the checks and the documentation want it."""
+    """One declaration, for the checks and the documentation."""
 
     section: str
     key: str
@@ -338,24 +338,24 @@ class Setting:
 
     @property
     def path(self) -> str:
-        """Return the setting's name as messages use it: `lua.timeout_seconds`."""
+        """Return the setting's name in messages: `lua.timeout_seconds`."""
         return f"{self.section}.{self.key}"
 
     @property
     def variable(self) -> str:
-        """Return the environment variable that replaces it for one start."""
+        """Return the environment variable that overrides it for one start."""
         return f"GOOP2_{self.section}_{self.key}".upper()
 
 
 @cache
 def sections() -> dict[str, type[Any]]:
-    """Section name → its dataclass, in the order of `Settings`."""
+    """Return section name → its dataclass, in the order of `Settings`."""
     return {field.name: type(field.default) for field in dataclasses.fields(Settings)}
 
 
 @cache
 def declared() -> tuple[Setting, ...]:
-    """Every setting, in the order of this file."""
+    """Return every setting, in the order of this file."""
     return tuple(
         Setting(
             section=section,

@@ -1,6 +1,6 @@
-"""What a setting's value may be: read from JSON or from an environment variable, and said in words.
+"""The types of settings: how a value is read from JSON or an environment variable, and how it is described.
 
-Must not know which settings there are. A kind's `parse` raises `NotAllowedError`; the sentence around it is loading.py's.
+It must not know which settings exist. A kind's `parse` raises `NotAllowedError`; loading.py writes the sentence around it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]*):(?P<port>
 
 
 class NotAllowedError(ValueError):
-    """The value is none of what its kind allows."""
+    """The value is not allowed for its type."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingType(Generic[T]):
-    """The type of a setting: what is allowed, and how it is read."""
+    """The type of a setting: what is allowed, and how it is parsed."""
 
     allowed: str
     """In words, to stand after "allowed is"."""
@@ -65,7 +65,7 @@ def boolean() -> SettingType[bool]:
 
 
 def number(low: float, high: float) -> SettingType[float]:
-    """Return a number within bounds, both included."""
+    """Return the type of a number within bounds, both included."""
 
     def parse(value: object) -> float:
         # bool is an int to Python, not to whoever wrote goop.json.
@@ -77,7 +77,7 @@ def number(low: float, high: float) -> SettingType[float]:
 
 
 def whole(low: int, high: int | None = None) -> SettingType[int]:
-    """Return a number without a fraction, within bounds, both included; no upper one when `high` is None."""
+    """Return the type of a whole number within bounds, both included; without an upper one when `high` is None."""
 
     def parse(value: object) -> int:
         whole_value = int(value) if isinstance(value, float) and value.is_integer() else value
@@ -94,7 +94,7 @@ def whole(low: int, high: int | None = None) -> SettingType[int]:
 
 
 def line() -> SettingType[str]:
-    """Text on one line; labels and paths travel in protocols that end at a newline, or go to the system."""
+    """Return the type of text on one line; labels and paths travel in protocols that end at a newline, or go to the system."""
 
     def parse(value: object) -> str:
         if isinstance(value, str) and is_one_line(value):
@@ -129,7 +129,7 @@ def one_of(*values: str) -> SettingType[str]:
 
 
 def web_address() -> SettingType[str]:
-    """Return an http:// or https:// URL."""
+    """Return the type of an http:// or https:// URL."""
 
     def parse(value: object) -> str:
         text = line().parse(value)
@@ -154,7 +154,7 @@ def address(lowest_port: int, default_host: str | None = None) -> SettingType[Ad
 
 
 def list_of(kind: SettingType[T], allowed: str) -> SettingType[tuple[T, ...]]:
-    """Return a list of one kind; in the environment JSON, or parts between commas. `allowed` names it in the plural."""
+    """Return the type of a list of one kind; in the environment JSON, or parts between commas. `allowed` names it in the plural."""
 
     def parse(value: object) -> tuple[T, ...]:
         if isinstance(value, list):

@@ -1,6 +1,7 @@
-"""The type a file of a site is sent with, by the ending of its name.
+"""The content type of a site's file, by the ending of its name.
 
-One table for the web and the network, and not the machine's: a site has the same types everywhere. It must not look into files.
+The web and the network share this table, and the machine's own is not used, so a site has the same types everywhere. It must not look into
+files.
 """
 
 from __future__ import annotations
@@ -76,6 +77,6 @@ def content_type(path: str) -> str:
 
 
 def is_text(type_: str) -> bool:
-    """Return whether it is text, of which compression makes less."""
+    """Return whether a type is text, which compression makes smaller."""
     name = type_.partition(";")[0]
     return name.startswith("text/") or name.endswith(("+json", "+xml")) or name in _TEXT_TYPES

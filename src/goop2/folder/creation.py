@@ -1,6 +1,6 @@
-"""A new peer folder for `goop2 init`: the files of a template, and goop.json with the peer's label.
+"""Make a new peer folder for `goop2 init`: the files of a template, and goop.json with the peer's label.
 
-Must not know what the files say, except goop.json's label, and must never overwrite one.
+It must not know what the files mean, except goop.json's label, and must never overwrite one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Created:
 
 
 def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT) -> Created:
-    """Make `folder` a peer folder from `template` (templates.files_of), named `label` or else as the folder is.
+    """Make `folder` a peer folder from `template` (templates.files_of), with the label `label` or the folder's name.
 
     Raises `FolderError`, also when it is one already.
     """

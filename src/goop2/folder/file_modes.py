@@ -1,7 +1,8 @@
 """The modes of a peer's files: only its own user may read them, since messages, keys and tokens are in them.
 
-Looked at when a peer or a command opens the folder: goop.json, data.db with what SQLite keeps beside it, and data/. Only files of this
-process's own user are changed; nothing else in the folder is, nor the folder itself. Files made from then on are made that way.
+They are checked when a peer or a command opens the folder: goop.json, data.db with the files that SQLite keeps beside it, and data/. Only
+files of this process's own user are changed, nothing else in the folder, and not the folder itself. New files get these modes from the
+start.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def tighten(folder: Path) -> list[str]:
-    """Make the private files of the peer in `folder` private. Returns what its owner should know, nothing where nothing had to be done."""
+    """Make the private files of the peer in `folder` private; return messages for its owner, none if nothing had to be done."""
     tightened: list[str] = []
     failed: list[str] = []
     for name, done in _tightened(folder):
@@ -49,7 +50,7 @@ def tighten(folder: Path) -> list[str]:
 
 
 def make_private(file: Path) -> None:
-    """Make an empty file at `file` for this user alone, unless something is there. Raises OSError."""
+    """Make an empty file at `file` that only this user may read, unless something is there. Raises OSError."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE))
 
@@ -60,7 +61,7 @@ def _named(names: list[str]) -> str:
 
 
 def _tightened(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Each file whose mode was too wide, and whether it no longer is."""
+    """Yield each file whose mode was too wide, and whether it is private now."""
     database = Path(os.path.realpath(folder / "data.db"))
     for name in PLACES:
         # A link of the owner's: what it leads to holds the same secrets. What SQLite writes lies beside the real file.
@@ -93,7 +94,7 @@ def _tightened_folder(shown_as: str, name: str, parent: int | None, depth: int) 
 
 
 def _tighten(name: str, folder: int | None, flags: int) -> bool | None:
-    """Return whether it is private now; None where it was before, is not this user's, or is not there."""
+    """Return whether it is private now; None if it was before, is not this user's, or does not exist."""
     try:
         if not _is_too_wide(os.stat(name, dir_fd=folder, follow_symlinks=False)):
             return None

@@ -1,7 +1,7 @@
-"""Who a peer is: an Ed25519 key kept in `data/identity.key`, and the peer id that follows from it.
+"""The identity of a peer: an Ed25519 key in `data/identity.key`, and the peer id that follows from it.
 
-The file is the libp2p private-key protobuf, the id the libp2p peer id, as the network's other peers have them. Must know nothing else of
-goop2, and must never overwrite a key: whoever loses it loses their name, their friends and their rights to their rows.
+The file is the libp2p private-key protobuf, the id the libp2p peer id, as for the network's other peers. It must not know anything else of
+goop2, and must never overwrite a key: whoever loses it loses their name, their contacts and their rights to their rows.
 
     08 01        field 1, key type: Ed25519
     12 <size>    field 2, the key: seed (32 bytes), then the public key not at all, once (the form written here) or twice (an old one)
@@ -48,7 +48,7 @@ class Identity:
 
 
 def load_or_create(folder: Path, key_file: str = FILE) -> Identity:
-    """Return the identity of the peer in `folder`, made when there is none. Raises `IdentityError`.
+    """Return the identity of the peer in `folder`, made if there is none. Raises `IdentityError`.
 
     `key_file` is relative to the folder.
 
@@ -64,7 +64,7 @@ def load_or_create(folder: Path, key_file: str = FILE) -> Identity:
 
 
 def _is_there(file: Path) -> bool:
-    """Return whether the key is there. Raises `IdentityError` where nobody may look: no second key is made beside a hidden one."""
+    """Return whether the key exists. Raises `IdentityError` if that cannot be seen: no second key is made beside a hidden one."""
     try:
         file.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -77,7 +77,7 @@ def _is_there(file: Path) -> bool:
 
 
 def ephemeral() -> Identity:
-    """Return an identity for one run, which is kept nowhere."""
+    """Return an identity for one run, which is not saved."""
     seed = secrets.token_bytes(SEED_BYTES)
     return Identity(_peer_id(_public_key(seed)), seed)
 
@@ -123,7 +123,7 @@ def _peer_id(public_key: bytes) -> str:
 
 
 def _create(file: Path) -> None:
-    """Make the file whole or not at all, unless another process is first."""
+    """Make the file whole or not at all, unless another process was first."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     seed = secrets.token_bytes(SEED_BYTES)
     key = seed + _public_key(seed)

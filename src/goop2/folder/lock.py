@@ -1,7 +1,7 @@
-"""One running peer a folder: a lock on `data/peer.lock`, let go by the system however the peer ends.
+"""The lock that allows one running peer a folder: `data/peer.lock`, released by the system however the peer ends.
 
-Commands that only call scripts need no lock and work beside a running peer. One that is a peer on the network for a moment holds it too,
-and says so in the file: whoever comes meanwhile may wait. It must not know what a peer does.
+Commands that only call scripts need no lock and work beside a running peer. A command that joins the network holds it for a moment and says
+so in the file, so that others may wait. It must not know what a peer does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HOLDER_MAX_BYTES: Final = 40
 
 
 class FolderLockedError(Exception):
-    """A peer runs in that folder already, or the lock cannot be had; the message says which, in one sentence."""
+    """A peer runs in that folder already, or the lock cannot be taken; the message says which, in one sentence."""
 
     owner_code: ClassVar = "locked"
 

@@ -1,6 +1,6 @@
-"""Which files of a peer folder are for its owner alone, by whatever name they are reached: a hard link is the same file.
+"""Recognise the files of a peer folder that are for its owner only, under any name: a hard link is the same file.
 
-A name does not tell, so files are compared by device and inode.
+A name is no evidence, so files are compared by device and inode.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PRIVATE_FOLDER: Final = "data"
 
 
 def is_private(folder: Path, status: os.stat_result) -> bool:
-    """Return whether a file is one that the peer in `folder` keeps for its owner: goop.json, the database, or something in data/.
+    """Return whether a file is one of the owner's private files in `folder`: goop.json, the database, or something in data/.
 
     Raises OSError where that cannot be known.
     """
@@ -33,7 +33,7 @@ def is_private(folder: Path, status: os.stat_result) -> bool:
 
 
 def holds_file(folder: Path, wanted: tuple[int, int]) -> bool:
-    """Return whether a file of that identity lies somewhere in `folder`. Raises OSError where that cannot be known."""
+    """Return whether a file of that identity lies somewhere in `folder`. Raises OSError if that cannot be found out."""
     for inside, _, names in os.walk(folder, onerror=raise_unless_absent):
         for name in names:
             with passing_over_absent():
@@ -43,14 +43,14 @@ def holds_file(folder: Path, wanted: tuple[int, int]) -> bool:
 
 
 def raise_unless_absent(error: OSError) -> None:
-    """Raise `error` unless it says that a file is not there."""
+    """Raise `error` unless it means that a file does not exist."""
     if error.errno not in ABSENT:
         raise error
 
 
 @contextlib.contextmanager
 def passing_over_absent() -> Iterator[None]:
-    """Leave the block at what is not there: files may go while a folder is read."""
+    """End the block at a missing file: files may vanish while a folder is read."""
     try:
         yield
     except OSError as error:
@@ -58,5 +58,5 @@ def passing_over_absent() -> Iterator[None]:
 
 
 def file_identity(status: os.stat_result) -> tuple[int, int]:
-    """Return device and inode: by these a file is known by whatever name."""
+    """Return device and inode, which identify a file under any name."""
     return status.st_dev, status.st_ino

@@ -1,10 +1,10 @@
-"""The one way to read a file that nobody chose: what a peer reads from its folder by itself.
+"""The one way to open a file that a peer reads from its folder by itself.
 
-A folder may have been unpacked from a stranger's archive. So a file is read only when it is a regular file that really lies in the folder
-it is read from, and only up to a size the reader names. A link inside the folder is fine. A named pipe, a device or an endless file
-neither holds nor feeds the reader: what is checked is the open descriptor, so nothing can be put in the file's place in between.
+A folder may have been unpacked from a stranger's archive. So a file is read only if it is a regular file that really lies in the folder it
+is read from, and only up to a size that the reader names. A link inside the folder is allowed. A named pipe, a device or an endless file
+can neither block nor feed the reader. The open descriptor is checked, so nothing can replace the file between check and reading.
 
-It stands below everything else and must not know what any file means.
+Every room may use it. It must not know what a file means.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KINDS: Final = (
 
 
 class FileRefusedError(OSError):
-    """The file is there, and is not read: not a regular file, outside the folder, or too large.
+    """The file exists and is not read: not a regular file, outside the folder, or too large.
 
     `strerror` is the reason as a clause ("it is a named pipe, not a regular file"), `filename` the file, as for any other OSError.
     """
@@ -48,7 +48,7 @@ class FileRefusedError(OSError):
 
 
 class NotRegularError(FileRefusedError):
-    """It is a folder, a pipe, a device, a socket."""
+    """It is a folder, a pipe, a device or a socket."""
 
 
 def read_regular(path: Path, within: Path | None, max_bytes: int, private: tuple[str, ...] = ()) -> bytes:
@@ -105,7 +105,7 @@ def list_names(folder: Path, within: Path) -> list[str]:
 
 
 def shown(path: Path | str) -> str:
-    """Return `path` as text that can be written and sent anywhere: a byte of a name that is not UTF-8 becomes U+FFFD."""
+    """Return `path` as text that can be printed and sent; a byte of a name that is not UTF-8 becomes U+FFFD."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -122,7 +122,7 @@ def _checked(path: Path, descriptor: int, *, single: bool = False) -> BinaryIO:
 
 
 def _bounded(file: BinaryIO, max_bytes: int) -> bytes:
-    """Read at most so many bytes; a file can grow after its size was taken, and some have none."""
+    """Read at most so many bytes; a file can grow after its size was read, and some have none."""
     content = bytearray()
     while piece := file.read(max_bytes - len(content)):
         content += piece
@@ -130,7 +130,7 @@ def _bounded(file: BinaryIO, max_bytes: int) -> bytes:
 
 
 def _content(descriptor: int, size: int, max_bytes: int) -> bytes:
-    """As `_bounded`; a file that is just as large as it was a moment ago is not asked once more whether there is more of it."""
+    """Do as `_bounded`; if the file is still as large as a moment ago, it is not asked again whether there is more."""
     content = os.read(descriptor, min(size + 1, max_bytes))
     if len(content) == size > 0:
         return content
@@ -140,7 +140,7 @@ def _content(descriptor: int, size: int, max_bytes: int) -> bytes:
 
 
 def _opened(path: Path, within: Path | None, flags: int, private: tuple[str, ...] = ()) -> int:
-    """Descriptor of what `path` really is, opened without following a link that was not there a moment before."""
+    """Open the real file of `path` and return its descriptor, without following a link that was made a moment ago."""
     real = _real(path)
     if within is None:
         _check_kind(path, os.lstat(real), flags)

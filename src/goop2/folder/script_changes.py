@@ -1,7 +1,7 @@
-"""Changes to the script files that an editor makes: read, saved whole or not at all, made, renamed, removed.
+"""The changes that an editor makes to script files: read, save, create, rename and remove, each whole or not at all.
 
-Only names the catalog takes, only in the script folder itself and its `functions`, whose real path must lie in the peer's folder; a link
-that stands in a file's place is replaced, never written through. It must not know who asks, nor whether a script compiles.
+Only names that the catalog accepts, and only in the script folder itself and its `functions`, whose real path must be in the peer's folder.
+A link in a file's place is replaced, never written through. It must not know who asks, nor whether a script compiles.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _FOLDERS: Final[dict[Kind, str]] = {"command": "", "function": FUNCTIONS, "libra
 
 
 class ScriptChangeError(Exception):
-    """Nothing was changed; why, in a sentence. `code` is an error class of behaviour.md."""
+    """Nothing was changed; the message says why. `code` is an error class of behaviour.md."""
 
     code = "bad_request"
 
 
 class ScriptConflictError(ScriptChangeError):
-    """The file is not as it was read."""
+    """The file has changed since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ScriptFiles:
     """The script files of one peer folder."""
 
     def __init__(self, folder: Path, script_dir: str, homes: Callable[[Path], tuple[Path, ...]]) -> None:
-        """Take the script folder as goop.json names it, and what gives the real paths it may lie in (config/settings.py)."""
+        """Take the script folder as goop.json names it, and a function for the real paths it may lie in (config/settings.py)."""
         self._folder = folder
         self._homes = homes
         self._script_dir = folder / script_dir
@@ -78,13 +78,13 @@ class ScriptFiles:
         return _text(content)
 
     def save(self, kind: Kind, name: str, text: str, version: str) -> ScriptText:
-        """Put `text` in the place of what was read as `version`. Raises `ScriptConflictError` when it is something else by now."""
+        """Replace the version `version` by `text`. Raises `ScriptConflictError` if the file has changed meanwhile."""
         if self.read(kind, name).version != version:
             raise ScriptConflictError(f"{name} was changed meanwhile, by an editor or another tab")
         return self._write(self._file(kind, name), text)
 
     def create(self, kind: Kind, name: str, text: str = "") -> ScriptText:
-        """Create a script. Raises `ScriptChangeError` when there is one of that name."""
+        """Create a script. Raises `ScriptChangeError` if one of that name exists."""
         file = self._file(kind, name)
         self._real_folder(file.parent, make=True)
         if self._taken(file):
@@ -104,7 +104,7 @@ class ScriptFiles:
             raise ScriptChangeError(f"{name} cannot be renamed: {error.strerror}") from None
 
     def delete(self, kind: Kind, name: str, version: str) -> None:
-        """Remove a script that is as it was read. Raises `ScriptChangeError`."""
+        """Remove a script that has not changed since it was read. Raises `ScriptChangeError`."""
         if self.read(kind, name).version != version:
             raise ScriptConflictError(f"{name} was changed meanwhile, by an editor or another tab")
         file = self._file(kind, name)

@@ -1,7 +1,7 @@
-"""Changes to the files of `site/`: put whole in their place, or not at all, and never through a link out of it.
+"""The changes to files of `site/`: written whole or not at all, and never through a link out of it.
 
-The same walk as for reading (site_files.py), so what cannot be read there cannot be written: no scripts, no
-names that begin with a dot. It must not know who asks.
+It walks paths as reading does (site_files.py), so what cannot be read there cannot be written: no scripts, no names that begin with a dot.
+It must not know who asks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SiteChangeError(Exception):
 
 
 class SiteWriteError(SiteChangeError):
-    """The disk does not let it be: full, or only to be read. Nobody who asks is at fault."""
+    """The disk does not allow it: it is full or read-only. No caller is at fault."""
 
     code = "unavailable"
 
@@ -103,7 +103,7 @@ def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], Non
 
 
 def _enter(walk: Walk, folder: str, made: list[tuple[int, str]] | None) -> None:
-    """Go into `folder`. Where there is a list of what was `made`, it is made when it is missing: its parent's descriptor and its name."""
+    """Open `folder`. If `made` is given, a missing folder is made and added to it: its parent's descriptor and its name."""
     if made is not None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder, dir_fd=walk.here)

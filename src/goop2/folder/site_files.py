@@ -1,14 +1,13 @@
-"""The files of `site/` that anybody may see, opened so that nothing can be put in their place in between.
+"""The public files of `site/`, opened so that nothing can replace them between check and reading.
 
-A path is walked component by component, each opened relative to the folder before it and never through
-a link; links are read and walked by hand, and may lead anywhere inside the site. What was walked is
-what is served: there is no moment between looking and opening. What the system cannot give just now is not said to be absent.
+A path is walked component by component. Each is opened relative to the folder before it, and never through a link; links are read and
+walked by hand, and may lead anywhere inside the site. The file that was walked to is the one that is served. If the system cannot open a
+file just now, it is not reported as missing.
 
-    never: the script folder (whatever it is called here) and what is a hard link to a file in it, names that
-           begin with a dot, anything outside, anything that is not a regular file, and what is a hard link to goop.json, data.db
-           with what lies beside it, or a file in data/
+    never: the script folder (whatever it is called here) and hard links to a file in it, names that begin with a dot, anything outside,
+           anything that is not a regular file, and hard links to goop.json, data.db with the files beside it, or a file in data/
 
-Shared by the web, the network and `goop.site.read`. It must not know who asks.
+The web, the network and `goop.site.read` share it. It must not know who asks.
 """
 
 from __future__ import annotations
@@ -66,15 +65,15 @@ _Hidden = frozenset[tuple[int, int]]
 
 
 class FileNotServedError(Exception):
-    """There is no such file for anybody: absent, hidden, a script, or outside. Which of these is nobody's business."""
+    """There is no such public file: absent, hidden, a script, or outside. Callers are not told which."""
 
 
 class SiteFolderError(FileNotServedError):
-    """It is a folder; with a `/` behind it its index.html would be meant."""
+    """The path is a folder; with a `/` at its end it would mean its index.html."""
 
 
 class UnreadableError(OSError):
-    """The system cannot say whether there is such a file, or cannot give it now: no descriptor left, a broken disk, no permission.
+    """The system cannot say whether the file exists, or cannot open it now: no descriptor left, a broken disk, no permission.
 
     `code` is an error class of behaviour.md.
     """
@@ -91,7 +90,7 @@ class UnreadableError(OSError):
 
 
 class SiteFileTooLargeError(Exception):
-    """The file is larger than whoever reads it accepts; the message says both numbers."""
+    """The file is larger than its reader accepts; the message gives both numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class SiteFile:
 
 @dataclass(frozen=True, slots=True)
 class SiteFileEntry:
-    """A file of the site as lists show it."""
+    """A file of the site in a list."""
 
     path: str
     size: int
@@ -137,7 +136,7 @@ class SiteFiles:
         """Why files could not be read, by the system's number → when the owner was told last."""
 
     def open(self, path: str) -> SiteFile:
-        """Return the file at `path`, `/`-separated; `""` and what ends in `/` mean index.html there.
+        """Return the file at `path`, `/`-separated; `""` and a path that ends in `/` mean index.html there.
 
         Raises `FileNotServedError`, `SiteFolderError`, `UnreadableError`.
         """
@@ -155,8 +154,9 @@ class SiteFiles:
             return SiteFile(relative, cast("BinaryIO", os.fdopen(os.dup(descriptor), "rb", buffering=0)), status)
 
     def read(self, path: str, max_bytes: int) -> bytes:
-        """The content at `path`. Raises `FileNotServedError`, `SiteFolderError`, `UnreadableError`, and `SiteFileTooLargeError` beyond
-        `max_bytes`."""
+        """Return the content at `path`. Raises `FileNotServedError`, `SiteFolderError`, `UnreadableError`, and `SiteFileTooLargeError`
+        beyond `max_bytes`.
+        """
         with self.open(path) as file, self._told_apart(file.path):
             # Read, not asked: a file can grow after its size was taken.
             content = bytearray()
@@ -167,7 +167,8 @@ class SiteFiles:
         return bytes(content)
 
     def listing(self, *, folders: bool = False) -> list[SiteFileEntry]:
-        """Every file `open` gives, by path, without those behind links to folders. At most LISTED_MAX. With `folders` these too.
+        """Return every file that `open` serves, by path, without those behind links to folders. At most LISTED_MAX. With `folders` also
+        these.
 
         Raises `UnreadableError` where the whole site cannot be listed; a file or a folder that cannot be read on its own is left out.
         """
@@ -214,7 +215,7 @@ class SiteFiles:
                 found.append(_listed(path, target.status))
 
     def _is_secret(self, status: os.stat_result) -> bool:
-        """Return whether it is a script or a private file by another name: a hard link. What has one name alone is what it is called.
+        """Return whether it is a script or a private file under another name, a hard link. A file with a single name cannot be.
 
         Raises OSError where these cannot be looked through: then nobody knows.
         """
@@ -223,7 +224,7 @@ class SiteFiles:
         return is_private(self._folder, status) or any(holds_file(folder, file_identity(status)) for folder in self._script_dirs)
 
     def hidden(self) -> _Hidden:
-        """Return the folders of scripts that are there now, by identity: a file system may not tell names apart by case.
+        """Return the existing folders of scripts, by identity: a file system may ignore case in names.
 
         Raises OSError where one cannot be looked at: it would not be hidden.
         """
@@ -235,8 +236,9 @@ class SiteFiles:
 
     @contextlib.contextmanager
     def _told_apart(self, path: str) -> Iterator[None]:
-        """Raise `FileNotServedError` where the system says that nothing is there, and `UnreadableError` for what else it says; the owner
-        is told."""
+        """Raise `FileNotServedError` if the system says that the file does not exist, and `UnreadableError` for other errors; the owner is
+        told.
+        """
         try:
             with _absent_as_not_served(path):
                 yield
@@ -254,7 +256,7 @@ class SiteFiles:
 
 
 class Walk:
-    """One path on its way: the folders behind it, open, and how many links it has followed. Raises `FileNotServedError` and OSError."""
+    """The walk along one path: the open folders behind it, and the number of links followed. Raises `FileNotServedError` and OSError."""
 
     def __init__(self, root: Path, hidden: _Hidden, stack: contextlib.ExitStack) -> None:
         self._root = root
@@ -266,7 +268,7 @@ class Walk:
         self._check_folder(self._folders[0])
 
     def to_file(self, components: list[str]) -> int:
-        """Descriptor of what stands at the end."""
+        """Return a descriptor of the file at the end of the path."""
         ahead = components[::-1]
         while ahead:
             name = ahead.pop()
@@ -286,7 +288,7 @@ class Walk:
         return self._folders[-1]
 
     def into(self, name: str) -> int:
-        """Go into the folder `name` of where we are; gives its descriptor."""
+        """Go into the folder `name`; return its descriptor."""
         descriptor = self.to_file([name])
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise FileNotServedError(name)
@@ -296,11 +298,11 @@ class Walk:
 
     @property
     def here(self) -> int:
-        """Descriptor of the folder we are in."""
+        """Return a descriptor of the current folder."""
         return self._folders[-1]
 
     def _step(self, name: str, flags: int) -> int | str:
-        """Descriptor of `name` in the current folder; where it is a link, what it says."""
+        """Return a descriptor of `name` in the current folder, or the target of a link."""
         with _absent_as_not_served(name):
             try:
                 return self._opened(name, flags, self._folders[-1])
@@ -310,7 +312,7 @@ class Walk:
             return os.readlink(name, dir_fd=self._folders[-1])
 
     def _link(self, target: str) -> list[str]:
-        """Return what is left to walk after a link to `target`; an absolute one begins at the site again."""
+        """Return the rest of the path after a link to `target`; an absolute one begins at the site again."""
         self._links += 1
         if self._links > LINKS_MAX:
             raise FileNotServedError(target)
@@ -341,7 +343,7 @@ class Walk:
 
 
 def components(path: str) -> list[str]:
-    """Return the names on a path that is asked for. Raises `FileNotServedError` where one of them is not a name."""
+    """Return the names on a requested path. Raises `FileNotServedError` for an invalid one."""
     parts = path.split("/")
     if len(path) > PATH_MAX_CHARS or any(part in ("", ".", "..") for part in parts) or _NOT_IN_NAMES.search(path):
         raise FileNotServedError(path)

@@ -1,7 +1,7 @@
-"""Threads for what reads a folder that may hang (a network disk, a dead FUSE mount): it stops its readers, and nothing else.
+"""Threads for reading a folder that may hang (a network disk, a dead FUSE mount), so that it blocks only its readers.
 
-The loop's own pool is a few threads for everybody; a folder that hangs would take them all, and the process could not end before they do.
-These threads are daemons: nobody waits for one that never comes back.
+The loop's own pool has a few threads for everybody. A folder that hangs would occupy all of them, and the process could not end until they
+return. These threads are daemons: nothing waits for one that never returns.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]
 
 
 class FolderHangsError(Exception):
-    """The folder has not answered in time; the message says which. `code` is an error class of behaviour.md."""
+    """The folder did not answer in time; the message says which. `code` is an error class of behaviour.md."""
 
     code = "unavailable"
     retry_after_seconds = SITE_SECONDS
@@ -53,7 +53,7 @@ class FolderThreads:
         """What the threads do, and when it was asked for, whether anybody still waits for it or not."""
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
-        """Return what `work` returns, done in a thread. Raises what it raises, and `FolderHangsError`."""
+        """Return the result of `work`, which runs in a thread. Raises what it raises, and `FolderHangsError`."""
         if self._all_hang():  # so would this one
             raise FolderHangsError(f"{self._name} does not answer")
         loop = asyncio.get_running_loop()
@@ -119,7 +119,7 @@ class FolderThreads:
 
 
 def close(result: object) -> None:
-    """Close what a late reader opened, an open file of the site say."""
+    """Close what a late thread opened, for example an open file of the site."""
     for holder in (result, getattr(result, "file", None), getattr(result, "content", None)):
         closing = getattr(holder, "close", None)
         if callable(closing):

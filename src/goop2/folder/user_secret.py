@@ -1,8 +1,8 @@
-"""A secret of the user who runs peers, kept outside every peer folder: `$XDG_STATE_HOME/goop2/secret`, usually in `~/.local/state`.
+"""A secret of the user who runs peers, outside every peer folder: `$XDG_STATE_HOME/goop2/secret`, usually in `~/.local/state`.
 
-A peer folder may have come from somebody else, who then knows every key in it. What must be known to this user alone is derived from a key
-in the folder and from this secret together. It is made at first use, never overwritten, and believed only where nobody else can have
-written or read it.
+A peer folder may come from somebody else, who then knows every key in it. Values that only this user may know are derived from a key in the
+folder and this secret together. The secret is made at first use, never overwritten, and trusted only where nobody else can have written or
+read it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _OTHERS_MAY: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class UserSecretError(Exception):
-    """This user's secret cannot be had; the message says which file, why, and what to do, in one sentence."""
+    """This user's secret cannot be read or made; the message says which file, why, and what to do, in one sentence."""
 
 
 def derived_key(folder: Path, purpose: str, known: bytes) -> bytes:
-    """Return a key for `purpose` that whoever made the peer in `folder` cannot know, though they know `known`.
+    """Return a key for `purpose` that the author of the peer in `folder` cannot know, even if they know `known`.
 
     Raises `UserSecretError`, and OSError while the system has no room for an open file.
     """
@@ -58,7 +58,7 @@ def _secret(folder: Path) -> bytes:
 
 
 def _state_folder() -> Path:
-    """Return where programs of this user keep what is no setting (XDG base directory specification); no relative path counts."""
+    """Return where programs of this user store their state (XDG base directory specification); a relative path does not count."""
     state = Path(os.environ.get(STATE_VARIABLE, ""))
     return state if state.is_absolute() else _home() / ".local" / "state"
 
@@ -74,7 +74,7 @@ def _home() -> Path:
 
 
 def _make(file: Path) -> None:
-    """Make the file and the folders to it, unless it is there."""
+    """Make the file and the folders to it, unless it exists."""
     missing = [each for each in (file.parent, *file.parent.parents) if not os.path.lexists(each)]
     ground = missing[-1].parent if missing else file.parent
     owner = ground.stat().st_uid

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def make_whole(file: Path, content: bytes) -> None:
-    """Make `file`, for this user's eyes only and safely on the disk, unless another process is first. Raises OSError."""
+    """Make `file` for this user only, and safely on the disk, unless another process was first. Raises OSError."""
     with _temporary(file, content) as temporary, contextlib.suppress(FileExistsError):
         # A link fails where a rename would replace: the first process wins, the others read what it wrote.
         os.link(temporary, file)
@@ -27,7 +27,7 @@ def replace_whole(file: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def _temporary(file: Path, content: bytes) -> Iterator[Path]:
-    """Make a file beside `file` that is gone at the end."""
+    """Make a file beside `file` that is removed at the end."""
     path = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -41,7 +41,7 @@ def _temporary(file: Path, content: bytes) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or what names a folder has, is on the disk. Raises OSError."""
+    """Wait until a file's content, or a folder's names, are on the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

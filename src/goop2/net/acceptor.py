@@ -1,4 +1,4 @@
-"""Streams other peers open: admitted or not, asked for their protocol, handed to the handler of it."""
+"""Accept the streams that other peers open: admit or refuse each, agree on its protocol, and call the protocol's handler."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class Acceptor:
-    """What a host does with each stream that others open."""
+    """Handles each stream that others open on a host."""
 
     def __init__(self, admission: Admission, start: Start) -> None:
         self._admission = admission
@@ -43,7 +43,7 @@ class Acceptor:
         self._handlers[protocol] = (handler, seconds)
 
     def accept(self, muxed: MuxedStream) -> None:
-        """Give a new stream its task; one that is not admitted is reset at once, so that there are never more tasks than places."""
+        """Start a task for a new stream. A stream that is not admitted is reset at once, so that there are never more tasks than places."""
         peer = muxed.connection.peer
         place = ExitStack()
         try:
@@ -71,13 +71,13 @@ class Acceptor:
             raise
 
     async def _exchange(self, muxed: MuxedStream, peer: str) -> Stream | None:
-        """Return the stream when its exchange was carried out."""
+        """Return the stream if its exchange was carried out."""
         async with asyncio.timeout(NEGOTIATE_SECONDS):
             protocol, unsent = await negotiation.accept(muxed, self._handlers)
         handler, seconds = self._handlers[protocol]
-        stream = Stream(muxed, peer, protocol, unsent=unsent)
-        stream.origin = muxed.origin
-        stream.another = partial(self._admission.request, peer, stream.origin)
+        # On a kept stream each further request counts like a new stream; otherwise one stream would get around the rate.
+        another = partial(self._admission.request, peer, muxed.origin)
+        stream = Stream(muxed, peer, protocol, origin=muxed.origin, unsent=unsent, another=another)
         try:
             async with asyncio.timeout(seconds):
                 await handler(stream)

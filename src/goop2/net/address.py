@@ -1,4 +1,4 @@
-"""Addresses of peers, as people type them and as the network tells them: `/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…`. Opens nothing."""
+"""Parse addresses of peers, as people type them and as the network sends them: `/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…`. No I/O."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PeerAddress:
 
 
 def parse(text: str) -> PeerAddress:
-    """Return the address in a text, `/ipfs/` in the place of `/p2p/` and a slash at the end included. Raises `AddressError`."""
+    """Return the address in a text; `/ipfs/` in place of `/p2p/` and a slash at the end are accepted. Raises `AddressError`."""
     if len(text) > ADDRESS_MAX_CHARS:
         raise _no_address(text)
     transport, _, peer = _in_one_spelling(text).rpartition("/p2p/")

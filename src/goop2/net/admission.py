@@ -1,6 +1,6 @@
-"""Who may take what: counts open connections and streams, and meters how fast they come. Pure: no socket, the clock is passed in.
+"""Limits on what others take: open connections and streams, and how fast they come. Pure: no socket, and the clock is passed in.
 
-Everything counted is bounded, whoever comes and however many names they make up: open things by their limits, meters by
+Everything counted is bounded, however many peers come and however many ids they make up: open things by their limits, rates by
 FORGETTING_AT_KEYS.
 """
 
@@ -19,11 +19,11 @@ _LOOK_SECONDS = 1.0
 
 
 class AdmissionError(Exception):
-    """The limit is reached; the message says which and its value."""
+    """A limit is reached; the message says which and its value."""
 
 
 class TokenBucket:
-    """So many units a minute and key, saved up to a minute's worth (a token bucket). A key that is full again is not kept."""
+    """A token bucket for each key: so many units a minute, and at most a minute's worth saved. A full bucket is not stored."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
         self._per_minute = per_minute
@@ -37,7 +37,7 @@ class TokenBucket:
         return len(self._used)
 
     def take(self, key: str, units: int = 1) -> bool:
-        """Return whether there is room for so many; then they are counted."""
+        """Return whether there is room for so many units; if so, they are counted."""
         now, used = self._clock(), self._used
         known = used.get(key)
         total = units if known is None else max(0.0, known[0] - (now - known[1]) * self._per_second) + units
@@ -55,7 +55,7 @@ class TokenBucket:
         return max(0.0, used - (now - at) * self._per_second)
 
     def _forget(self, now: float) -> None:
-        """Keys that are full again, and the longest silent beyond the bound; each is dropped once."""
+        """Drop the buckets that are full again, then the least recently used ones beyond the bound."""
         while self._used:
             key = next(iter(self._used))
             if len(self._used) <= FORGETTING_AT_KEYS and self._still_used(key, now) > 0:
@@ -64,7 +64,7 @@ class TokenBucket:
 
 
 class ConcurrencyLimit:
-    """How many are open, in total and by key."""
+    """Counts what is open, in total and by key."""
 
     def __init__(self, what: str, total: int, per_key: int) -> None:
         self._what = what
@@ -77,7 +77,7 @@ class ConcurrencyLimit:
 
     @contextlib.contextmanager
     def one(self, key: str) -> Iterator[None]:
-        """Counts one while the block runs. Raises `AdmissionError`."""
+        """Count one while the block runs. Raises `AdmissionError`."""
         if len(self) >= self._total:
             raise AdmissionError(f"{self._total} {self._what} are open, the most there may be")
         if self._open[key] >= self._per_key:
@@ -92,7 +92,7 @@ class ConcurrencyLimit:
 
 
 class Connections(ConcurrencyLimit):
-    """Connections others make. When places run out, one whose handshake is not done gives way: the oldest of the network with most such."""
+    """Connections made by others. When places run out, the oldest unfinished handshake of the network with most of them is ended."""
 
     def __init__(self, total: int, per_key: int) -> None:
         super().__init__("connections", total, per_key)
@@ -100,7 +100,7 @@ class Connections(ConcurrencyLimit):
 
     @contextlib.contextmanager
     def handshake(self, key: str, end: Callable[[], object]) -> Iterator[Callable[[], object]]:
-        """Count one while the block runs; gives what to call when its handshake is done. `end` must bring the block to its end.
+        """Count one while the block runs; yield what to call when its handshake is done. `end` must end the block.
 
         Raises `AdmissionError`.
         """
@@ -132,7 +132,7 @@ class Connections(ConcurrencyLimit):
 
 
 class Lingering:
-    """What is done and not yet let go of by its other side. Where there is no room for one more, the longest there is ended for it."""
+    """Exchanges that are done while the other side still has the stream open. When places run out, the oldest is ended."""
 
     def __init__(self, total: int, per_key: int) -> None:
         self._total = total
@@ -145,7 +145,7 @@ class Lingering:
 
     @contextlib.contextmanager
     def one(self, key: str, end: Callable[[], object]) -> Iterator[None]:
-        """Counts one while the block runs; `end` must bring the block to its end."""
+        """Count one while the block runs; `end` must end the block."""
         if self._open[key] >= self._per_key:
             self._end_first(key)
         elif len(self) >= self._total:
@@ -174,14 +174,14 @@ class Lingering:
 
 
 class ByteBudget:
-    """Bytes held for strangers, all together."""
+    """The bytes held for all strangers together."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.held = 0
 
     def hold(self, size: int) -> bool:
-        """Return whether there is room; then it is held."""
+        """Return whether there is room; if so, the bytes are counted as held."""
         if self.held + size > self._most:
             return False
         self.held += size
@@ -192,7 +192,7 @@ class ByteBudget:
 
 
 class Admission:
-    """All limits of a host, together."""
+    """All limits of a host on what others take."""
 
     def __init__(self, limits: HostLimits, clock: Callable[[], float]) -> None:
         self.memory = ByteBudget(limits.buffered_bytes)
@@ -208,7 +208,7 @@ class Admission:
 
     @contextlib.contextmanager
     def connection(self, address: str, end: Callable[[], object] | None = None) -> Iterator[Callable[[], object]]:
-        """A connection somebody at `address`, a network or a relay, made, from before its handshake to its end. Raises `AdmissionError`.
+        """Count a connection made from `address`, a network or a relay, from before its handshake to its end. Raises `AdmissionError`.
 
         Gives what to call when the handshake is done. `end`, where it is given, ends one whose place another gets before.
         """
@@ -219,22 +219,23 @@ class Admission:
 
     @contextlib.contextmanager
     def stream(self, peer: str, network: str = "") -> Iterator[None]:
-        """A stream that `peer` opened, from before its protocol is known to its end. Raises `AdmissionError`."""
+        """Count a stream that `peer` opened, from before its protocol is known to its end. Raises `AdmissionError`."""
+        # Counted even if it is refused below: a flood of refused streams costs its sender too.
         self.request(peer, network)
         with self._streams.one(peer), self._network_streams.one(network or peer):
             yield
 
     def lingering(self, peer: str, end: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
-        """A stream that `peer` opened and whose exchange is done, until the other side has read it all; `end` for another."""
+        """Count a stream of `peer` whose exchange is done until the other side has read it all; `end` makes room for another."""
         return self._lingering.one(peer, end)
 
     def request(self, peer: str, network: str = "") -> None:
-        """A request of `peer`, which comes from `network`, on a stream of its own or one that is kept. Raises `AdmissionError`."""
+        """Count a request of `peer` from `network`, on a stream of its own or a kept one. Raises `AdmissionError`."""
         if not self._opened.take(peer):
             raise AdmissionError(f"{peer} asks too often")
         if network and not self._opened_by_network.take(network):
             raise AdmissionError(f"{network} asks too often")
 
     def received(self, peer: str, size: int, network: str = "") -> bool:
-        """Return whether `peer`, which comes from `network`, may have sent so many bytes unasked."""
+        """Return whether `peer`, which comes from `network`, may send so many bytes that nobody asked for."""
         return self._received.take(peer, size) and (not network or self._received_by_network.take(network, size))

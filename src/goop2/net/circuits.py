@@ -1,9 +1,9 @@
-"""Connections through a relay: a stream to it that carries another connection, Noise and Yamux anew from end to end.
+"""Connections through a relay: a stream to the relay carries another connection, with Noise and Yamux of its own from end to end.
 
-    we call       a HOP stream to the relay, CONNECT; then it is a connection we dialled, and the id at its end is proved
-    we are called a STOP stream from a relay that has given us a place; then it is a connection somebody made to us
+    we dial        we open a HOP stream to the relay and send CONNECT; then it is a connection we dialled, and its peer's id is proved
+    we are dialled a relay at which we have a reservation opens a STOP stream; then it is a connection somebody made to us
 
-A relay can drop or delay what it carries, and knows who talks to whom; it reads and changes nothing.
+A relay can drop or delay what it carries, and learns who talks to whom. It can read and change nothing.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Circuits:
 
     @property
     def relays(self) -> frozenset[str]:
-        """Return the ids of the relays that are used now."""
+        """Return the ids of the relays that are in use."""
         return frozenset((*self._places, *self.asked, *self._called))
 
     async def attach(self) -> None:
-        """Take the circuits relays bring."""
+        """Accept the circuits that relays bring."""
         await self._host.serve(circuit.STOP, self._brought, None)
 
     async def reserve(self, relay: str) -> int:
-        """Have a place at a connected relay; until when, by its clock. Raises one of `dialling.FAULTS`."""
+        """Make a reservation at a connected relay; return its end by the relay's clock. Raises one of `dialling.FAULTS`."""
         try:
             stream = await self._host.open(relay, circuit.HOP, relayed=False)
             try:
@@ -68,7 +68,7 @@ class Circuits:
         return until
 
     def leave(self, relay: str) -> None:
-        """Take no more circuits from this relay."""
+        """Accept no more circuits from this relay."""
         self._places.discard(relay)
 
     async def dial(self, peer: str, transport: str) -> Connection:
@@ -114,17 +114,19 @@ class Circuits:
             drop(stream)
 
     async def _brought(self, stream: Stream) -> None:
-        """Carry a circuit to the end of its connection: so long it counts among the streams of the relay."""
+        """Serve a circuit to the end of its connection; until then it counts among the streams of the relay."""
         relay = stream.peer
         try:
             message, rest = await read_message(stream, RELAY_ANSWER_SECONDS)
             circuit.brought(message)
+            # Only relays that we asked for a place may bring calls. Otherwise any peer could hide callers behind its own address.
             if relay not in self._places:
                 await stream.finish(circuit.take(circuit.PERMISSION_DENIED))
                 self._log.info("a circuit was refused", relay=relay, why="it brings a circuit, and gave us no place")
                 return
             # One relay is one address: those who come through it share what one may have.
             with self._host.admission.connection(f"{CIRCUIT}/{relay}"):
+                # After the admission: with OK sent, the caller begins its handshake, which takes a place.
                 await stream.write(circuit.take())
                 connection = await self._upgrade(stream, rest, relay, opened_by_us=False)
                 await connection.closed.wait()
@@ -152,18 +154,18 @@ class Circuits:
 
 
 def is_connected_directly(host: Host, peer: str) -> bool:
-    """Return whether there is a connection to a peer that goes through no relay."""
+    """Return whether there is a connection to a peer that uses no relay."""
     return any(connection.is_open and not connection.is_relayed for connection in host.connections(peer))
 
 
 async def asked(stream: Stream, message: bytes) -> tuple[bytes, bytes]:
-    """Write a message and read the answer; gives it and what came after it. Raises one of `dialling.FAULTS`."""
+    """Write a message and read the answer; return it and the bytes after it. Raises one of `dialling.FAULTS`."""
     await stream.write(message)
     return await read_message(stream, RELAY_ANSWER_SECONDS)
 
 
 async def read_message(stream: Stream, seconds: float) -> tuple[bytes, bytes]:
-    """Return a message that is whole within so long, and what came after it. Raises one of `dialling.FAULTS`."""
+    """Return a message that arrives whole within so many seconds, and the bytes after it. Raises one of `dialling.FAULTS`."""
     reader = circuit.MessageReader()
     async with asyncio.timeout(seconds):
         while True:
@@ -176,6 +178,6 @@ async def read_message(stream: Stream, seconds: float) -> tuple[bytes, bytes]:
 
 
 def drop(stream: Stream) -> None:
-    """End a stream we opened now, in both directions, and give back its place."""
+    """Reset a stream we opened, and free its place."""
     stream.reset()
     stream.at_end(stream)

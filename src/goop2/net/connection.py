@@ -1,4 +1,4 @@
-"""A connection to a peer whose id is proved: its streams, where it leads, and what is known of its other side as long as it lasts."""
+"""A connection to a peer whose id is proved: its streams, its address, and what is known of the other side while it lasts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from goop2.protocols.identify import Identified
 
 
 class Connection:
-    """A connection. Compared by identity; it stays what it is when its peer has another."""
+    """A connection, compared by identity; it stays the same object when its peer opens another."""
 
     def __init__(self, muxer: Muxer, *, remote: str, is_relayed: bool = False, from_listening_port: bool = True) -> None:
         self.muxer = muxer
@@ -36,17 +36,17 @@ class Connection:
 
     @property
     def origin(self) -> str:
-        """Return the network the other side comes from, which limits count; `/p2p-circuit/<relay>` when it comes through a relay."""
+        """Return the network the other side comes from, by which limits count; `/p2p-circuit/<relay>` when it comes through a relay."""
         return self.muxer.origin
 
     @property
     def opened_by_us(self) -> bool:
-        """Return whether we dialled."""
+        """Return whether this peer dialled."""
         return self.muxer.opened_by_us
 
     @property
     def is_open(self) -> bool:
-        """Return whether it has not ended, as far as is known."""
+        """Return whether the connection has not ended, as far as is known."""
         return not self.muxer.is_ended
 
     @property
@@ -68,15 +68,15 @@ class Connection:
         return self.remote.removesuffix(CIRCUIT).removeprefix("/p2p/") if self.is_relayed else ""
 
     def open(self) -> MuxedStream:
-        """Return a new stream, on which no protocol is agreed on yet. Raises `MuxedStreamError`."""
+        """Return a new stream, whose protocol is not agreed on yet. Raises `MuxedStreamError`."""
         return self.muxer.open()
 
     async def close(self) -> None:
-        """Say goodbye, have it heard, and end every stream."""
+        """Tell the other side, wait until it has read that, and end every stream."""
         await self.muxer.close()
 
     def abandon(self) -> None:
-        """End it now, without a word."""
+        """End the connection now, without telling the other side."""
         self.muxer.end()
 
 

@@ -1,4 +1,4 @@
-"""The table of a host's connections. A peer may have several: new streams take a direct one rather than one through a relay."""
+"""The table of a host's connections. A peer may have several; new streams use a direct one before one through a relay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class ConnectionTable:
-    """The open connections of one host, and who is told of them."""
+    """The open connections of one host, and the subscribers to changes."""
 
     def __init__(self, per_peer: int, most: int) -> None:
         self._per_peer = per_peer
@@ -24,7 +24,7 @@ class ConnectionTable:
         return sum(map(len, self._by_peer.values()))
 
     def add(self, connection: Connection) -> None:
-        """Take a new connection, and tell of it. Beyond the limit of a peer its oldest of the same kind is ended."""
+        """Add a new connection and notify subscribers. Beyond the limit of a peer, its oldest connection of the same kind is ended."""
         ours = self._by_peer.setdefault(connection.peer, [])
         same = [each for each in ours if each.is_relayed == connection.is_relayed]
         ours.append(connection)
@@ -33,7 +33,7 @@ class ConnectionTable:
             same[0].abandon()
 
     def make_room(self) -> None:
-        """See that one more can be dialled: beyond the limit, the oldest that we dialled and that carries nothing is ended for it.
+        """Make room for one more dial: beyond the limit, end the oldest idle connection that this peer dialled.
 
         Raises `AdmissionError` when there is none. What others dial is counted by `Admission`.
         """
@@ -46,7 +46,7 @@ class ConnectionTable:
         idle.abandon()
 
     def remove(self, connection: Connection) -> None:
-        """Forget a connection that has ended, and tell of it; nothing for one that is not there."""
+        """Remove a connection that has ended and notify subscribers; do nothing for an unknown one."""
         ours = self._by_peer.get(connection.peer, [])
         if connection not in ours:
             return
@@ -70,7 +70,7 @@ class ConnectionTable:
         return tuple(each for ours in self._by_peer.values() for each in ours)
 
     def peers(self) -> tuple[str, ...]:
-        """Return whom there is a connection to, each once."""
+        """Return the connected peers, each once."""
         return tuple(self._by_peer)
 
     def watch(self, connected: ConnectionCallback | None, disconnected: ConnectionCallback | None) -> None:
@@ -81,7 +81,7 @@ class ConnectionTable:
             self._disconnected.append(disconnected)
 
     def unwatch(self, connected: ConnectionCallback | None, disconnected: ConnectionCallback | None) -> None:
-        """Call these no more."""
+        """Stop calling these for connections."""
         if connected in self._connected:
             self._connected.remove(connected)
         if disconnected in self._disconnected:
@@ -97,4 +97,4 @@ def _tell(callbacks: list[ConnectionCallback], connection: Connection) -> None:
         try:
             callback(connection)
         except Exception as error:  # a mistake of one listener must not end the connection, or take the news from the next
-            _log.warning("a listener to connections failed", peer=connection.peer, why=repr(error))
+            _log.warning("a subscriber to connections failed", peer=connection.peer, why=repr(error))

@@ -1,4 +1,4 @@
-"""Delimited messages (a size, and so many bytes) from a stream."""
+"""Read delimited messages (a size, then that many bytes) from a stream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from goop2.protocols.protobuf import DelimitedReader
 
 
 async def next_message(stream: Stream, reader: DelimitedReader) -> bytes:
-    """Return the next message of a stream; what comes after it stays in the reader.
+    """Return the next message of a stream; the bytes after it stay in the reader.
 
     Its time is the caller's affair. Raises `RemoteProtocolError` and `StreamBrokenError`.
     """

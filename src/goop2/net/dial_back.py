@@ -1,7 +1,8 @@
-"""Dialling peers that want to know whether they can be dialled (AutoNAT; protocols/autonat.py), both versions.
+"""Dial peers that ask whether they can be dialled (AutoNAT, both versions; protocols/autonat.py).
 
-Whoever asks is dialled at its own IP address and no other, so that nobody has us dial a third; by another name than this peer's, and not
-from the listening port: a router could take such a dial for an answer. A port that refuses takes as long as one that drops.
+A peer that asks is dialled at its own IP address only, so nobody can make this peer dial a third party. The dial uses a key other than this
+peer's, and not the listening port: a router could take a dial from that port for an answer. A refused dial takes as long as an unanswered
+one, so that the answer says nothing of closed ports.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _EVERYBODY: Final = ""
 
 
 class DialBack:
-    """Dials peers that ask for it; made by `open_dial_back`."""
+    """Dials peers that ask for it. Made by `open_dial_back`."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -49,13 +50,14 @@ class DialBack:
         self._all = TokenBucket(DIAL_BACKS_PER_MINUTE, time.monotonic)
         self._under_way: set[str] = set()
         """Peers that are dialled now."""
+        # A table of its own: connections of dial-back must not show up as connections of the host.
         connections = ConnectionTable(per_peer=1, most=1)
         # By another name: the peer has a connection to this one already, and a second must not end it.
         self._upgrader = Upgrader(ephemeral(), host.admission, MuxedStream.abandon, connections)
         self._requester = Requester(connections, asyncio.create_task)
 
     async def attach(self) -> None:
-        """Answer those who want to be dialled."""
+        """Answer peers that ask to be dialled."""
         await self._host.serve(autonat.DIAL_REQUEST, self._answer_2, DIALLED_BACK_WITHIN_SECONDS)
         await self._host.serve(autonat.VERSION_1, self._answer_1, DIALLED_BACK_WITHIN_SECONDS)
 
@@ -92,13 +94,13 @@ class DialBack:
             await stream.finish(autonat.v1_response(autonat.V1_DIAL_ERROR, "nobody answers there"))
 
     def _is_its_own(self, stream: Stream, address: str) -> bool:
-        """Return whether an address is at the host the peer comes from; of one that comes through a relay nobody knows that."""
+        """Return whether an address is at the host the peer comes from; never for a peer that comes through a relay."""
         host, port = autonat.ip_and_port(address)
         return bool(host) and port != "0" and not stream.connection.is_relayed and autonat.ip_and_port(stream.connection.remote)[0] == host
 
     @contextlib.contextmanager
     def _place(self, stream: Stream) -> Iterator[bool]:
-        """Give whether the peer may be dialled now; while the block runs nobody else of its id is."""
+        """Yield whether the peer may be dialled now; while the block runs no other peer of its id is."""
         peer = stream.peer
         full = peer in self._under_way or len(self._under_way) >= DIAL_BACKS_AT_ONCE
         if full or not self._networks.take(stream.origin) or not self._all.take(_EVERYBODY):
@@ -111,7 +113,7 @@ class DialBack:
             self._under_way.discard(peer)
 
     async def _dial_back(self, peer: str, request: DialRequest | None, address: str) -> int:
-        """Dial a peer and bring it its nonce, where it has one; the status to say."""
+        """Dial a peer and send its nonce, if it has one; return the status to answer."""
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(DIAL_BACK_SECONDS):
@@ -152,7 +154,7 @@ class DialBack:
 
 
 async def open_dial_back(host: Host) -> DialBack:
-    """Dial those who ask for it, for as long as the host is there."""
+    """Dial peers that ask for it until the block is left."""
     server = DialBack(host)
     await server.attach()
     return server

@@ -1,5 +1,6 @@
-"""Finding a way to a peer: all its addresses, one after the other with a small head start, the first that works wins (RFC 8305). Those that
-lead through a relay come after the others have had their time.
+"""Find a way to a peer: try all its addresses, each with a small head start before the next; the first that works wins (RFC 8305).
+
+Addresses through a relay are tried after the direct ones have had their time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ FAULTS: Final = (NetworkError, RemoteProtocolError, MuxedStreamError, AdmissionE
 
 
 class AddressBook:
-    """Where peers have been said to be; the newest word first. Bounded: strangers say a lot."""
+    """Addresses that peers are said to have, the newest first. It is bounded, since strangers name many."""
 
     def __init__(self) -> None:
         self._transports: OrderedDict[str, list[str]] = OrderedDict()
@@ -43,7 +44,7 @@ class AddressBook:
             self._transports.popitem(last=False)
 
     def drop(self, peer: str, transport: str) -> None:
-        """Forget one address; a peer without any is forgotten."""
+        """Remove one address; a peer without any is removed too."""
         left = [each for each in self._transports.get(peer, ()) if each != transport]
         if left:
             self._transports[peer] = left
@@ -51,12 +52,12 @@ class AddressBook:
             self._transports.pop(peer, None)
 
     def of(self, peer: str) -> tuple[str, ...]:
-        """`/ip4/192.0.2.7/tcp/4001`, the most promising first."""
+        """Return the addresses of a peer, `/ip4/192.0.2.7/tcp/4001`, the most promising first."""
         return tuple(self._transports.get(peer, ()))
 
 
 class Dialling:
-    """One search for a way to a peer. `directly` dials an address of its own, `through_relay` one that leads through a relay."""
+    """One search for a way to a peer. `directly` dials a direct address, `through_relay` one that leads through a relay."""
 
     def __init__(self, peer: str, directly: Dial, through_relay: Dial) -> None:
         self._peer = peer
@@ -68,7 +69,7 @@ class Dialling:
         """Address → who answered there in the peer's place."""
 
     async def run(self, transports: Sequence[str]) -> Connection | None:
-        """Return a connection within DIAL_SECONDS, and as long through a relay after its wait; None when there is no way."""
+        """Return a connection within DIAL_SECONDS, and as long again through a relay after its wait; None when there is no way."""
         direct = [transport for transport in transports if not transport.endswith(CIRCUIT)]
         through = [transport for transport in transports if transport.endswith(CIRCUIT)][:CIRCUITS_TRIED]
         self._found = asyncio.get_running_loop().create_future()

@@ -1,6 +1,6 @@
-"""Yamux's frames, apart from any connection: bytes in, frames out (the format: github.com/hashicorp/yamux, spec.md).
+"""Yamux frames without a connection: bytes in, frames out (the format: github.com/hashicorp/yamux, spec.md).
 
-A long data frame is given as several short ones as its bytes come, so that nothing waits for its end and no more is held than came.
+A long data frame is returned as several short ones while its bytes arrive, so nothing waits for its end and no more is held than has come.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEADER_BYTES: Final = _HEADER.size
 
 
 class MuxerFrame(NamedTuple):
-    """A frame; `value` is the window's growth, the ping's number or why the other side goes, and `data` what it carries."""
+    """A frame; `value` is the growth of the window, the number of the ping or the reason for going away, and `data` the content."""
 
     kind: int
     flags: int
@@ -36,12 +36,12 @@ class MuxerFrame(NamedTuple):
 
 
 def write(kind: int, flags: int, stream: int, value: int = 0, data: bytes | memoryview = b"") -> bytes:
-    """A frame as it is sent; a data frame's value is the length of its data."""
+    """Return a frame as bytes; a data frame's value is the length of its data."""
     return _HEADER.pack(_VERSION, kind, flags, stream, len(data) if kind == DATA else value) + data
 
 
 class MuxerFrameReader:
-    """Frames out of bytes that come in any pieces. `longest`: bytes a data frame may carry."""
+    """Reads frames from bytes that come in any pieces. `longest`: the most bytes a data frame may carry."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
@@ -50,7 +50,7 @@ class MuxerFrameReader:
         """Of the data frame that is under way."""
 
     def receive(self, data: bytes) -> list[MuxerFrame]:
-        """The frames that are whole, and what has come of the next. Raises `RemoteProtocolError` for what is no frame."""
+        """Return the whole frames, and the received part of the next one. Raises `RemoteProtocolError` for an invalid frame."""
         buffer = self._buffer + data if self._buffer else data
         at, frames = 0, []
         while True:
@@ -73,7 +73,7 @@ class MuxerFrameReader:
         return frames
 
     def _piece(self, data: bytes) -> MuxerFrame:
-        """It begins the stream if it is the frame's first, and ends it if it is the last."""
+        """Return a piece of a data frame; the first one may open the stream, the last one may end it."""
         self._missing -= len(data)
         flags = self._flags if not self._missing else self._flags & ~(FIN | RST)
         self._flags &= ~(SYN | ACK)

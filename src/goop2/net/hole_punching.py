@@ -1,15 +1,15 @@
-"""From a connection through a relay to a direct one: both peers dial each other at the same moment, so that each one's router takes what
-comes for the answer to what went out (DCUtR; libp2p's specs/relay/DCUtR.md).
+"""Replace a connection through a relay by a direct one: both peers dial each other at the same moment, so that each one's router takes the
+incoming packet for an answer to the outgoing one (DCUtR; libp2p's specs/relay/DCUtR.md).
 
-    B, who was called through the relay, begins: it dials A where A listens, if that is any use; else, at most PUNCH_TRIES times,
+    B, who was called through the relay, begins: it dials A where A listens, if that is useful; else, at most PUNCH_TRIES times,
         both say where others see them, B says SYNC, and both dial, from the port they listen on
-    A, who called, is the client of the new connection whoever's packet came first, and B the server
+    A, who called, is the client of the new connection, whichever packet came first, and B the server
 
-The new connection is the better one, and new streams take it (connections.py). The relayed one is closed when every exchange on it must
-have ended. When there is no way, it stays, and nothing else is lost.
+New streams use the new connection (connections.py). The relayed one is closed when every exchange on it must have ended. If no direct
+connection can be made, the relayed one stays.
 
-What the other side says of its addresses is a stranger's word: few are dialled, and none that is less public than the relay which brought
-us together, so that nobody on the internet has us knock at the machines of our own network.
+The addresses that the other side names are not trusted: few are dialled, and none that is less public than the relay through which it came.
+So nobody on the internet can make this peer dial machines of its own network.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class NoHoleError(RemoteProtocolError):
 
 
 class HolePuncher:
-    """Looks for direct ways beside a host's relayed connections; made by `open_hole_punching`."""
+    """Looks for direct ways beside a host's relayed connections. Made by `open_hole_punching`."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -77,11 +77,11 @@ class HolePuncher:
         self._detach = host.watch(self._connected, self._disconnected)
 
     async def attach(self) -> None:
-        """Answer those who want to punch a hole."""
+        """Answer peers that want to punch a hole."""
         await self._host.serve(dcutr.PROTOCOL, self._answer, PUNCH_ANSWER_SECONDS + PUNCH_SECONDS)
 
     async def close(self) -> None:
-        """Look for no more ways."""
+        """Stop looking for direct ways."""
         self._detach()
         tasks = tuple(self._tasks)
         for task in tasks:
@@ -111,7 +111,7 @@ class HolePuncher:
             self._start(self._improve(relayed))
 
     async def _retire(self, relayed: Connection) -> None:
-        """Close a relayed connection that is needed no more: not before what was begun on it has had its time."""
+        """Close a relayed connection that is no longer needed, after the exchanges begun on it have had their time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EXCHANGE_SECONDS):
                 await relayed.closed.wait()
@@ -132,7 +132,7 @@ class HolePuncher:
             self._ours.discard(relayed.peer)
 
     async def _directly(self, relayed: Connection) -> str:
-        """Dial the peer where it says it listens; how that went, "" when there is no connection."""
+        """Dial the peer where it says it listens; return the result, "" when there is no connection."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(relayed.identify_done.wait(), PROBE_SECONDS)
         listens_at = relayed.identified.listens_at if relayed.identified is not None else ()
@@ -142,7 +142,7 @@ class HolePuncher:
         return "dialled by the peer" if is_connected_directly(self._host, relayed.peer) else ""
 
     async def _punch(self, relayed: Connection) -> str:
-        """Have a hole punched, and say how that went. Raises one of `dialling.FAULTS`."""
+        """Punch a hole; return the result. Raises one of `dialling.FAULTS`."""
         why: Exception = NoHoleError("the connection through the relay has ended")
         for number in range(1, PUNCH_TRIES + 1):
             if not relayed.is_open:
@@ -154,6 +154,7 @@ class HolePuncher:
                 # It may not know its own addresses yet.
                 await asyncio.sleep(REDIAL_PAUSE_SECONDS)
                 continue
+            # SYNC needs half a round trip. A dials when it arrives, so both first packets leave at about the same moment.
             await asyncio.sleep(round_trip_seconds / 2)
             if await self._dial(relayed.peer, addresses, opened_by_us=False, seconds=self.try_seconds):
                 return f"through a hole, at the {_ordinal(number)} try"
@@ -161,7 +162,7 @@ class HolePuncher:
         raise why
 
     async def _agree(self, relayed: Connection) -> tuple[tuple[str, ...], float]:
-        """Return where the peer is to be dialled, and how long a message to it and back takes. Raises one of `dialling.FAULTS`."""
+        """Return the addresses at which to dial the peer, and the round-trip time. Raises one of `dialling.FAULTS`."""
         own = self._own_addresses(relayed)
         if not own:
             raise NoHoleError("nobody has told us the address this peer has for others")
@@ -183,6 +184,8 @@ class HolePuncher:
         relayed = stream.connection
         if not (relayed.is_relayed and relayed.opened_by_us):
             raise NoHoleError("a hole is punched by whoever was called through a relay, and by nobody else")
+        # Two peers that each called the other have two relayed connections. The smaller id decides who goes on, on both sides
+        # alike.
         if stream.peer in self._ours and self._host.peer_id < stream.peer:
             raise NoHoleError("both punch, and the one whose id comes first goes on with it")
         if not self._asked.take(stream.peer):
@@ -226,7 +229,7 @@ class HolePuncher:
     # Both.
 
     async def _dial(self, peer: str, addresses: Sequence[str], *, opened_by_us: bool, seconds: float, again: bool = True) -> bool:
-        """Dial all of them at once; return whether there is a direct connection within so long.
+        """Dial all of them at once; return whether there is a direct connection within so many seconds.
 
         The client ends the others when it has one; the server leaves that to it, lest each keep another one.
         """
@@ -250,7 +253,7 @@ class HolePuncher:
         return is_connected_directly(self._host, peer)
 
     async def _dial_one(self, peer: str, address: str, enough: asyncio.Event, *, opened_by_us: bool) -> None:
-        """Dial an address until there is a connection, or `enough`: a router may refuse what comes too early."""
+        """Dial an address until there is a connection, or `enough`: a router may refuse a packet that comes too early."""
         while True:
             try:
                 await self._host.dial_address(peer, address, opened_by_us=opened_by_us)
@@ -263,12 +266,12 @@ class HolePuncher:
             await asyncio.sleep(REDIAL_PAUSE_SECONDS)
 
     def _own_addresses(self, relayed: Connection) -> tuple[str, ...]:
-        """Return where the other side may try to dial us; what others have seen first."""
+        """Return the addresses at which the other side may try to dial us; those that others have seen first."""
         listening = (address.rpartition("/p2p/")[0] for address in self._host.addresses)
         return self._worth_dialling(relayed, (*self._host.observed_addresses(), *self._predicted(), *listening))
 
     def _predicted(self) -> Iterator[str]:
-        """Yield where routers that keep ports show our listening port.
+        """Yield the addresses at which routers that preserve ports would show our listening port.
 
         Where the connection to a relay could not be made from that port (an earlier one of the same two ends was still there), nobody has
         seen it.
@@ -281,6 +284,7 @@ class HolePuncher:
 
     def _worth_dialling(self, relayed: Connection, addresses: Iterable[str]) -> tuple[str, ...]:
         """Return the addresses that reach at least as far as the relay's, each once, and not too many."""
+        # A relay on this machine or this network may lead to addresses there; one on the internet to public ones only.
         needed = min((_reach(address) for address in self._relay_addresses(relayed)), default=_PUBLIC)
         fit = dict.fromkeys(address for address in addresses if _reach(address) >= needed)
         return tuple(fit)[:PUNCH_ADDRESSES_MAX]
@@ -297,7 +301,7 @@ class HolePuncher:
 
 @contextlib.asynccontextmanager
 async def open_hole_punching(host: Host) -> AsyncIterator[HolePuncher]:
-    """Have relayed connections followed by direct ones, where that works, until the block is left."""
+    """Replace relayed connections by direct ones, where that works, until the block is left."""
     puncher = HolePuncher(host)
     await puncher.attach()
     try:

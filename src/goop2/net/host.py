@@ -1,6 +1,6 @@
-"""The network behind a few words: connect, open, serve, peers, close. Everything above it knows addresses, ids and streams, nothing else.
+"""The interface of the network: connect, open, serve, peers, close. Everything above it knows only addresses, ids and streams.
 
-Noise and Yamux over TCP, nothing else: whoever is connected has proved the id it has. Own limits stand in limits.py; every wait has an end.
+It speaks Noise and Yamux over TCP, nothing else. So every connected peer has proved its id. Limits are in limits.py; every wait has an end.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from goop2.protocols.line import LineReader
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A peer we are connected to now."""
+    """A peer that is connected now."""
 
     peer: str
     address: str
@@ -74,7 +74,7 @@ async def open_host(
 
 
 class Host:
-    """This peer on the network; made by `open_host`."""
+    """This peer on the network. Made by `open_host`."""
 
     def __init__(self, identity: Identity, limits: HostLimits) -> None:
         self.identity = identity
@@ -108,12 +108,12 @@ class Host:
         return self._listener.port
 
     def knows(self, addresses: Iterable[PeerAddress]) -> None:
-        """Remember where peers are said to be; nothing is dialled."""
+        """Remember addresses of peers; nothing is dialled."""
         for address in addresses:
             self._book.add(address.peer, [address.transport])
 
     def forgets(self, address: PeerAddress) -> None:
-        """Try this address of a peer no more, unless it is told of again."""
+        """Drop this address of a peer, until somebody names it again."""
         self._book.drop(address.peer, address.transport)
 
     def is_connected(self, peer: str) -> bool:
@@ -125,7 +125,7 @@ class Host:
         return self.is_connected(peer) or bool(self._book.of(peer))
 
     def peers(self) -> tuple[Connected, ...]:
-        """Whom we are connected to now, each once."""
+        """Return the connected peers, each once."""
         best = (self._connections.best(peer) for peer in self._connections.peers())
         return tuple(_connected(connection) for connection in best if connection is not None)
 
@@ -134,20 +134,20 @@ class Host:
         return self._connections.of(peer)
 
     def watch(self, connected: ConnectionCallback | None = None, disconnected: ConnectionCallback | None = None) -> Callable[[], None]:
-        """Have these called with each connection that comes or goes, on the loop; they must not wait. Returns what ends it."""
+        """Call these with each connection that comes or goes, on the loop; they must not wait. Return the function that ends it."""
         self._connections.watch(connected, disconnected)
         return lambda: self._connections.unwatch(connected, disconnected)
 
     def observed_addresses(self) -> tuple[str, ...]:
-        """Return where others see us, `/ip4/192.0.2.7/tcp/4001`, as identify told it; what most networks of observers tell first."""
+        """Return where others see this peer, `/ip4/192.0.2.7/tcp/4001`, from identify; the address that most networks report first."""
         return self._identify.observed_addresses()
 
     def announce(self, addresses: Callable[[], tuple[str, ...]]) -> None:
-        """Tell others, by identify, that this peer can be dialled at these addresses: whoever is connected through a relay tries them."""
+        """Announce by identify that this peer can be dialled at these addresses: peers connected through a relay try them."""
         self._identify.announced = lambda: tuple(address.partition("/p2p/")[0] for address in addresses())
 
     def supports(self, peer: str, protocol: str) -> bool | None:
-        """Return whether a connected peer said that it speaks a protocol; None while it has said nothing."""
+        """Return whether a connected peer said that it supports a protocol; None while it has said nothing."""
         for connection in self._connections.of(peer):
             if connection.identified is not None:
                 return protocol in connection.identified.protocols
@@ -161,6 +161,7 @@ class Host:
         Raises `UnreachableError`, of which `WrongPeerError` is one, and `AddressError`.
         """
         peer_id(peer)
+        # Only addresses that name this peer: others may come with a typed list, and a dial to them would prove somebody else.
         self.knows(address for address in addresses if address.peer == peer)
         transports = self._book.of(peer)
         # One dial a peer: who comes meanwhile waits for it, and has its outcome unless there are more addresses to try.
@@ -171,7 +172,7 @@ class Host:
             if not (connected or (waits and set(transports) <= set(dialling.tried))):
                 dialling.tried = transports
                 search = Dialling(peer, self.dial_address, self._circuits.dial)
-                with _in_our_words(peer):
+                with _translate_errors(peer):
                     connected = await search.run(transports) is not None or self.is_connected(peer)
                 dialling.others = search.others
             others = dialling.others
@@ -199,7 +200,7 @@ class Host:
         origin: str = "",
         is_relayed: bool = False,
     ) -> Connection:
-        """Make a connection of a transport, within HANDSHAKE_SECONDS; its end is the transport's end too.
+        """Make a connection of a transport, within HANDSHAKE_SECONDS. When it ends, the transport ends too.
 
         `expected`: the peer it must be, "" for any; `remote`, `origin`: as `Connection` has them. Admission is the caller's affair. Raises
         one of `dialling.FAULTS`, `OtherPeerError` among them.
@@ -207,13 +208,14 @@ class Host:
         return await self._upgrader.upgrade(transport, Upgrade(opened_by_us, expected, remote, origin, is_relayed))
 
     async def disconnect(self, peer: str) -> None:
-        """End the connections to a peer, if there are any."""
+        """End the connections to a peer."""
         await asyncio.gather(*(connection.close() for connection in self._connections.of(peer_id(peer))))
 
     # Streams.
 
     async def open(self, peer: str, *protocols: str, relayed: bool | None = None) -> Stream:
-        """Return a new stream to a peer, on the first of `protocols` it speaks. `relayed`: only over a connection that is, or is not.
+        """Return a new stream to a peer, on the first of `protocols` that it supports. `relayed`: only over a relayed connection, or only
+        over a direct one.
 
         Raises `UnreachableError`, `ProtocolNotSupportedError`, `PeerBusyError`, `StreamBrokenError`.
         """
@@ -221,28 +223,24 @@ class Host:
             await self.connect(peer)
         self._acquire(peer)
         try:
-            with _in_our_words(peer, protocols):
-                stream = await self._requester.open(peer, protocols, relayed)
+            with _translate_errors(peer, protocols):
+                return await self._requester.open(peer, protocols, self._let_go, relayed)
         except BaseException:
             self._release(peer)
             raise
-        stream.at_end = self._let_go
-        return stream
 
     async def open_on(self, connection: Connection, *protocols: str) -> Stream:
-        """As `open`, on this connection and no other."""
+        """Do as `open`, on this connection and no other."""
         self._acquire(connection.peer)
         try:
-            with _in_our_words(connection.peer, protocols):
-                stream = await self._requester.open_on(connection, protocols)
+            with _translate_errors(connection.peer, protocols):
+                return await self._requester.open_on(connection, protocols, self._let_go)
         except BaseException:
             self._release(connection.peer)
             raise
-        stream.at_end = self._let_go
-        return stream
 
     async def ask(self, peer: str, protocol: str, question: bytes, reader: LineReader, seconds: float, *, kept: str = "") -> bytes:
-        """Return the line that answers a line, within so long. `kept`: the protocol's form for many questions on a stream.
+        """Return the answer to a request of one line, within so many seconds. `kept`: the protocol's form for many requests on one stream.
 
         Raises as `open` does.
         """
@@ -250,7 +248,7 @@ class Host:
             await self.connect(peer)
         self._acquire(peer)
         try:
-            with _in_our_words(peer, (kept, protocol) if kept else (protocol,)):
+            with _translate_errors(peer, (kept, protocol) if kept else (protocol,)):
                 return await self._requester.ask(peer, protocol, kept, question, reader, seconds)
         finally:
             self._release(peer)
@@ -269,11 +267,11 @@ class Host:
 
     @property
     def relays(self) -> frozenset[str]:
-        """Peers that are used as relays now, and speak for nobody but the network."""
+        """Return the peers that are in use as relays; they are no peers to show or to ask."""
         return self._circuits.relays
 
     async def reserve(self, relay: str, addresses: Sequence[PeerAddress]) -> int:
-        """Be reached through a relay, until the time it says (seconds since 1970, its clock). Raises `UnreachableError`."""
+        """Make a reservation at a relay; return its end (seconds since 1970, by the relay's clock). Raises `UnreachableError`."""
         self._circuits.asked.add(relay)
         try:
             await self.connect(relay, addresses)
@@ -284,18 +282,19 @@ class Host:
             self._circuits.asked.discard(relay)
 
     def leave(self, relay: str) -> None:
-        """Not be reached through it any more."""
+        """Stop using a relay, and accept no more circuits from it."""
         self._circuits.leave(relay)
 
     # Its life.
 
     async def close(self) -> None:
-        """Stop listening and end every connection; a second time does nothing."""
+        """Stop listening and end every connection. Idempotent."""
         if self._closed:
             return
         self._closed = True
         self._listener.close()
         with contextlib.suppress(TimeoutError):
+            # A peer that does not read must not delay the end; what is left is abandoned below.
             async with asyncio.timeout(CLOSE_SECONDS):
                 await asyncio.gather(*(connection.close() for connection in self._connections.of()))
         for connection in self._connections.of():
@@ -306,13 +305,15 @@ class Host:
 
     async def _start(self, port: int, listen_on: str) -> None:
         self._listener.open(port, listen_on)
+        # Identify comes first: a peer that connects at once must be answered, and its answer decides which protocols it is
+        # asked for.
         await self._identify.attach()
         await self.serve(PING, answer_pings, None)
         await self._circuits.attach()
         self._soon(self._look())
 
     async def _look(self) -> None:
-        """For ever: let go of kept streams nobody uses, and ask silent connections for a sign of life."""
+        """Release idle kept streams, and ask silent connections for a sign of life, for ever."""
         loop = asyncio.get_running_loop()
         looked = loop.time()
         while True:
@@ -351,14 +352,14 @@ def _connected(connection: Connection) -> Connected:
 
 
 class _Dialling(asyncio.Lock):
-    """Held while a peer is dialled."""
+    """The lock held while a peer is dialled, with the result for those who wait for it."""
 
     tried: tuple[str, ...] = ()
     others: Mapping[str, str] = MappingProxyType({})
     """Address → who answered there in the peer's place."""
 
 
-class _in_our_words:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
+class _translate_errors:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
     """What has to do with a peer; its failures as faults."""
 
     def __init__(self, peer: str, protocols: Sequence[str] = ()) -> None:

@@ -1,6 +1,6 @@
-"""Identify and identify/push: what each side of a connection says of itself, and where it sees the other.
+"""Identify and identify/push: each side of a connection says what it is, and where it sees the other.
 
-Every new connection is asked once. What this peer says is told anew to those who want it when the protocols it speaks change.
+Every new connection is asked once. When the protocols of this peer change, it tells those that support identify/push.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ class Identify:
         """Where this peer can be dialled, with its id or without."""
 
     async def attach(self) -> None:
-        """Answer whoever asks, and ask whoever is connected."""
+        """Answer peers that ask, and ask every connected peer."""
         await self._host.serve(IDENTIFY, self._answer)
         await self._host.serve(PUSH, self._take_push)
         self._host.watch(self._connected)
 
     def changed(self) -> None:
-        """Tell those who are connected what this peer says of itself now, soon."""
+        """Soon send connected peers what this peer says of itself now."""
         if not self._pushing and self._host.connections():
             self._pushing = True
             self._start(self._push())
 
     def observed_addresses(self) -> tuple[str, ...]:
-        """Return where others see the port we listen on; what most networks of observers tell first."""
+        """Return where others see the port we listen on; the address that most networks report first."""
         observers: dict[str, set[str]] = defaultdict(set)
         for connection in self._host.connections():
             # js-libp2p tells our id with it.
@@ -69,7 +69,7 @@ class Identify:
         return tuple(sorted(observers, key=lambda address: len(observers[address]), reverse=True))
 
     def message(self, connection: Connection) -> bytes:
-        """Return what this peer says of itself to the other side of a connection."""
+        """Return the message that describes this peer to the other side of a connection."""
         said = Identified(
             agent=AGENT,
             protocols=frozenset(self._host.protocols),
@@ -96,7 +96,7 @@ class Identify:
                 connection.identified = await _read(stream)
         except (NetworkError, RemoteProtocolError, TimeoutError) as error:
             # It is a connection like any other; what it speaks is found out by asking.
-            _log.debug("a peer does not say what it is", peer=connection.peer, why=str(error) or type(error).__name__)
+            _log.debug("a peer did not answer identify", peer=connection.peer, why=str(error) or type(error).__name__)
         finally:
             connection.identify_done.set()
 
@@ -111,7 +111,7 @@ class Identify:
             async with asyncio.timeout(PROBE_SECONDS), await self._host.open_on(connection, PUSH) as stream:
                 await stream.finish(self.message(connection))
         except (NetworkError, RemoteProtocolError, TimeoutError) as error:
-            _log.debug("a peer was not told what has changed", peer=connection.peer, why=str(error) or type(error).__name__)
+            _log.debug("identify push failed", peer=connection.peer, why=str(error) or type(error).__name__)
 
 
 async def _read(stream: Stream) -> Identified:

@@ -184,8 +184,8 @@ messages and files find room."""
 KEPT_WAITING_MAX = 256
 """Kept streams of all peers that wait for a question: half of the streams there may be. The next is let go after its answer."""
 
-SEALED_FILES_BYTES = 256 * MEGABYTE_BYTES
-"""Files that are sealed or opened at a time, with every copy of them: one of 37 MB, the largest, and smaller ones beside it."""
+ENCRYPTED_FILES_BYTES = 256 * MEGABYTE_BYTES
+"""Files that are encrypted or decrypted at a time, with every copy of them: one of 37 MB, the largest, and smaller ones beside it."""
 
 # Gossip: a peer gives a sign every 5 s, and any of them may come through one neighbour.
 
@@ -267,7 +267,7 @@ PEERS_OF_A_NETWORK = 4
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """What strangers may take of this peer, all together and each."""
+    """The limits on what strangers may take of this peer, in total and each."""
 
     connections: int = 128
     dialled_connections: int = 256

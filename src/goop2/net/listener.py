@@ -62,7 +62,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class TcpListener:
-    """A host's port."""
+    """The listening port of a host."""
 
     def __init__(self, upgrader: Upgrader, admission: Admission, start: Start) -> None:
         self._upgrader = upgrader
@@ -89,15 +89,16 @@ class TcpListener:
             asyncio.get_running_loop().add_reader(listening, self._acceptable, listening)
 
     def close(self) -> None:
-        """Listen no more; connections go on."""
+        """Stop listening; connections stay open."""
         for listening in self._sockets.values():
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
         self._sockets, self.port = {}, 0
 
     async def dial(self, peer: str, transport: str, *, opened_by_us: bool = True) -> Connection:
-        """Return a new connection to a peer at an address, from the listening port where that can be had. Raises `RemoteProtocolError`,
-        `AddressError`, `OSError`, `EOFError` and `TimeoutError`."""
+        """Return a new connection to a peer at an address, from the listening port where possible. Raises `RemoteProtocolError`,
+        `AddressError`, `OSError`, `EOFError` and `TimeoutError`.
+        """
         try:
             return await self._dial(peer, transport, opened_by_us=opened_by_us, from_listening_port=True)
         except SimultaneousOpenError:
@@ -120,7 +121,7 @@ class TcpListener:
         return await self._upgrader.upgrade(SocketTransport(connected), about)
 
     async def _connect(self, transport: str, *, from_listening_port: bool) -> tuple[socket.socket, bool]:
-        """Return a connected socket, and whether its port is the one listened on."""
+        """Return a connected socket, and whether it uses the listening port."""
         parts = multiaddr.parse(transport)
         if len(parts) != 2 or parts[0][0] not in _FAMILIES or parts[1][0] != "tcp":
             raise AddressError(f"{transport[:80]!r} is not an address that can be dialled")
@@ -182,7 +183,7 @@ class TcpListener:
         loop.call_later(PAUSE_SECONDS, again)
 
     def _take(self, accepted: socket.socket, address: tuple[str, int]) -> None:
-        """Give a connection its task, to its end; one that is not admitted is closed at once."""
+        """Run a task for a connection until that ends; one that is not admitted is closed at once."""
         place = ExitStack()
         place.callback(accepted.close)
         tasks: list[asyncio.Task[None]] = []
@@ -272,7 +273,7 @@ def _no_address(address: str) -> PortInUseError:
 
 
 async def _speaks(connected: socket.socket) -> bool:
-    """Return whether anything comes, or the end, within UNHEARD_SECONDS; nothing is taken."""
+    """Return whether any byte comes, or the end, within UNHEARD_SECONDS; no byte is consumed."""
     loop = asyncio.get_running_loop()
     came = asyncio.Event()
     try:

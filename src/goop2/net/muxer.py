@@ -1,11 +1,11 @@
 """Yamux: many streams over one secured connection.
 
-- Who sends more than its window, or more than it may in a minute, loses the connection; what all hold together is bounded.
-- A writer waits for its window as long as its caller lets it.
-- A stream that was reset can be told from one that is done.
-- A peer that is gone without a word is noticed: `look` asks for a sign of life.
-- Nothing waits between a frame and the next, so there is nothing to lock: what came is taken as it comes, what gathered is sent together
-  (transport.py), and a cancelled caller leaves no half a frame behind.
+- A peer that sends more than its window, or more than it may in a minute, loses the connection. The bytes held for all are bounded.
+- A writer waits for window space as long as its caller allows.
+- A stream that was reset differs from one that has ended.
+- A peer that vanished without a word is noticed: `look` asks for a sign of life.
+- There is no await between one frame and the next, so nothing needs a lock. Incoming bytes are handled as they come, outgoing frames are
+  collected and sent together (transport.py), and a cancelled caller leaves no partial frame.
 """
 
 from __future__ import annotations
@@ -47,28 +47,28 @@ class MuxedStreamError(Exception):
 
 
 class MuxedStreamEndedError(MuxedStreamError):
-    """The other side has sent all it wanted to."""
+    """The other side has sent everything and ended its direction."""
 
 
 class MuxedStreamResetError(MuxedStreamError):
-    """One side has ended the stream before it was done, or the connection is lost."""
+    """A side ended the stream before it was done, or the connection is lost."""
 
 
 class Carrier(Protocol):
-    """What sends a muxer's bytes; a transport with its encryption."""
+    """Sends a muxer's bytes: a transport with its encryption."""
 
     def wake(self) -> None:
-        """Send what has gathered, soon."""
+        """Send the collected frames soon."""
 
     def finish(self) -> bool:
-        """Say that no more is sent; return whether the other side is told of that, and so will end the connection too."""
+        """Announce that no more is sent; return whether the other side is told, and so will end the connection too."""
 
     def end(self) -> None:
-        """Carry no more."""
+        """Stop sending, and close what carries the bytes."""
 
 
 class MuxedStream:
-    """One of a connection's streams. `close_now` ends the writing, `abandon` both directions at once."""
+    """One of a connection's streams. `close_now` ends writing, `abandon` both directions at once."""
 
     def __init__(self, muxer: Muxer, stream_id: int) -> None:
         self.stream_id = stream_id
@@ -86,7 +86,7 @@ class MuxedStream:
 
     @property
     def connection(self) -> Connection:
-        """Return the connection it is a stream of."""
+        """Return the connection it belongs to."""
         return self._muxer.connection
 
     @property
@@ -96,12 +96,12 @@ class MuxedStream:
 
     @property
     def waiting(self) -> bytearray:
-        """Return what has come and is not read yet; not to be changed."""
+        """Return the bytes that have come and are not read yet; do not change them."""
         return self._buffer
 
     @property
     def ended(self) -> bool:
-        """Return whether there is nothing more to be had or to be done."""
+        """Return whether nothing more can be read or needs to be done."""
         return self.was_reset or (self.read_ended and self.write_ended)
 
     @property
@@ -110,14 +110,13 @@ class MuxedStream:
         return bool(self._buffer) or self.was_reset or self.read_ended
 
     async def read(self, size: int) -> bytes:
-        """Return what has come, at most so many bytes, waiting for it. Raises `MuxedStreamEndedError` when that was all, and
-        `MuxedStreamResetError`."""
+        """Return at most so many received bytes, waiting for them. Raises `MuxedStreamEndedError` at the end; `MuxedStreamResetError`."""
         while not self.readable:
             await self.changed.wait()
         return self.read_now(size)
 
     def read_now(self, size: int) -> bytes:
-        """As `read`, of what is readable."""
+        """Do as `read`, without waiting: there must be something to read."""
         if not self._buffer:
             raise MuxedStreamEndedError("the stream has ended") if self.read_ended else MuxedStreamResetError("the stream was reset")
         if len(self._buffer) <= size:
@@ -131,7 +130,7 @@ class MuxedStream:
         return data
 
     async def write(self, data: bytes) -> None:
-        """Hand over all of `data`, as fast as the other side takes it. Raises `MuxedStreamError`; its time is the caller's affair."""
+        """Send all of `data`, as fast as the other side reads. Raises `MuxedStreamError`; the caller limits the time."""
         view = memoryview(data)
         while view:
             size = self.write_now(view)
@@ -141,11 +140,11 @@ class MuxedStream:
 
     @property
     def room(self) -> Notification:
-        """Notified when more may be written that now may not."""
+        """Return the notification that is sent when more may be written."""
         return self._muxer.room if self._muxer.full else self.changed
 
     def write_now(self, data: bytes | memoryview) -> int:
-        """Hand over as much as the other side takes at once; return how many bytes that was, 0 when nothing is taken now."""
+        """Send as much as the window allows now; return how many bytes that was, 0 when it is full."""
         if self.was_reset or self.write_ended:
             raise MuxedStreamResetError("the stream is not open for writing")
         if self._muxer.full or self.send_window <= 0:
@@ -156,14 +155,14 @@ class MuxedStream:
         return size
 
     def close_now(self) -> None:
-        """Tell the other side that no more data comes."""
+        """Tell the other side that no more data follows."""
         if not (self.write_ended or self.was_reset):
             self.write_ended = True
             self._muxer.post(frames.write(frames.WINDOW, frames.FIN, self.stream_id))
             self._forget_if_ended()
 
     def abandon(self) -> None:
-        """End both directions; what was not read is dropped."""
+        """End both directions; unread bytes are dropped."""
         if not self.ended:
             self._muxer.post(frames.write(frames.WINDOW, frames.RST, self.stream_id))
         self.lose()
@@ -172,7 +171,7 @@ class MuxedStream:
     # What the connection tells it.
 
     def receive(self, data: bytes) -> None:
-        """Bytes of the other side. Raises `RemoteProtocolError` when it may not send so many."""
+        """Take bytes from the other side. Raises `RemoteProtocolError` when it may not send so many."""
         if len(data) > self._receive_window:
             raise RemoteProtocolError(f"{len(data) - self._receive_window} bytes more than the window of a stream")
         self._muxer.hold(self.stream_id, len(data))
@@ -181,18 +180,18 @@ class MuxedStream:
         self.changed.notify()
 
     def grow(self, by: int) -> None:
-        """The other side takes so much more."""
+        """Enlarge the window for writing by so many bytes."""
         self.send_window += by
         self.changed.notify()
 
     def end(self) -> None:
-        """The other side sends no more."""
+        """Note that the other side sends no more."""
         self.read_ended = True
         self._forget_if_ended()
         self.changed.notify()
 
     def lose(self) -> None:
-        """It was reset, or the connection is lost. What came whole can still be read."""
+        """Note that the stream was reset, or the connection lost. Bytes that arrived whole can still be read."""
         self.was_reset = True
         if not self.read_ended:
             self.drop()
@@ -200,7 +199,7 @@ class MuxedStream:
         self.changed.notify()
 
     def drop(self) -> None:
-        """What was not read nobody will read."""
+        """Drop unread bytes that nobody will read."""
         self._muxer.admission.memory.free(len(self._buffer))
         self._buffer.clear()
 
@@ -208,7 +207,7 @@ class MuxedStream:
         self.drop()
 
     def _give_window(self) -> None:
-        """Told in large steps: half a window at a time. Who reads that much gets the largest there is."""
+        """Announce more window in large steps, half a window at a time. A stream that is read so fast gets the largest window."""
         missing = self._window - self._receive_window - len(self._buffer)
         if missing < self._window // 2 or self.read_ended or self.was_reset:
             return
@@ -223,7 +222,7 @@ class MuxedStream:
 
 
 class Muxer:
-    """A connection's streams. `accept` is given each stream the other side opens, with its first bytes not taken yet."""
+    """The streams of a connection. `accept` gets each stream that the other side opens, before its first bytes are taken."""
 
     def __init__(
         self,
@@ -250,6 +249,7 @@ class Muxer:
         self._carrier = carrier
         self._accept_stream = accept
         self._ended = ended
+        # Yamux: the client opens streams with odd ids, the server with even ones. So both can open a stream at once.
         self._next_id = 1 if opened_by_us else 2
         self._opened = self._accepted = 0
         """Streams that are open, by whose they are."""
@@ -264,7 +264,7 @@ class Muxer:
         self._heard_at = asyncio.get_running_loop().time()
 
     async def close(self) -> None:
-        """Say goodbye, have it heard, and end every stream."""
+        """Tell the other side, wait until it has read that, and end every stream."""
         if self.is_ended:
             return
         self.post(frames.write(frames.GO_AWAY, 0, 0))
@@ -277,7 +277,7 @@ class Muxer:
         self.end()
 
     def end(self) -> None:
-        """End the connection and every stream now; a second time does nothing."""
+        """End the connection and every stream now. Idempotent."""
         if self.is_ended:
             return
         self.is_ended = True
@@ -293,6 +293,7 @@ class Muxer:
             raise MuxedStreamError("the connection has ended")
         if self._opened >= STREAMS_PER_DIRECTION:
             raise MuxedStreamError(f"{STREAMS_PER_DIRECTION} streams are open, the most there may be")
+        # No wait for the other side's ACK, as go-yamux does it: data may follow the SYN within the first window.
         stream = self.streams[self._next_id] = MuxedStream(self, self._next_id)
         self._opened += 1
         self._next_id += 2
@@ -300,7 +301,7 @@ class Muxer:
         return stream
 
     def look(self, now: float) -> None:
-        """Ask for a sign of life; a connection that gave none for SILENCE_SECONDS is ended. Called every PING_SECONDS."""
+        """Ask for a sign of life; end a connection that gave none for SILENCE_SECONDS. Called every PING_SECONDS."""
         if self._heard:
             self._heard, self._heard_at = False, now
         elif now - self._heard_at >= SILENCE_SECONDS:
@@ -316,11 +317,11 @@ class Muxer:
 
     @property
     def full(self) -> bool:
-        """Return whether so much waits to be sent that its streams should."""
+        """Return whether so much waits to be sent that the streams should wait."""
         return self._unsent >= UNSENT_MAX_BYTES
 
     def post(self, frame: bytes) -> None:
-        """Send this when it is its turn."""
+        """Queue a frame, to be sent in this turn of the loop or later."""
         if not self.is_ended:
             self._outgoing.append(frame)
             self._unsent += len(frame)
@@ -350,7 +351,7 @@ class Muxer:
     # What its carrier asks of it and tells it.
 
     def receive(self, data: bytes) -> None:
-        """What came. Raises `RemoteProtocolError`, and `EOFError` when the other side goes."""
+        """Handle received bytes. Raises `RemoteProtocolError`, and `EOFError` when the other side goes away."""
         self._heard = True
         for frame in self._reader.receive(data):
             if frame.kind == frames.GO_AWAY:
@@ -361,10 +362,11 @@ class Muxer:
         if unasked and not self.admission.received(self.peer, unasked, self.origin):
             raise RemoteProtocolError("more comes than may come in a minute")
         if self._unsent_control > CONTROL_FRAMES_MAX:
+            # Pings and stream openings each cost the sender a header and us an answer. The window bounds data only.
             raise RemoteProtocolError("it makes us answer and does not read our answers")
 
     def outgoing(self) -> bytes:
-        """Return the next bytes to send, as many as go together, and take them."""
+        """Return the next batch of bytes to send, and remove it from the queue."""
         if not self._outgoing:
             return b""
         if self._queued <= BATCH_MAX_BYTES:
@@ -376,10 +378,11 @@ class Muxer:
         return batch
 
     def _take_frames(self) -> list[bytes]:
-        """Return the frames that go into one batch."""
+        """Return the frames of one batch."""
         size = count = 0
         for frame in self._outgoing:
             size += len(frame)
+            # At least one frame: a single one is never larger than a batch (FRAME_MAX_BYTES).
             if size > BATCH_MAX_BYTES and count:
                 break
             count += 1
@@ -388,13 +391,13 @@ class Muxer:
         return taken
 
     def sent(self) -> None:
-        """Note that the last of `outgoing` is with the system."""
+        """Note that the last of `outgoing` was passed to the system."""
         self._unsent -= self._batch
         self._batch = 0
         self.room.notify()
 
     def lost(self) -> None:
-        """The transport has ended."""
+        """Note that the transport has ended."""
         self.end()
 
     def _take(self, frame: MuxerFrame) -> None:
@@ -418,7 +421,7 @@ class Muxer:
             stream.end()
 
     def _accept(self, stream_id: int) -> MuxedStream | None:
-        """Return a stream the other side opens; None when it has too many. Raises `RemoteProtocolError`."""
+        """Return a stream that the other side opens; None when it has too many. Raises `RemoteProtocolError`."""
         if self._ours(stream_id) or stream_id in self.streams or not stream_id:
             raise RemoteProtocolError(f"stream {stream_id} is not theirs to open")
         stream = MuxedStream(self, stream_id)

@@ -1,10 +1,10 @@
-"""Which protocol a stream speaks: multistream-select, both sides, in as few steps as it allows.
+"""Multistream-select: agree on the protocol of a stream, on both sides, in as few round trips as possible.
 
-    asking, a new acquaintance   the greeting and the first protocol in one piece, and the answer waited for
-    asking, one that spoke it    the same, and what is to be said in the same piece: nothing is waited for (go-libp2p does so too)
-    asked                        the answer goes with what is said first, unless the other side says nothing before it
+    client, first time     sends the header and the first protocol together, and waits for the answer
+    client, known server   sends these and its first data together, and waits for nothing (go-libp2p does so too)
+    server                 sends the answer together with its first data, unless the other side is silent before that
 
-It is spoken on streams, and on a new connection before them.
+It is used on streams, and before them on a new connection.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ class Duplex(Protocol):
 
     @property
     def waiting(self) -> bytes | bytearray:
-        """Return what has come and is not read yet; not to be changed."""
+        """Return the bytes that have come and are not read yet; do not change them."""
 
     async def read(self, size: int) -> bytes:
-        """Return the next bytes, at most so many and at least one; raises when no more come."""
+        """Return the next bytes, at least one and at most so many; raises when no more come."""
 
     async def write(self, data: bytes) -> None:
-        """Hand over all of `data`."""
+        """Send all of `data`, and return when it is queued."""
 
 
 def message(text: str) -> bytes:
-    """As it is sent: its length, itself, a newline."""
+    """Return a message as bytes: its length, its text, a newline."""
     content = text.encode() + b"\n"
     low, high = len(content) & 0x7F, len(content) >> 7
     return (bytes((low | 0x80, high)) if high else bytes((low,))) + content
 
 
 def proposal(protocol: str) -> bytes:
-    """Return what is said before anything in this protocol."""
+    """Return the first bytes of a stream whose protocol is taken for granted."""
     return message(MULTISTREAM) + message(protocol)
 
 
 async def choose(stream: Duplex, protocols: Sequence[str]) -> str | None:
-    """The first of these the other side speaks, None when it speaks none. Raises `RemoteProtocolError`."""
+    """Return the first of these that the other side supports, None when it supports none. Raises `RemoteProtocolError`."""
     await stream.write(proposal(protocols[0]))
     await confirm(stream, message(MULTISTREAM))
     for protocol, following in zip(protocols, (*protocols[1:], None), strict=True):
@@ -63,7 +63,7 @@ async def choose(stream: Duplex, protocols: Sequence[str]) -> str | None:
 
 
 async def confirm(stream: Duplex, expected: bytes) -> None:
-    """Read what must come now. Raises `RemoteProtocolError` when it does not."""
+    """Read the bytes that must come now. Raises `RemoteProtocolError` for others."""
     got = b""
     while len(got) < len(expected):
         got += await stream.read(len(expected) - len(got))
@@ -72,7 +72,7 @@ async def confirm(stream: Duplex, expected: bytes) -> None:
 
 
 async def accept(stream: Duplex, spoken: Container[str]) -> tuple[str, bytes]:
-    """Return what the other side wants to speak of what is `spoken`, and what is still to be answered. Raises `RemoteProtocolError`."""
+    """Return which of the protocols in `spoken` the other side wants, and the bytes still to be answered. Raises `RemoteProtocolError`."""
     await confirm(stream, message(MULTISTREAM))
     answer = message(MULTISTREAM)
     for _ in range(TRIES_MAX):

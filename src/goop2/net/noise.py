@@ -1,4 +1,4 @@
-"""Noise_XX_25519_ChaChaPoly_SHA256 (the Noise spec, revision 34), without I/O: messages in, messages out.
+"""Noise_XX_25519_ChaChaPoly_SHA256 (the Noise specification, revision 34), without I/O: messages in, messages out.
 
     → e                     the initiator's ephemeral key
     ← e, ee, s, es          the responder's, and its static key, encrypted
@@ -44,7 +44,7 @@ def key_pair(private: bytes | None = None) -> KeyPair:
 
 
 class Cipher:
-    """One direction's cipher (ChaCha20-Poly1305): a key, and how many messages it has had."""
+    """The cipher of one direction (ChaCha20-Poly1305): a key, and a count of messages."""
 
     __slots__ = ("_key", "_nonce")
 
@@ -57,7 +57,7 @@ class Cipher:
         return seal(plain, associated, self._next_nonce(), self._key)
 
     def decrypt(self, encrypted: bytes, associated: bytes = b"") -> bytes:
-        """Return the content of the next message. Raises `RemoteProtocolError` when the other side did not encrypt it as the next."""
+        """Return the content of the next message. Raises `RemoteProtocolError` unless the other side encrypted it as the next."""
         plain = open_sealed(encrypted, associated, self._next_nonce(), self._key)
         if plain is None:
             raise RemoteProtocolError("a message of Noise cannot be decrypted")
@@ -71,7 +71,7 @@ class Cipher:
 
 
 class Handshake:
-    """The XX handshake of one side: `write` and `read` take turns, the initiator writes first. `ephemeral` is for tests with known keys."""
+    """The XX handshake of one side: `write` and `read` alternate, the initiator writes first. `ephemeral` is for tests with known keys."""
 
     def __init__(self, *, is_initiator: bool, static: KeyPair, prologue: bytes = b"", ephemeral: KeyPair | None = None) -> None:
         self._is_initiator = is_initiator
@@ -114,7 +114,7 @@ class Handshake:
         return message
 
     def read(self, message: bytes) -> bytes:
-        """Return the payload of the other side's next message. Raises `RemoteProtocolError` for a message that is none."""
+        """Return the payload of the other side's next message. Raises `RemoteProtocolError` for an invalid message."""
         assert not self.is_done
         assert not self.writes_next
         at = 0
@@ -133,7 +133,7 @@ class Handshake:
         return payload
 
     def split(self) -> tuple[Cipher, Cipher]:
-        """Return the cipher for what this side sends, and the one for what it receives."""
+        """Return the cipher for sending, and the one for receiving."""
         assert self.is_done
         first, second = _expand(self._chaining_key, b"")
         sends, receives = Cipher(first), Cipher(second)
@@ -141,7 +141,7 @@ class Handshake:
 
     @property
     def handshake_hash(self) -> bytes:
-        """Return the hash of all that was said, which both sides share."""
+        """Return the hash of all messages, which both sides share."""
         return self._hash
 
     def _take_key(self, token: str, part: bytes) -> None:
@@ -152,7 +152,7 @@ class Handshake:
             self.remote_static = self._decrypt(part)
 
     def _mix_shared(self, token: str) -> None:
-        """Mix in what two keys share; the token's first letter is the initiator's key, the second the responder's."""
+        """Mix in the shared secret of two keys; the token's first letter is the initiator's key, the second the responder's."""
         ours, theirs = (token[0], token[1]) if self._is_initiator else (token[1], token[0])
         assert self._ephemeral is not None
         private = (self._ephemeral if ours == "e" else self._static).private

@@ -1,10 +1,10 @@
-"""libp2p's handshake over Noise (specs/noise): who is on the other side is proved by a signature of its static key. Without I/O.
+"""libp2p's handshake over Noise (specs/noise): each side signs its static key, and so proves who it is. Without I/O.
 
-A message is its size (2 bytes, big-endian) and itself. The payloads of the second and third are protobufs:
+A message is its size (2 bytes, big-endian) and its content. The payloads of the second and third are protobufs:
 
     1 identity key   libp2p's key message; Ed25519 only
     2 signature      of "noise-libp2p-static-key:" and the static key, by the identity key
-    4 extensions     of other implementations; read past
+    4 extensions     of other implementations; ignored
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SIGNATURE_BYTES: Final = 64
 
 
 class SimultaneousOpenError(RemoteProtocolError):
-    """Both sides dialled at the same moment from their listening ports, so that each takes itself for the initiator."""
+    """Both sides dialled at the same moment from their listening ports, so that each acts as the initiator."""
 
 
 class HandshakeKeys:
-    """What a host's handshakes share: its static key, and its own payload, which is signed once."""
+    """The keys that a host's handshakes share: its static key, and its own payload, which is signed once."""
 
     def __init__(self, identity: Identity) -> None:
         signing = SigningKey(identity.seed)
@@ -44,7 +44,7 @@ class HandshakeKeys:
 
 
 class SecureHandshake:
-    """One connection's handshake: give `receive` what comes, send what it and `begin` return."""
+    """The handshake of one connection: give received bytes to `receive`, and send what it and `begin` return."""
 
     def __init__(self, keys: HandshakeKeys, *, is_initiator: bool, expected: str = "") -> None:
         self._keys = keys
@@ -61,11 +61,11 @@ class SecureHandshake:
         return self._noise.is_done
 
     def begin(self) -> bytes:
-        """Return what is sent first; nothing by who was dialled."""
+        """Return the first bytes to send; none on the side that was dialled."""
         return _framed(self._noise.write()) if self._is_initiator else b""
 
     def receive(self, data: bytes) -> bytes:
-        """Take what came and return what is to be sent. What came after the handshake is kept for `packets`.
+        """Take received bytes and return the bytes to send. Bytes after the handshake are kept for `packets`.
 
         Raises `RemoteProtocolError`, `OtherPeerError` among them, and then nothing more is to be sent.
         """
@@ -82,7 +82,7 @@ class SecureHandshake:
         return answer
 
     def packets(self) -> Packets:
-        """Return the encryption of the connection, once the handshake is done; it has what came after it."""
+        """Return the encryption of the connection, once the handshake is done; it has the bytes that came after it."""
         sends, receives = self._noise.split()
         rest, self._buffer = self._buffer, b""
         return Packets(sends, receives, rest)
@@ -107,7 +107,7 @@ class SecureHandshake:
 
 
 class OtherPeerError(RemoteProtocolError):
-    """Another peer than the one that was dialled is there, and has proved its id."""
+    """Another peer than the dialled one is there, and has proved its id."""
 
     def __init__(self, other: str) -> None:
         super().__init__(f"another peer is there, {other}")
@@ -115,7 +115,7 @@ class OtherPeerError(RemoteProtocolError):
 
 
 def _proved(payload: bytes, static: bytes) -> str:
-    """Return whose payload this is. Raises `RemoteProtocolError` when it does not prove it."""
+    """Return the peer whose payload this is. Raises `RemoteProtocolError` when it does not prove that."""
     fields = parse("the payload of a handshake", payload, {1: CONTENT, 2: CONTENT}, most=4)
     key, signature = peer_ids.read_key_message(fields.content(1)), fields.content(2)
     try:

@@ -1,4 +1,4 @@
-"""Something that changes now and then, and the tasks that wait for it."""
+"""A notification: tasks wait for it, and `notify` wakes all of them. It can be sent many times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Notification:
         """Of those who wait; seldom more than one."""
 
     def notify(self) -> None:
-        """Wake whoever waits now."""
+        """Wake all tasks that wait now."""
         if self._futures:
             woken, self._futures = self._futures, []
             for future in woken:
@@ -23,7 +23,7 @@ class Notification:
                     future.set_result(True)
 
     async def wait(self, seconds: float | None = None) -> bool:
-        """Return whether it is notified within so long; None: however long that takes."""
+        """Return whether a notification comes within so many seconds; None: wait for ever."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
         # A quarter of what asyncio.timeout costs.

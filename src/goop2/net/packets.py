@@ -1,6 +1,6 @@
-"""Noise's transport messages, apart from any connection: what came off the wire in, plain bytes out, and back (the Noise spec, 13).
+"""Noise's transport messages without a connection: encrypted bytes in, plain bytes out, and back (the Noise specification, 13).
 
-A message is its length (2 bytes, big-endian) and so much that is encrypted, tag and all.
+A message is its length (2 bytes, big-endian) and that many encrypted bytes, including the tag.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PLAIN_MAX_BYTES: Final = 65535 - TAG_BYTES
 
 
 class Packets:
-    """Of one connection, both ways. `early`: what came behind the handshake, taken before what comes next."""
+    """The packets of one connection, both ways. `early`: bytes that came after the handshake, read first."""
 
     def __init__(self, sends: Cipher, receives: Cipher, early: bytes = b"") -> None:
         self._encrypt = sends.encrypt
@@ -24,7 +24,7 @@ class Packets:
         self._rest = early
 
     def receive(self, data: bytes) -> list[bytes]:
-        """The content of each message that is whole now. Raises for what was not encrypted by the other side, and for an empty message."""
+        """Return the content of each whole message. Raises for one that the other side did not encrypt, and for an empty one."""
         buffer = self._rest + data if self._rest else data
         at, contents = 0, []
         while len(buffer) - at >= LENGTH_BYTES:
@@ -41,7 +41,7 @@ class Packets:
         return contents
 
     def send(self, data: bytes) -> bytes:
-        """`data` as it goes over the wire."""
+        """Return `data` as it goes over the wire."""
         if len(data) <= PLAIN_MAX_BYTES:
             return self._message(data)
         return b"".join([self._message(data[at : at + PLAIN_MAX_BYTES]) for at in range(0, len(data), PLAIN_MAX_BYTES)])

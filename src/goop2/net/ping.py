@@ -1,4 +1,4 @@
-"""libp2p's ping (specs/ping): 32 bytes that come back, as often as who asks likes."""
+"""libp2p's ping (specs/ping): 32 bytes are sent back, as often as the other side likes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANSWER_SECONDS: Final = 10.0
 
 
 async def answer_pings(stream: Stream) -> None:
-    """Give back what comes, 32 bytes at a time."""
+    """Send back what comes, 32 bytes at a time."""
     buffer = b""
     while piece := await stream.read(IDLE_SECONDS):
         buffer += piece

@@ -1,8 +1,8 @@
-"""Whether others can dial this peer, which only somebody who did can say (AutoNAT; protocols/autonat.py). Nothing is guessed.
+"""Find out whether others can dial this peer. Only a peer that dialled can say so (AutoNAT; protocols/autonat.py); nothing is guessed.
 
-A peer it is connected to, a relay for one, is asked to dial it where that peer sees it, and at the port it listens on there. An address
-counts when the nonce came back on a connection somebody made to us, and for PROOF_SECONDS. Of version 1, which has no nonce, a yes counts
-only when somebody from the server's network connected meanwhile. Who is asked sees nothing it does not see anyway: our address and port.
+A connected peer, for example a relay, is asked to dial this peer at the address it sees, and at the port this peer listens on. An address
+counts when the nonce came back on a connection that somebody made to us, and for PROOF_SECONDS. Version 1 has no nonce; there a yes counts
+only when somebody from the server's network connected meanwhile. The server learns nothing new: it sees our address and port anyway.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DialProof:
 
 
 class Reachability:
-    """What is known of the ways to this peer; made by `open_reachability`.
+    """The ways by which others reach this peer. Made by `open_reachability`.
 
     `own`: the IP addresses of this machine; that somebody on the same private network can dial them says nothing about others, and nobody
     is asked.
@@ -108,18 +108,19 @@ class Reachability:
         return lambda: self._callbacks.remove(changed)
 
     async def attach(self) -> None:
-        """Take the nonces of those who dial back."""
+        """Accept the nonces of those who dial back."""
         await self._host.serve(autonat.DIAL_BACK, self._dialled_back, PROBE_SECONDS)
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop asking others to dial back."""
         self._detach()
 
     async def keep_asking(self) -> None:
-        """For ever: have others dial this peer where they see it, soon after a change and then now and again."""
+        """Ask others to dial this peer where they see it, soon after a change and then now and again, for ever."""
         while True:
             await asyncio.sleep(seconds_to_tick(self.look_seconds))
             self._forget()
+            # One after the other: several answers at once could not be told apart with version 1.
             for connection in self._host.connections():
                 for address in self._due(connection):
                     await self._ask(connection, address)
@@ -135,6 +136,7 @@ class Reachability:
         self._disproved = {address: until for address, until in self._disproved.items() if until > now}
         for question in [question for question, at in self._asked_at.items() if at + REACHABILITY_SECONDS <= now]:
             del self._asked_at[question]
+        # Only arrivals after a question count as its answer.
         self._came.clear()
         if before != (self.addresses, self.is_reachable):
             self._notify()
@@ -144,7 +146,7 @@ class Reachability:
             changed()
 
     def _due(self, connection: Connection) -> list[str]:
-        """Return the addresses to ask the other side about now."""
+        """Return the addresses about which to ask the other side now."""
         said = connection.identified
         if said is None or connection.is_relayed or not connection.is_open or not said.observed:
             return []
@@ -165,7 +167,7 @@ class Reachability:
         return not ipaddress.ip_address(ip).is_global and ip in self._own()
 
     async def _ask(self, connection: Connection, address: str) -> None:
-        """Have the other side dial us at this address, and note what came of it."""
+        """Ask the other side to dial this peer at this address, and note the result."""
         self._asked_at[connection.peer, address] = self._clock()
         assert connection.identified is not None
         ask = self._ask_2 if autonat.DIAL_REQUEST in connection.identified.protocols else self._ask_1
@@ -173,7 +175,7 @@ class Reachability:
             async with asyncio.timeout(DIALLED_BACK_WITHIN_SECONDS):
                 came = await ask(connection, address)
         except FAULTS as error:
-            _log.debug("nobody was asked to dial back", server=connection.peer, why=str(error) or type(error).__name__)
+            _log.debug("no peer could be asked to dial back", server=connection.peer, why=str(error) or type(error).__name__)
             return
         self._note(connection.peer, address, came=came)
 
@@ -191,6 +193,7 @@ class Reachability:
             self._notify()
 
     async def _ask_2(self, connection: Connection, address: str) -> bool:
+        # Random, so that a server cannot claim a dial that it did not make.
         nonce = secrets.randbits(64)
         brought = self._waiting[nonce] = asyncio.Event()
         try:
@@ -226,6 +229,7 @@ class Reachability:
 
     async def _dialled_back(self, stream: Stream) -> None:
         brought = self._waiting.get(autonat.read_dial_back(await next_message(stream, autonat.reader())))
+        # Over a relay, or on a connection we opened ourselves, a nonce proves nothing about our reachability.
         if brought is None or stream.connection.is_relayed or stream.connection.opened_by_us:
             raise RemoteProtocolError("nobody was asked to bring this")
         brought.set()

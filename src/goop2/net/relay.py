@@ -1,8 +1,7 @@
-"""A relay (circuit relay v2): peers that cannot be dialled keep a place here, and others reach them through it.
+"""A relay (circuit relay v2): peers that cannot be dialled reserve a place here, and others reach them through it.
 
-Bytes go from one stream to the other as they come, a piece at a time: who reads slowly is waited for, and nothing is held for it
-but what its window lets the other side send. What is carried is another connection's Noise, which this machine cannot read.
-reservations.py has the bounds.
+Bytes go from one stream to the other as they come, a piece at a time. For a slow reader the sender waits, and no more is held than its
+window allows. The relayed bytes are another connection's Noise, which this machine cannot read. The limits are in reservations.py.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Addresses = Callable[[], list[str]]
 
 
 class Relay:
-    """Answers HOP streams; made by `open_relay`."""
+    """Answers HOP streams. Made by `open_relay`."""
 
     def __init__(self, host: Host, addresses: Addresses, limits: RelayLimits) -> None:
         self.reservations = RelayReservations(limits, time.monotonic)
@@ -69,6 +68,7 @@ class Relay:
             await stream.finish(circuit.hop_refusal(status))
 
     async def _reserve(self, stream: Stream) -> None:
+        # A reservation through another relay would make chains, and nobody could dial such a peer.
         if stream.connection.is_relayed:
             raise RelayRefusedError(circuit.PERMISSION_DENIED)
         seconds = self.reservations.reserve(stream.peer, stream.origin)
@@ -90,7 +90,8 @@ class Relay:
                 drop(other)
 
     async def _bring(self, source: str, target: str, seconds: int, most: int) -> tuple[Stream, bytes]:
-        """Return the target's end of a circuit, once it has taken it, and what it has said already. Raises `RelayRefusedError`."""
+        """Return the target's stream of a circuit, once it has accepted, and the bytes it has sent already. Raises `RelayRefusedError`."""
+        # A reservation is only as good as its connection; the peer may have left without a word.
         if not is_connected_directly(self._host, target):
             self.reservations.drop(target)
             raise RelayRefusedError(circuit.NO_RESERVATION)
@@ -111,7 +112,7 @@ class Relay:
 
 
 class _Carrying:
-    """Moves a circuit's bytes until both sides have ended, one of them breaks off, or too many have come."""
+    """Moves a circuit's bytes until both sides have ended, one of them breaks off, or the limit is reached."""
 
     def __init__(self, most: int) -> None:
         self._left = most
@@ -131,12 +132,14 @@ class _Carrying:
     async def _carry(self, source: Stream, piece: bytes, target: Stream) -> None:
         while True:
             self._left -= len(piece)
+            # Both directions share one budget.
             if self._left < 0:
                 raise RemoteProtocolError("the circuit has carried all it may")
             if piece:
                 await target.write(piece)
             piece = await source.read(None)
             if not piece:
+                # Only this direction is over; the other side may still answer.
                 await target.finish()
                 return
 

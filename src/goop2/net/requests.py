@@ -1,6 +1,6 @@
-"""Streams to other peers, and questions that are a line with an answer that is one.
+"""Open streams to other peers, and send requests of one line that get an answer of one line.
 
-A question goes over a stream kept for its peer, where the peer speaks the protocol's kept form; else over one of its own.
+A request uses a kept stream of its peer if the peer supports the protocol's kept form; otherwise a stream of its own.
 """
 
 from __future__ import annotations
@@ -16,44 +16,48 @@ from goop2.net.connection import Connection
 from goop2.net.connections import ConnectionTable
 from goop2.net.faults import StreamBrokenError
 from goop2.net.limits import NEGOTIATE_SECONDS
-from goop2.net.stream import Stream
+from goop2.net.stream import Stream, nothing_to
 from goop2.net.stream_pool import StreamPool
 from goop2.protocols.line import LineReader
 
 Soon = Callable[[Coroutine[Any, Any, None]], object]
 """Runs a coroutine beside everything else."""
+AtEnd = Callable[[Stream], object]
+"""Called with a stream at the end of its block."""
 
 
 class NotConnectedError(Exception):
-    """There is none to this peer any more."""
+    """There is no connection to this peer any more."""
 
 
 class NoProtocolSupportedError(Exception):
-    """The other side speaks none of the protocols."""
+    """The other side supports none of the protocols."""
 
 
 class Requester:
-    """What a host's connections are asked."""
+    """Sends requests over a host's connections."""
 
     def __init__(self, connections: ConnectionTable, soon: Soon) -> None:
         self._connections = connections
         self._soon = soon
 
-    async def open(self, peer: str, protocols: Sequence[str], relayed: bool | None = None) -> Stream:
-        """A stream on the first of these the peer speaks. Raises `NotConnectedError`, `NoProtocolSupportedError`, `TimeoutError`, and what
-        the muxer raises."""
-        return await self.open_on(self._connection(peer, relayed), protocols)
+    async def open(self, peer: str, protocols: Sequence[str], at_end: AtEnd, relayed: bool | None = None) -> Stream:
+        """Return a stream on the first of these that the peer supports. Raises `NotConnectedError`, `NoProtocolSupportedError`,
+        `TimeoutError`, and what the muxer raises.
+        """
+        return await self.open_on(self._connection(peer, relayed), protocols, at_end)
 
-    async def open_on(self, connection: Connection, protocols: Sequence[str]) -> Stream:
-        """As `open`, on this connection."""
+    async def open_on(self, connection: Connection, protocols: Sequence[str], at_end: AtEnd = nothing_to) -> Stream:
+        """Do as `open`, on this connection."""
         pool = connection.pool
         candidates = pool.candidates(protocols)
         muxed = connection.open()
+        # It used this protocol on this connection before, so the proposal and the request go in one packet, without a wait for
+        # the answer.
         if pool.speaks(candidates[0]):
             proposal = negotiation.proposal(candidates[0])
-            stream = Stream(muxed, connection.peer, candidates[0], unsent=proposal, expected=proposal)
-            stream.unexpected = partial(pool.forget, candidates[0])
-            return stream
+            unexpected = partial(pool.forget, candidates[0])
+            return Stream(muxed, connection.peer, candidates[0], unsent=proposal, expected=proposal, unexpected=unexpected, at_end=at_end)
         try:
             async with asyncio.timeout(NEGOTIATE_SECONDS):
                 chosen = await negotiation.choose(muxed, candidates)
@@ -63,10 +67,10 @@ class Requester:
         except BaseException:
             muxed.abandon()
             raise
-        return Stream(muxed, connection.peer, chosen)
+        return Stream(muxed, connection.peer, chosen, at_end=at_end)
 
     async def ask(self, peer: str, protocol: str, kept: str, question: bytes, reader: LineReader, seconds: float) -> bytes:
-        """Return the answer to a line. `kept`: the protocol's form for many questions, "" when there is none.
+        """Return the answer to a line. `kept`: the protocol's form for many requests on one stream, "" when there is none.
 
         Raises what `open` and a stream raise, and `TimeoutError`.
         """
@@ -112,7 +116,7 @@ class Requester:
 
 
 class _StreamGoneError(Exception):
-    """The other side had let go of a kept stream before it read the question, so that it can be asked again."""
+    """The other side closed a kept stream before it read the request, so that it can be sent again."""
 
 
 async def _over_kept(pool: StreamPool, stream: Stream, question: bytes, reader: LineReader, until: float, *, used: bool = False) -> bytes:

@@ -1,8 +1,7 @@
-"""Who has a place at a relay, and which circuits there are. Pure: the clock is passed in, nothing is sent.
+"""The reservations and circuits of a relay. Pure: the clock is passed in, and nothing is sent.
 
-Everything is bounded, whoever comes: places by number, address and time, circuits by number, by peer at either end, by address, and by how
-fast they are asked for. Names cost nothing, addresses do: so no one of them can take everything. Who has a place and is not connected any
-more is nobody's concern: the relay asks `drop`.
+Everything is bounded: reservations by number, address and time; circuits by number, by peer at either end, by address, and by rate. Ids
+cost nothing and addresses do, so no address can take everything. The relay calls `drop` for a peer whose connection has ended.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from goop2.protocols.circuit import RelayRefusedError
 
 @dataclass(frozen=True, slots=True)
 class RelayLimits:
-    """What peers may take of a relay."""
+    """The limits on what peers may take of a relay."""
 
     places: int = 256
     """Each is a connection that stays."""
@@ -73,7 +72,7 @@ class RelayReservations:
         return tuple(self._until)
 
     def reserve(self, peer: str, address: str) -> float:
-        """Return a place, or the same for longer; for how many seconds. Raises `RelayRefusedError`."""
+        """Make a reservation or extend it; return its seconds. Raises `RelayRefusedError`."""
         self._count(peer)
         self._expire()
         others = [each for other, (_, each) in self._until.items() if other != peer]
@@ -89,7 +88,7 @@ class RelayReservations:
 
     @contextlib.contextmanager
     def circuit(self, source: str, target: str, address: str) -> Iterator[None]:
-        """Counts one while the block runs. Raises `RelayRefusedError`."""
+        """Count one circuit while the block runs. Raises `RelayRefusedError`."""
         self._count(source)
         self._expire()
         if target not in self._until:

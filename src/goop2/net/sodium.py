@@ -1,7 +1,7 @@
-"""ChaCha20-Poly1305 (RFC 8439) by libsodium, called as PyNaCl calls it but without what it adds: four calls are in every exchange between
-peers, and each would cost four times as much.
+"""ChaCha20-Poly1305 (RFC 8439) by libsodium, called directly. Every exchange between peers makes four calls, and through PyNaCl's public
+functions each would take four times as long.
 
-It leans on `ffi` and `lib` of PyNaCl's module _sodium (1.6), of which its own bindings are made; tests/net/test_sodium.py compares both.
+It uses `ffi` and `lib` of PyNaCl's module _sodium (1.6), on which its own bindings are built; tests/net/test_sodium.py compares both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NONCE_BYTES: Final = 12
 
 
 def seal(plain: bytes, associated: bytes, nonce: bytes, key: bytes) -> bytes:
-    """Return `plain` encrypted, its tag behind it."""
+    """Return `plain` encrypted, with its tag behind it."""
     assert len(nonce) == NONCE_BYTES
     assert len(key) == KEY_BYTES
     size = len(plain) + TAG_BYTES
@@ -34,7 +34,7 @@ def seal(plain: bytes, associated: bytes, nonce: bytes, key: bytes) -> bytes:
 
 
 def open_sealed(sealed: bytes, associated: bytes, nonce: bytes, key: bytes) -> bytes | None:
-    """Return what was encrypted, None when it was not, with this key, nonce and associated data."""
+    """Return the decrypted bytes; None unless they were encrypted with this key, nonce and associated data."""
     assert len(nonce) == NONCE_BYTES
     assert len(key) == KEY_BYTES
     size = len(sealed) - TAG_BYTES

@@ -1,7 +1,7 @@
-"""One stream to one peer, on which a protocol is spoken. Whatever waits has an end, and fails in our words.
+"""One stream to one peer, on which one protocol is spoken. Every wait has an end, and failures are `NetworkError`s.
 
-It reads and writes the muxer's stream where it stands. The end of a stream is not the end of an exchange:
-a killed peer looks like one that is done, so whoever reads counts bytes or waits for a newline.
+It reads and writes the muxer's stream directly. The end of a stream is not the end of an exchange: a killed peer looks like one that has
+finished. So readers count bytes or wait for a newline.
 """
 
 from __future__ import annotations
@@ -26,36 +26,54 @@ def _nothing() -> None:
     pass
 
 
+def nothing_to(_stream: Stream) -> None:
+    """Do nothing at the end of a stream."""
+
+
 class Stream:
-    """A stream. As a context manager it is left to `at_end` when the block is done, and reset when it fails, so that the other side knows.
+    """A stream. As a context manager it is passed to `at_end` at the end of the block, and reset when the block fails, so that the other
+    side knows.
 
     `unsent` goes before the first bytes, `expected` must come before the first: what is left of agreeing on the protocol.
     """
 
-    def __init__(self, muxed: MuxedStream, peer: str, protocol: str, *, unsent: bytes = b"", expected: bytes = b"") -> None:
+    def __init__(
+        self,
+        muxed: MuxedStream,
+        peer: str,
+        protocol: str,
+        *,
+        origin: str = "",
+        unsent: bytes = b"",
+        expected: bytes = b"",
+        unexpected: Callable[[], object] = _nothing,
+        another: Callable[[], object] = _nothing,
+        at_end: Callable[[Stream], object] = nothing_to,
+    ) -> None:
+        """Take over `muxed`. `unexpected`: called when something else comes than `expected`. `another`: called for each request but the
+        first, which the stream's opening was.
+        """
         self.muxed = muxed
         self.peer = peer
         """The authenticated id of the other side."""
-        self.origin = ""
+        self.origin = origin
         """The network the other side's connection comes from, or the relay it comes through; "" of a stream we opened."""
         self.protocol = protocol
-        self.unexpected: Callable[[], object] = _nothing
-        """Called when something else comes than `expected`."""
-        self.another: Callable[[], object] = _nothing
-        """Called for each request but the first, which the stream's opening was."""
-        self.at_end: Callable[[Stream], object] = _nothing_to
+        self.at_end = at_end
+        self._unexpected = unexpected
+        self._another = another
         self._unsent = unsent
         self._expected = expected
         self._asked = False
 
     @property
     def connection(self) -> Connection:
-        """Return the connection it is a stream of."""
+        """Return the connection it belongs to."""
         return self.muxed.connection
 
     @property
     def fresh(self) -> bool:
-        """Return whether it is open both ways, and nothing came that nobody asked for."""
+        """Return whether it is open both ways, and nothing unexpected has come."""
         return not (self.muxed.readable or self.muxed.write_ended)
 
     @property
@@ -64,8 +82,9 @@ class Stream:
         return not (self._unsent or self._expected)
 
     async def read(self, timeout_seconds: float | None = ANSWER_SECONDS) -> bytes:
-        """Return the next bytes, b"" when the other side sends no more; None: however long that takes. Raises `StreamBrokenError`, and
-        `RemoteProtocolError` for another protocol's."""
+        """Return the next bytes, b"" when the other side sends no more; None: wait for ever. Raises `StreamBrokenError`, and
+        `RemoteProtocolError` for bytes of another protocol.
+        """
         return await self._read(None if timeout_seconds is None else _now() + timeout_seconds)
 
     def read_now(self, size: int = READ_MAX_BYTES) -> bytes:
@@ -103,9 +122,9 @@ class Stream:
         return muxed.read_ended and not muxed.waiting
 
     async def next_line(self, reader: LineReader, idle_seconds: float, timeout_seconds: float = REQUEST_SECONDS) -> bytes | None:
-        """As `line`, for one of several: None when no more come, or none begins within `idle_seconds`.
+        """Return one of several lines, as `line` does; None when no more come, or none begins within `idle_seconds`.
 
-        Raises what `another` does.
+        Raises what `another` (`__init__`) does.
         """
         await self._say_unsent()
         muxed = self.muxed
@@ -113,7 +132,7 @@ class Stream:
             return None
         line = await self.line_by(reader, _now() + timeout_seconds)
         if self._asked:
-            self.another()
+            self._another()
         self._asked = True
         return line
 
@@ -140,17 +159,17 @@ class Stream:
         return await self.line(reader, timeout_seconds)
 
     async def finish(self, data: bytes = b"") -> None:
-        """Write `data` and say that no more comes. Raises `StreamBrokenError`."""
+        """Write `data` and end this direction. Raises `StreamBrokenError`."""
         if data or self._unsent:
             await self.write(data)
         self.muxed.close_now()
 
     def reset(self) -> None:
-        """End it in both directions, now."""
+        """End both directions now; unread bytes are lost."""
         self.muxed.abandon()
 
     async def linger(self) -> None:
-        """At the end: give the other side a moment to say that it is done; a reset at once would take from it what it still reads."""
+        """Give the other side a moment at the end to say that it is done: a reset at once would lose what it has not read yet."""
         until = _now() + LINGER_SECONDS
         try:
             with contextlib.suppress(StreamBrokenError):
@@ -182,7 +201,7 @@ class Stream:
         while self._expected:
             got = await self._some(len(self._expected), until)
             if not (got and self._expected.startswith(got)):
-                self.unexpected()
+                self._unexpected()
                 raise RemoteProtocolError(f"instead of {self._expected!r} came {got!r}")
             self._expected = self._expected[len(got) :]
 
@@ -210,10 +229,6 @@ class Stream:
 
     def _too_slow(self) -> StreamBrokenError:
         return StreamBrokenError(f"{self.peer} is too slow ({self.protocol})")
-
-
-def _nothing_to(_stream: Stream) -> None:
-    pass
 
 
 def _now() -> float:

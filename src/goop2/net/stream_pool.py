@@ -1,7 +1,8 @@
-"""What is known of the peer at the other end of a connection, as long as that lasts: which protocols it speaks, and streams kept for it.
+"""What is known of the peer at the other end of a connection while it lasts: the protocols it supports, and idle streams to use again.
 
-A kept stream carries one exchange after another, one at a time, and saves each the opening. It is given back only after a whole answer: a
-stream whose answer was abandoned is reset. Who finds none opens one, so there are never more than questions at once.
+A kept stream carries one exchange after another, one at a time, and each saves the opening. It is given back only after a whole answer; a
+stream whose answer was abandoned is reset. If no idle stream is available, a new one is opened; so the pool never exceeds the number of
+concurrent requests.
 """
 
 from __future__ import annotations
@@ -67,26 +68,26 @@ class StreamPool:
         """Kept streams by protocol and since when; the longest idle first."""
 
     def speaks(self, protocol: str) -> bool:
-        """Return whether it has spoken it on this connection."""
+        """Return whether the peer has used the protocol on this connection."""
         return self._speaks.get(protocol, False)
 
     def candidates(self, protocols: Sequence[str]) -> list[str]:
-        """Those it has not said it does not speak; all of them when it has of all."""
+        """Return the protocols that the peer has not declined; all of them if it has declined all."""
         return [protocol for protocol in protocols if self._speaks.get(protocol, True)] or list(protocols)
 
     def chose(self, protocols: Sequence[str], protocol: str | None) -> None:
-        """Asked for these, in this order, it took that, or none."""
+        """Note the answer to these protocols, asked for in this order: one of them, or none."""
         for each in protocols:
             self._speaks[each] = each == protocol
             if each == protocol:
                 return
 
     def forget(self, protocol: str) -> None:
-        """It was taken for granted, and wrongly."""
+        """Forget a protocol that was taken for granted wrongly."""
         self._speaks.pop(protocol, None)
 
     def take(self, protocol: str) -> Stream | None:
-        """A kept stream that is still open at the other side, as far as is known: the last one used."""
+        """Return the most recently used kept stream that the other side still has open, as far as is known."""
         idle = self._idle.get(protocol)
         while idle:
             stream, _since = idle.pop()
@@ -96,14 +97,14 @@ class StreamPool:
         return None
 
     def give_back(self, stream: Stream) -> None:
-        """After a whole answer, for the next question."""
+        """Keep a stream for the next request, after a whole answer."""
         if stream.fresh:
             self._idle.setdefault(stream.protocol, deque()).append((stream, time.monotonic()))
         else:
             stream.reset()
 
     def evict_idle(self) -> None:
-        """Let go of what has been idle for long, or is no longer open."""
+        """Release streams that have been idle for long, or are no longer open."""
         long_ago = time.monotonic() - KEPT_IDLE_SECONDS
         for idle in self._idle.values():
             while idle and (idle[0][1] < long_ago or not idle[0][0].fresh):

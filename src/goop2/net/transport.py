@@ -1,10 +1,10 @@
-"""What carries a connection's raw bytes: the system's socket, or a stream of another connection (a circuit through a relay).
+"""Transports, which carry the raw bytes of a connection: a socket, or a stream of another connection (a circuit through a relay).
 
-    SocketTransport   the loop watches the socket; what came is read and taken in one callback, and no task is woken for it but the one
-                      that waits for its content. What gathered in a turn of the loop goes out in one packet.
-    StreamTransport   a stream to a relay that was joined with one of the peer's: two tasks read and write it
+    SocketTransport   the loop watches the socket. Incoming bytes are read and handled in one callback, which wakes only the task that waits
+                      for their content. What is written in one turn of the loop goes out in one packet
+    StreamTransport   a stream to a relay that the relay joined with a stream of the peer; two tasks read and write it
 
-A transport knows nothing of encryption, frames and streams: it serves one receiver at a time, first the handshake, then the muxer.
+A transport must not know encryption, frames or streams. It serves one receiver at a time: first the handshake, then the muxer.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from goop2.net.stream import Stream
 
 
 class Receiver(Protocol):
-    """Whom the bytes are from and for."""
+    """The receiver and the source of a transport's bytes."""
 
     def receive(self, data: bytes) -> None:
-        """Take what came. Whatever it raises ends the connection."""
+        """Handle received bytes. Any exception ends the connection."""
 
     def outgoing(self) -> bytes:
-        """Return all the bytes to send now, and take them."""
+        """Return all bytes to send now, and remove them."""
 
     def sent(self) -> None:
-        """The last bytes of `outgoing` are with the system."""
+        """Note that the last bytes of `outgoing` were passed to the system."""
 
     def lost(self) -> None:
-        """Nothing comes any more, and nothing can be sent; called once, also after `end`."""
+        """Note that nothing comes and nothing can be sent any more; called once, also after `end`."""
 
 
 class Transport(Protocol):
-    """A connection's, from its first byte to its last."""
+    """A connection's transport, from its first byte to its last."""
 
     def attach(self, receiver: Receiver) -> None:
-        """Serve this receiver from now on, in the place of another; what came for that one is the caller's to hand over."""
+        """Serve this receiver from now on, in place of another; the caller hands over bytes that came for that one."""
 
     def wake(self) -> None:
-        """Send what has gathered, soon."""
+        """Send the collected bytes soon."""
 
     def finish(self) -> bool:
-        """Say that no more is sent; return whether the other side is told of that, and so will end the connection too."""
+        """Announce that no more is sent; return whether the other side is told, and so will end the connection too."""
 
     def end(self) -> None:
-        """Carry no more, and let the socket go."""
+        """Stop sending, and close the socket."""
 
 
 class SocketTransport:
-    """Over a connected socket of the system, which it owns from now on; `socket` does not block."""
+    """A transport over a connected socket, which it owns from now on; `socket` does not block."""
 
     def __init__(self, socket: socket.socket) -> None:
         socket.setblocking(False)
@@ -75,10 +75,13 @@ class SocketTransport:
         """Send what has gathered (as `Transport.wake`)."""
         if not (self._due or self._waits or self._finished or self._ended):
             self._due = True
+            # Not at once: frames that are posted later in this turn of the loop go out in the same packet.
             self._loop.call_soon(self._send)
 
     def finish(self) -> bool:
-        """As Transport. What comes meanwhile is read: the system takes our last words back when a socket is closed with unread bytes."""
+        """End this direction (as `Transport.finish`). Incoming bytes are still read: the system drops our last bytes when a socket is
+        closed with unread ones.
+        """
         if self._ended:
             return False
         self._finished = True
@@ -91,9 +94,11 @@ class SocketTransport:
         if self._ended:
             return
         self._ended = True
+        # Before the close: the loop would go on watching a number that the next socket may get.
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
+        # Told last: a receiver that tries to send from `lost` finds the transport ended.
         if self._receiver is not None:
             self._receiver.lost()
 
@@ -116,6 +121,7 @@ class SocketTransport:
             return
         try:
             while self._unsent or self._more(self._receiver):
+                # A partly sent batch is finished before the next is encrypted, so what is on the wire keeps its order.
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
                 if not self._unsent:
                     self._receiver.sent()
@@ -128,7 +134,7 @@ class SocketTransport:
                 self._wait(False)
 
     def _more(self, receiver: Receiver) -> bool:
-        """Return whether there is more; a batch is encrypted when the last one is with the system."""
+        """Return whether there is more to send; a batch is encrypted when the last one was passed to the system."""
         batch = receiver.outgoing()
         self._unsent = memoryview(batch)
         return bool(batch)
@@ -143,7 +149,7 @@ class SocketTransport:
 
 
 class StreamTransport:
-    """Over a stream, which it owns from now on. `early`: bytes that were read of it already and belong to the connection."""
+    """A transport over a stream, which it owns from now on. `early`: bytes already read that belong to the connection."""
 
     def __init__(self, stream: Stream, early: bytes = b"") -> None:
         self._stream = stream
@@ -166,7 +172,7 @@ class StreamTransport:
         self._to_send.set()
 
     def finish(self) -> bool:
-        """As Transport: the end of one direction of a circuit is carried to the other side."""
+        """End this direction (as `Transport.finish`): a circuit carries that to the other side."""
         if self._ended:
             return False
         self._stream.muxed.close_now()

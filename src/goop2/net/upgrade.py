@@ -1,6 +1,6 @@
-"""From raw bytes to a connection: multistream-select, Noise, multistream-select, Yamux, within HANDSHAKE_SECONDS.
+"""Turn raw bytes into a connection: multistream-select, Noise, multistream-select, Yamux, within HANDSHAKE_SECONDS.
 
-The same for connections that are dialled and accepted, over a socket and through a relay.
+It is the same for connections that are dialled and accepted, over a socket and through a relay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from goop2.net.admission import Admission
 from goop2.net.connection import Connection
 from goop2.net.connections import ConnectionTable
 from goop2.net.limits import HANDSHAKE_SECONDS, READ_MAX_BYTES
-from goop2.net.muxer import MuxedStream, Muxer
+from goop2.net.muxer import Carrier, MuxedStream, Muxer
 from goop2.net.noise_handshake import PROTOCOL as NOISE
 from goop2.net.noise_handshake import HandshakeKeys, SecureHandshake
 from goop2.net.notification import Notification
@@ -43,7 +43,7 @@ class Upgrade:
 
 
 class Upgrader:
-    """Makes the connections of a host. `accept` is given each stream the other sides open."""
+    """Makes the connections of a host. `accept` gets each stream that the other sides open."""
 
     def __init__(
         self, identity: Identity, admission: Admission, accept: Callable[[MuxedStream], object], connections: ConnectionTable
@@ -54,7 +54,7 @@ class Upgrader:
         self._connections = connections
 
     async def upgrade(self, transport: Transport, about: Upgrade) -> Connection:
-        """Return a connection over this transport, which is ended when there is none, and when the connection ends.
+        """Return a connection over this transport. The transport is ended when that fails, and when the connection ends.
 
         Raises `RemoteProtocolError`, `OtherPeerError` and `SimultaneousOpenError` among them, `AdmissionError`, `EOFError` and
         `TimeoutError`.
@@ -66,6 +66,7 @@ class Upgrader:
                 await self._agree(pipe, NOISE, about)
                 peer, packets = await self._secure(pipe, about)
                 pipe.encrypt(packets)
+                # The muxer is agreed on inside the encryption, so that nobody on the way can change the choice.
                 await self._agree(pipe, YAMUX, about)
             return self._connection(transport, pipe, peer, packets, about)
         except BaseException:
@@ -91,20 +92,25 @@ class Upgrader:
             raise EOFError
         if about.opened_by_us:
             self._connections.make_room()
-        secured = _Secured(transport, packets, pipe.outgoing())
-        muxer = Muxer(
-            peer,
-            secured,
-            self._admission,
-            opened_by_us=about.opened_by_us,
-            origin=about.origin,
-            accept=self._accept,
-            ended=lambda: self._end(connection),
-        )
-        secured.muxer = muxer
+
+        def muxer_over(carrier: Carrier) -> Muxer:
+            return Muxer(
+                peer,
+                carrier,
+                self._admission,
+                opened_by_us=about.opened_by_us,
+                origin=about.origin,
+                accept=self._accept,
+                ended=lambda: self._end(connection),
+            )
+
+        secured = _Secured(transport, packets, pipe.outgoing(), muxer_over)
+        muxer = secured.muxer
         connection = Connection(muxer, remote=about.remote, is_relayed=about.is_relayed, from_listening_port=about.from_listening_port)
+        # Before the connection is announced: whoever is told of it may open a stream at once.
         transport.attach(secured)
         self._connections.add(connection)
+        # The other side may have opened streams right behind its last message of the handshake; these bytes are here already.
         muxer.receive(pipe.rest())
         transport.wake()
         return connection
@@ -116,7 +122,7 @@ class Upgrader:
 
 
 class Pipe:
-    """A transport as something to agree on protocols over, plain at first and then encrypted."""
+    """A transport on which protocols can be agreed on, plain at first and then encrypted."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -129,7 +135,7 @@ class Pipe:
 
     @property
     def waiting(self) -> bytearray:
-        """Return what has come and is not read yet; not to be changed."""
+        """Return the bytes that have come and are not read yet; do not change them."""
         return self._buffer
 
     async def read(self, size: int) -> bytes:
@@ -143,19 +149,20 @@ class Pipe:
         return self._take(size)
 
     async def write(self, data: bytes) -> None:
-        """Send this soon; who reads nothing is given no more than the handshake has to say."""
+        """Send this soon; a peer that reads nothing gets no more than the handshake's messages."""
         if data:
             self._outgoing += self._packets.send(data) if self._packets else data
             self._transport.wake()
 
     def encrypt(self, packets: Packets) -> None:
         """Encrypt what is written from now on, and decrypt what comes."""
+        # Bytes behind the last handshake message are encrypted already, though they came with plain ones.
         ahead = self._take(len(self._buffer))
         self._packets = packets
         self.receive(ahead)
 
     def rest(self) -> bytes:
-        """Return what came, and was read by nobody here; it is handed over once."""
+        """Return the received bytes that nobody has read here; they are handed over once."""
         return self._take(len(self._buffer))
 
     def receive(self, data: bytes) -> None:
@@ -176,10 +183,10 @@ class Pipe:
         return batch
 
     def sent(self) -> None:
-        """Nothing waits for it here (as `Receiver.sent`)."""
+        """Do nothing: nothing here waits for it (as `Receiver.sent`)."""
 
     def lost(self) -> None:
-        """Nothing comes any more (as `Receiver.lost`)."""
+        """Note that nothing comes any more (as `Receiver.lost`)."""
         self.is_lost = True
         self._changed.notify()
 
@@ -190,17 +197,16 @@ class Pipe:
 
 
 class _Secured:
-    """Between a transport and a muxer: encrypts what goes out, decrypts what comes."""
+    """Between a transport and a muxer: encrypts outgoing bytes, decrypts incoming ones."""
 
-    muxer: Muxer
-
-    def __init__(self, transport: Transport, packets: Packets, first: bytes) -> None:
+    def __init__(self, transport: Transport, packets: Packets, first: bytes, muxer_over: Callable[[Carrier], Muxer]) -> None:
         self._packets = packets
         self._first = first
         """What the handshake had still to say, as it goes over the wire."""
         self.wake = transport.wake
         self.finish = transport.finish
         self.end = transport.end
+        self.muxer = muxer_over(self)
 
     def receive(self, data: bytes) -> None:
         """Take what came (as `Receiver.receive`)."""

@@ -1,4 +1,4 @@
-"""Requests to other peers: their label, a file, a data operation, a message. Asyncio; libp2p is behind the host."""
+"""Requests to other peers: their label, a file, a data operation, a message. It knows the host (net/host.py), not libp2p."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.limits import (
     ACK_SECONDS,
     ANSWER_SECONDS,
+    ENCRYPTED_FILES_BYTES,
     EXCHANGE_SECONDS,
     PROBE_SECONDS,
     READ_MAX_BYTES,
     REQUEST_SECONDS,
     RESEND_AFTER_SECONDS,
-    SEALED_FILES_BYTES,
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
@@ -41,7 +41,7 @@ SENDS = 2
 
 
 class RequestRefusedError(NetworkError):
-    """The peer is there and gives no file; `reason` is its own word."""
+    """The peer is there and gives no file; `reason` is its answer."""
 
     def __init__(self, peer: str, path: str, reason: str) -> None:
         super().__init__(f"{peer} gives no {path}: {reason}")
@@ -49,7 +49,7 @@ class RequestRefusedError(NetworkError):
 
 
 class MessageRejectedError(NetworkError):
-    """The peer is there and does not take the message; the text is a sentence with its own reason. Sending again at once is of no use."""
+    """The peer is there and does not accept the message; the text is its own reason. An immediate retry is of no use."""
 
     def __init__(self, peer: str, refusal: mq.MessageRefusedError) -> None:
         super().__init__(f"{peer} does not take the message: {refusal}")
@@ -59,18 +59,18 @@ class MessageRejectedError(NetworkError):
 
 
 class AnswerTooLargeError(NetworkError):
-    """The peer has the file, and nobody reads one so large."""
+    """The peer has the file, and it is larger than any peer reads."""
 
 
 class SiteAnswer:
-    """A file of a peer's site on its way."""
+    """A file of a peer's site while it arrives."""
 
     def __init__(self, header: site.FileHeader, pieces: AsyncIterator[bytes]) -> None:
         self.mime = header.mime
         self.size = header.size
         self.pieces = pieces
         """The body. Raises `StreamBrokenError` when it ends early; what came until then is not the file."""
-        self.sealed = header.sealed
+        self.encrypted = header.encrypted
         """Then the whole of it is here already, and the size is its own."""
 
 
@@ -84,10 +84,10 @@ class PeerClient:
         self._host = host
         self._key_ring = key_ring or KeyRing()
         self._numbers = itertools.count(1)
-        self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
+        self._encrypted_files = ByteBudget(ENCRYPTED_FILES_BYTES)
 
     async def label(self, peer: str) -> str:
-        """Return what the peer calls itself: untrusted text. A probe whether it can be reached."""
+        """Return the label of a peer: untrusted text. It also shows whether the peer can be reached."""
         with _named(peer):
             async with await self._host.open(peer, content.PROTOCOL) as stream:
                 return content.label(await read_line(stream, content.reader(), PROBE_SECONDS))
@@ -95,36 +95,38 @@ class PeerClient:
 
     @contextlib.asynccontextmanager
     async def file(self, peer: str, path: str) -> AsyncIterator[SiteAnswer]:
-        """Open a file of the peer's site; read it inside the block. Raises `RequestRefusedError` too."""
+        """Open a file of the peer's site; read it inside the block. Also raises `RequestRefusedError`."""
         async with contextlib.AsyncExitStack() as stack:
-            yield await self._sealed_first(peer, lambda box: self._file(stack, peer, path, box))
+            yield await self._encrypted_first(peer, lambda box: self._file(stack, peer, path, box))
 
     async def ask(self, peer: str, asked: data.DataRequest) -> data.Answer:
-        """Return the answer to a data operation, whatever it says."""
-        return await self._sealed_first(peer, lambda box: self._ask(peer, asked, box))
+        """Return the answer to a data operation, success or failure."""
+        return await self._encrypted_first(peer, lambda box: self._ask(peer, asked, box))
 
     async def call(self, peer: str, function: str, params: bytes = b"{}") -> data.Answer:
         """Return the answer of a data function."""
         return await self.ask(peer, data.DataRequest("lua-call", function=function, params=msgspec.Raw(params or b"{}")))
 
     async def send(self, peer: str, topic: str, payload: bytes, message_id: str = "") -> str:
-        """Send a message until it is acknowledged or refused; gives its id. Raises `MessageRejectedError` too."""
+        """Send a message until it is acknowledged or refused; return its id. Also raises `MessageRejectedError`."""
         message = mq.Message(message_id or str(uuid.uuid4()), next(self._numbers), topic, msgspec.Raw(payload))
         for attempt in range(1, SENDS + 1):
             try:
+                # Identity messages carry the keys, so they must be readable without one.
                 if topic in topics.PLAIN:
                     await self._deliver(peer, message, None)
                 else:
-                    await self._sealed_first(peer, lambda box: self._deliver(peer, message, box))
+                    await self._encrypted_first(peer, lambda box: self._deliver(peer, message, box))
                 return message.id
             except StreamBrokenError:
                 if attempt == SENDS:
                     raise
+                # The same id again: the other side drops the repeat when only its acknowledgement was lost.
                 await asyncio.sleep(RESEND_AFTER_SECONDS)
         raise AssertionError
 
     async def exchange_identities(self, peer: str, own: topics.IdentityPayload) -> topics.IdentityPayload:
-        """Tell a peer of ours who we are, with our key; return what it says of itself. Raises `ProtocolNotSupportedError` too."""
+        """Send our identity, with our key, to a peer of ours; return its identity. Also raises `ProtocolNotSupportedError`."""
         with _named(peer):
             async with await self._host.open(peer, keys.PROTOCOL) as stream:
                 await stream.write(keys.message(own))
@@ -132,11 +134,11 @@ class PeerClient:
         raise AssertionError
 
     async def chat(self, peer: str, text: str, timestamp_ms: int, message_id: str = "") -> str:
-        """Send a direct message; gives its id."""
+        """Send a direct message; return its id."""
         return await self.send(peer, topics.CHAT, msgspec.json.encode(topics.ChatPayload(text, timestamp_ms)), message_id)
 
-    async def _sealed_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
-        """Do an exchange encrypted if that is possible, and plain when the peer cannot decrypt it and has done nothing."""
+    async def _encrypted_first(self, peer: str, exchange: Callable[[PayloadBox | None], Awaitable[T]]) -> T:
+        """Do an exchange encrypted if possible, and plain if the peer cannot decrypt it and has done nothing."""
         box = self._key_ring.box(peer)
         if box is not None:
             try:
@@ -144,6 +146,7 @@ class PeerClient:
             except _DecryptionError:
                 self._key_ring.refused(peer)
             except StreamBrokenError:
+                # Silence is not yet a refusal: one message may get lost. Several in a row are (FAILURES_BEFORE_ASIDE).
                 self._key_ring.failed(peer)
                 raise
             else:
@@ -153,18 +156,19 @@ class PeerClient:
 
     async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: PayloadBox | None) -> SiteAnswer:
         stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
-        reader = site.AnswerReader(sealed=box is not None)
+        reader = site.AnswerReader(encrypted=box is not None)
         stack.callback(_let_go, stream, reader)
         with _named(peer):
             await stream.write(encrypted_payload.line(box, site.request(path)))
             events = _events(stream, reader)
             first = await anext(events)
             if isinstance(first, site.FileRefusal):
+                # Any other reason may mean that the peer could not decrypt the path: existing ones answer `bad request`.
                 if box is not None and first.reason not in (site.NOT_FOUND, site.FORBIDDEN, site.DISABLED):
                     raise encrypted_payload.EncryptionRefusedError(first.reason)
                 raise RequestRefusedError(peer, path, first.reason)
             assert isinstance(first, site.FileHeader)
-            if box is not None and first.sealed:
+            if box is not None and first.encrypted:
                 content = await self._opened(stack, first, events, box)
                 return SiteAnswer(site.FileHeader(first.mime, len(content), True), _pieces(content))
         return SiteAnswer(first, _bodies(peer, events))
@@ -172,11 +176,12 @@ class PeerClient:
     async def _opened(
         self, stack: contextlib.AsyncExitStack, header: site.FileHeader, events: AsyncIterator[site.Event], box: PayloadBox
     ) -> bytes:
-        """Return the file in a box, whole: nothing of it is known to be true before its end. Held as often as it is copied."""
+        """Return the whole file in a box: before its end no part of it is proved. The memory for its copies is counted."""
+        # The base64 text, its decoded bytes and the file exist at the same time.
         held = 3 * header.size
-        if not self._sealed_files.hold(held):
-            raise RemoteProtocolError("too much that is sealed comes at a time: it is not read")
-        stack.callback(self._sealed_files.free, held)
+        if not self._encrypted_files.hold(held):
+            raise RemoteProtocolError("too many encrypted bytes come at a time; the file is not read")
+        stack.callback(self._encrypted_files.free, held)
         text = b"".join([event.data async for event in events if isinstance(event, site.BodyChunk)])
         return await asyncio.to_thread(box.open, text)
 
@@ -200,18 +205,19 @@ class _DecryptionError(StreamBrokenError):
 
 
 def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
-    """Return the answer in a line: encrypted when the question was. A plain refusal is that of somebody who could not decrypt it."""
+    """Return the answer in a line: encrypted if the request was. A plain refusal means that the peer could not decrypt the request."""
     text = encrypted_payload.text_of_line(line)
     if text is not None:
         if box is None:
-            raise DecryptionError("the answer to a plain question is sealed")
+            raise DecryptionError("the answer to a plain request is encrypted")
         return data.answered(box.open(text))
     answer = data.answered(line)
     if box is None:
         return answer
     if isinstance(answer, data.FailureAnswer):
         raise encrypted_payload.EncryptionRefusedError(answer.error)
-    raise DecryptionError("the answer to a sealed question is plain")
+    # Whoever can write on the stream could otherwise take the encryption away.
+    raise DecryptionError("the answer to an encrypted request is plain")
 
 
 class _named:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
@@ -233,7 +239,7 @@ def _fault_of(peer: str, error: BaseException) -> NetworkError | None:
         case mq.MessageRefusedError():
             return MessageRejectedError(peer, error)
         case encrypted_payload.EncryptionRefusedError():
-            return _DecryptionError(f"{peer} cannot open what is sealed for it: {error}")
+            return _DecryptionError(f"{peer} cannot decrypt what was encrypted for it: {error}")
         case site.FileTooLargeError():
             return AnswerTooLargeError(f"{peer} is not read to the end: {error}")
         case RemoteProtocolError():
@@ -250,7 +256,7 @@ def _let_go(stream: Stream, reader: site.AnswerReader) -> None:
 
 
 async def _events(stream: Stream, reader: site.AnswerReader) -> AsyncIterator[site.Event]:
-    """Yield the events of an answer; header and file each come whole in their time, however slowly their bytes come."""
+    """Yield the events of an answer; header and file each arrive whole in their time, however slowly their bytes come."""
     clock = asyncio.get_running_loop().time
     until = clock() + REQUEST_SECONDS
     while not reader.done:

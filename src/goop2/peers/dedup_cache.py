@@ -1,4 +1,4 @@
-"""Repeats of messages are dropped: a sender that got no acknowledgement sends the same message again."""
+"""Drop repeated messages: a sender that got no acknowledgement sends the same message again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DedupCache:
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
     def first_time(self, sender: str, id_: str) -> bool:
-        """Return whether it is new; from now on it is not."""
+        """Return whether it is new, and remember it."""
         logged = self._ids.get((sender, id_))
         new = logged is None
         if logged is False:
@@ -33,5 +33,5 @@ class DedupCache:
         return new
 
     def forget(self, sender: str, id_: str) -> None:
-        """Take the message for new again: it was not saved, so its retry must be."""
+        """Treat the message as new again: it was not saved, so its retry must be."""
         self._ids.pop((sender, id_), None)

@@ -1,6 +1,7 @@
-"""Requests and messages of other peers, handed to the part of this peer that answers them.
+"""Hand the requests and messages of other peers to the part of this peer that answers them.
 
-Callers are who their connection proved; labels are what presence says, untrusted text. How a peer gets on the network is network.py's.
+A caller's id is the one its connection proved; its label comes from presence and is untrusted text. It must not know how a peer joins the
+network (network.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from goop2.peers import followed_session
 from goop2.peers.discovery.roster import Roster
 from goop2.peers.key_exchange import KeyExchange
 from goop2.peers.payload_crypto import KeyRing
-from goop2.peers.server import NOT_KEPT, Keep, MessageNotAcceptedError, Operation, PeerServer, Received
+from goop2.peers.server import NOT_SAVED, MessageNotAcceptedError, Operation, PeerServer, Received, SaveMessage
 from goop2.protocols import data, mq, rooms, topics
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
@@ -41,18 +42,19 @@ _TEXT_KEYS: Final = ("table", "name", "old_name", "new_name")
 
 
 class CallerResolver:
-    """Who a connected peer is to the scripts: its id is proved, its label is what presence says."""
+    """Makes the caller of a connected peer: its id is proved, its label comes from presence."""
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
 
     def __call__(self, peer_id: str) -> Caller:
         entry = self._roster.get(peer_id)
+        # An e-mail address counts only if the peer itself announced it: the policy `email` reads it.
         return Caller(peer_id, entry.label, email=entry.email if entry.proved else "") if entry else Caller(peer_id)
 
 
-def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: KeyRing) -> PeerServer:
-    """Return what answers other peers: the site, data functions, tables and messages."""
+def peer_server(peer: Peer, caller_of: CallerResolver, save: SaveMessage, key_ring: KeyRing) -> PeerServer:
+    """Return the server that answers other peers: the site, data functions, tables and messages."""
     operations = {name: _on_tables(peer.tables, name) for name in TABLE_OPERATIONS}
     operations[followed_session.STATE] = _listen_state(peer)
     return PeerServer(
@@ -61,14 +63,14 @@ def peer_server(peer: Peer, caller_of: CallerResolver, keep: Keep, key_ring: Key
         engine=peer.engine,
         catalog=peer.catalog,
         caller_of=caller_of,
-        keep=keep,
+        save=save,
         operations=operations,
         key_ring=key_ring,
     )
 
 
 class MessageDispatcher:
-    """Hands each message of other peers to the part of this peer that it is for."""
+    """Hands each message of another peer to the part of this peer that it is for."""
 
     def __init__(
         self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], app_messages: Subscribers[AppMessage], key_exchange: KeyExchange
@@ -80,7 +82,7 @@ class MessageDispatcher:
         self._key_exchange = key_exchange
 
     async def dispatch_message(self, received: Received) -> None:
-        """Take a message; it is acknowledged when this returns. Raises `MessageNotAcceptedError`."""
+        """Handle a message; when this returns, it is acknowledged. Raises `MessageNotAcceptedError`."""
         try:
             await self._take(received)
         except ChatRefusedError as refusal:
@@ -90,7 +92,7 @@ class MessageDispatcher:
         except StorageError as error:
             # Of a script's transaction or a full disk its sender need know no more than this.
             wait = BUSY_RETRY_SECONDS if isinstance(error, MessageStoreBusyError | BusyError) else STORAGE_RETRY_SECONDS
-            raise MessageNotAcceptedError(mq.UNAVAILABLE, NOT_KEPT, wait) from None
+            raise MessageNotAcceptedError(mq.UNAVAILABLE, NOT_SAVED, wait) from None
 
     async def _take(self, received: Received) -> None:
         peer, sender, event = self._peer, received.sender, received.event
@@ -111,6 +113,7 @@ class MessageDispatcher:
             self._key_exchange.asked(sender)
         elif isinstance(event, topics.IdentityPayload):
             self._key_exchange.heard(sender, event)
+            # The connection proves the sender; the payload's own id is ignored.
             self._roster.introduced(sender, event.label, event.email)
         else:
             self._take_room_message(sender, event)

@@ -1,7 +1,7 @@
-"""A listening session of another peer, followed over the network: joins its group, follows its controls and fetches its sound.
+"""Follow a listening session of another peer over the network: join its group, apply its controls and fetch its sound.
 
-The other side of hosted_session.py, between `services/listen/` and `net/` as that is. What a host says is checked for its form by then,
-and stays another peer's text.
+It is the other side of hosted_session.py, and like it stands between `services/listen/` and `net/`. The form of the host's messages has
+been checked before; their text is untrusted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.services.groups.records import GroupChange
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.follower import Followed
-from goop2.services.listen.service import Listening
+from goop2.services.listen.service import ListenService
 from goop2.services.listen.session import NAME_MAX_CHARS, ListenError, Track
 
 QUIET_SECONDS: Final = 15.0
@@ -42,7 +42,7 @@ FORMATS: Final = frozenset(("mp3", "ogg", "opus", "flac", "wav", "aac", "m4a", "
 
 
 class PlayState(msgspec.Struct, frozen=True):
-    """Whether it plays, and where it was when that was asked."""
+    """Whether the session plays, and its position when that was asked."""
 
     playing: bool
     position: float
@@ -61,7 +61,7 @@ class RemoteSound:
 
 
 class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A session of another peer we are not in: its own word, for its own pages."""
+    """A session of another peer that we are not in, as that peer describes it; for its own pages."""
 
     id: str
     name: str = ""
@@ -73,7 +73,7 @@ class Offered(msgspec.Struct, frozen=True, omit_defaults=True):
 class FollowedSession:
     """Follows the session of at most one other peer."""
 
-    def __init__(self, listening: Listening, grouping: GroupService, host: Host, client: PeerClient, key_ring: KeyRing) -> None:
+    def __init__(self, listening: ListenService, grouping: GroupService, host: Host, client: PeerClient, key_ring: KeyRing) -> None:
         self._listening = listening
         self._following = listening.following
         self._grouping = grouping
@@ -94,13 +94,14 @@ class FollowedSession:
             end()
 
     async def join(self, host: str, group: str) -> None:
-        """Be a listener of that session; nothing when we are. Raises `ListenError`: another session is open, or we are not let in."""
+        """Listen to that session; do nothing if we already do. Raises `ListenError`: another session is open, or we are not admitted."""
         followed = self._following.followed
         if followed is not None and followed.joined and (followed.host, followed.session.id) == (host, group):
             return
         if not listen.is_session(group):
             raise ListenError(f"{group[:80]!r} is no session's id: listen- and 16 hexadecimal digits")
         self._listening.follow_elsewhere(host, group)
+        # Set before the wait: the host's first messages may come before its `welcome` is handled.
         self._place = (host, group)
         try:
             await self._grouping.join(host, group)
@@ -111,20 +112,21 @@ class FollowedSession:
             raise
 
     async def session_of(self, host: str) -> Offered | None:
-        """Return the session that is open at a peer, as far as it tells. Raises `NetworkError`."""
+        """Return the session that is open at a peer, if it reports one. Raises `NetworkError`."""
         answer = await self._client.ask(host, data.DataRequest(STATE))
         if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
                 return decode(answer.json, Offered) if answer.json != _NULL else None
+        # Other implementations do not have our operation; their sessions are known by their invitations.
         invites = [one for one in self._grouping.invites() if one.host == host and listen.is_session(one.group)]
         return Offered(invites[-1].group, invites[-1].name) if invites else None
 
     def leave(self) -> None:
-        """Be in no session of another peer."""
+        """Leave the session of another peer."""
         self._following.end()
 
     async def keep_in_touch(self) -> None:
-        """Ask a host that has been quiet for a sign, so that one that is gone is noticed; until cancelled."""
+        """Ask a host that has been quiet for a sign of life, so that one that is gone is noticed; until cancelled."""
         while True:
             self._word = False
             await asyncio.sleep(QUIET_SECONDS)
@@ -134,7 +136,7 @@ class FollowedSession:
 
     @contextlib.asynccontextmanager
     async def sound(self) -> AsyncIterator[RemoteSound]:
-        """Open the sound from where the host is. Raises `ListenError` when there is none, and `NetworkError`."""
+        """Open the sound from the host's current position. Raises `ListenError` when there is none, and `NetworkError`."""
         followed = self._followed()
         async with await self._host.open(followed.host, listen.PROTOCOL) as stream:
             await stream.finish(listen.request(followed.session.id))
@@ -147,25 +149,29 @@ class FollowedSession:
                 raise StreamBrokenError(f"{followed.host} sends no sound") from None
             if isinstance(answer, listen.SoundRefusal):
                 raise ListenError(f"the host gives no sound: {answer.reason[:100]}")
+            # The format becomes a content type on our own pages, so a host may not choose it freely.
             if answer.format not in FORMATS:
                 raise ListenError(f"the session plays {answer.format}, which no browser is known to play")
             pieces = self._pieces(followed, stream.read, reader.rest())
-            yield RemoteSound(answer.format, self._following.beginning(), self._opened(followed.host, pieces) if answer.sealed else pieces)
+            plain = self._opened(followed.host, pieces) if answer.encrypted else pieces
+            yield RemoteSound(answer.format, self._following.beginning(), plain)
 
     async def _pieces(self, followed: Followed, read: Callable[[float], Awaitable[bytes]], first: bytes) -> AsyncIterator[bytes]:
         if first:
             yield first
+        # A seek or another track begins a new run; bytes of the old one would be played at the wrong place.
         while self._goes_on(followed) and (piece := await read(SILENCE_SECONDS)):
             yield piece
 
     async def _opened(self, host: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the sound in the host's encrypted frames."""
+        """Yield the sound from the host's encrypted frames."""
         try:
             frames = self._key_ring.frames(host)
             async for piece in pieces:
                 for frame in frames.receive(piece):
                     yield frame
         except RemoteProtocolError as fault:
+            # The host may have restarted with another key; ask for it, so that the next stream can be read.
             self._key_ring.want(host)
             raise StreamBrokenError(f"{host} does not keep to the protocol: {fault}") from None
 
@@ -199,13 +205,13 @@ class FollowedSession:
         try:
             said = listen.controlled(payload)
         except RemoteProtocolError as fault:
-            self._log.info("a host of a session says what is none", why=str(fault))
+            self._log.info("a session host sent an invalid control", why=str(fault))
             return
         if said is not None:
             self._following.heard(said.action, _track(said.track), said.position)
 
     def _changed(self, followed: Followed | None) -> None:
-        """Leave the group when the session is over; unless the group told us so, it does not know."""
+        """Leave the group when the session is over; if the group did not tell us so, it does not know."""
         if followed is None and self._place is not None:
             place, self._place = self._place, None
             with contextlib.suppress(NetworkError):

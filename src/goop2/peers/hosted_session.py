@@ -1,7 +1,7 @@
 """The listening session hosted here, on the network: its listeners join a group, controls are messages, and the sound is a stream.
 
-Between `services/listen/`, which knows no network, and `net/`, which knows no session. Who is let in is the group's affair; a session's
-sound is for whoever knows its id, as on pages, and was not removed from the group.
+It stands between `services/listen/`, which knows no network, and `net/`, which knows no session. The group decides who joins. The sound
+goes to whoever knows the session's id, as on pages, and was not removed from the group.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from goop2.services.groups.records import GroupChange, Outgoing
 from goop2.services.groups.state import GroupState
 from goop2.services.listen.boundaries import sound
 from goop2.services.listen.pacing import paced
-from goop2.services.listen.service import Listening, State
+from goop2.services.listen.service import ListenService, State
 from goop2.services.listen.session import ListenError, Track
 
 SYNC_SECONDS: Final = 5.0
@@ -38,10 +38,10 @@ STREAMS_PER_PEER: Final = 4
 
 
 class HostedSession:
-    """Keeps a group as the session is. `post` sends; nothing here waits for it."""
+    """Keeps a group in step with the session. `post` sends; nothing here waits for it."""
 
     def __init__(
-        self, listening: Listening, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], key_ring: KeyRing | None = None
+        self, listening: ListenService, groups: GroupState, post: Callable[[Iterable[Outgoing]], None], key_ring: KeyRing | None = None
     ) -> None:
         self._listening = listening
         self._groups = groups
@@ -65,17 +65,17 @@ class HostedSession:
         self._end()
 
     async def attach(self, host: Host) -> None:
-        """Send the sound to whoever asks this host."""
+        """Answer requests for the sound on this host."""
         await host.serve(listen.PROTOCOL, self.answer, STREAM_SECONDS)
 
     async def keep_in_step(self) -> None:
-        """Tell listeners where the session is, every SYNC_SECONDS, until cancelled."""
+        """Send listeners the position of the session every SYNC_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             self.sync()
 
     def sync(self) -> None:
-        """Say where everybody is, while it plays."""
+        """Send the position while the session plays."""
         state = self._listening.state()
         if state is not None and state.playing:
             self._say(listen.control("sync", position=state.position))
@@ -94,6 +94,7 @@ class HostedSession:
             await self._answer(stream, group)
         finally:
             self._streams[stream.peer] -= 1
+            # Adding drops the keys whose count is zero, so peers that left use no memory.
             self._streams += Counter()
 
     async def _answer(self, stream: Stream, group: str) -> None:
@@ -105,6 +106,7 @@ class HostedSession:
         if followed is None:
             await stream.finish(listen.refusal(listen.NO_TRACK))
             return
+        # The same answer as for a session that does not exist: a removed peer learns nothing more.
         if self._groups.was_removed(group, stream.peer):
             await stream.finish(listen.refusal(listen.NOT_FOUND))
             return
@@ -120,6 +122,7 @@ class HostedSession:
     async def _send(self, stream: Stream, track: Track, file: BinaryIO, position: Callable[[], float | None]) -> None:
         box = self._key_ring.box(stream.peer)
         try:
+            # One file at a time: finding the frames of an MP3 reads all of it.
             async with self._finding:
                 heard = await asyncio.to_thread(sound, file, track)
         except ListenError:
@@ -128,7 +131,7 @@ class HostedSession:
         async with contextlib.aclosing(paced(heard, position)) as pieces:
             # Before the header: a listener takes its coming for the moment at which the sound begins.
             first = await anext(pieces, None)
-            await stream.write(listen.header(track.format, track.bitrate, track.duration, sealed=box is not None))
+            await stream.write(listen.header(track.format, track.bitrate, track.duration, encrypted=box is not None))
             if first is not None:
                 await self._send_piece(stream, first, box)
             async for piece in pieces:
@@ -184,7 +187,7 @@ class HostedSession:
 
 
 def _said(before: State, now: State, *, everything: bool = False) -> list[bytes]:
-    """Return what the host did between two states, or all that somebody who has just come must know."""
+    """Return the controls that lead from one state to another, or all that a new listener must know."""
     said: list[bytes] = []
     if now.track is None:
         return said

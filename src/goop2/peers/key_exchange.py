@@ -1,13 +1,14 @@
-"""Key exchange: peers ask each other who they are, by `identity` and `identity.response` over mq, or by protocols/keys.py between ours.
+"""Key exchange: peers ask each other who they are, by `identity` and `identity.response` over mq, or by protocols/keys.py between our
+peers.
 
-A connection proves who answers, so what a peer says of itself there is its own word. A peer that knows our key encrypts everything for us,
-its answers here too, and we can read none of it without its key. So (network.md, "Payload keys"):
+A connection proves who answers, so the answer is trusted about its sender. A peer that knows our key encrypts everything for us, its
+answers here too, and without its key we can read none of it. So (network.md, "Payload keys"):
 
-    identity.response    names our key only to a peer whose key we know
-    a key new to us      is answered with ours, unasked
+    identity.response    contains our key only for a peer whose key we know
+    a key new to us      is answered with ours at once
 
-Bounded: one question or answer to a peer at a time, IN_FLIGHT_MAX in all, and a peer whose
-answer brought nothing new is asked again after ASK_AGAIN_SECONDS at the earliest.
+It is bounded: one request or answer to a peer at a time, IN_FLIGHT_MAX in total. A peer whose answer brought nothing new is asked again
+after ASK_AGAIN_SECONDS at the earliest.
 """
 
 from __future__ import annotations
@@ -38,17 +39,17 @@ IN_FLIGHT_MAX: Final = 64
 
 
 class IdentityClient(Protocol):
-    """What of `PeerClient` the key exchange uses. Both raise `NetworkError`."""
+    """The part of `PeerClient` that the key exchange uses. Both methods raise `NetworkError`."""
 
     async def send(self, peer: str, topic: str, payload: bytes) -> object:
         """Send `payload`, JSON text, as a message of `topic`."""
 
     async def exchange_identities(self, peer: str, own: IdentityPayload) -> IdentityPayload:
-        """Tell a peer of ours who we are; return what it says of itself."""
+        """Send our identity to a peer of ours; return its identity."""
 
 
 class KeyExchange:
-    """Asks and answers. `identity_for` gives what this peer says of itself to another, without a key."""
+    """Asks for keys and answers. `identity_for` returns this peer's identity for another peer, without a key."""
 
     def __init__(
         self, client: IdentityClient, key_ring: KeyRing, identity_for: Callable[[str], IdentityPayload], clock: Callable[[], float]
@@ -62,12 +63,12 @@ class KeyExchange:
         self._unsubscribe = key_ring.subscribe(self.ask)
 
     async def attach(self, host: Host) -> None:
-        """Answer peers of ours that ask this host for its key; nothing when there is none."""
+        """Answer peers of ours that ask this host for its key; do nothing when there is none."""
         if self._key_ring.public_key:
             await host.serve(keys.PROTOCOL, self._answer_stream)
 
     def ask(self, peer: str) -> None:
-        """Ask a peer who it is, soon, unless it was asked just now."""
+        """Ask a peer for its identity soon, unless it was asked just now."""
         now = self._clock()
         if peer in self._asked and now - self._asked[peer] < ASK_AGAIN_SECONDS:
             return
@@ -78,7 +79,7 @@ class KeyExchange:
         self._soon(peer, topics.IDENTITY, self._ask)
 
     def asked(self, peer: str) -> None:
-        """Answer a peer that asks who we are, and ask it for its key when that is not known."""
+        """Answer a peer that asks for our identity, and ask for its key if that is not known."""
         self.answer(peer)
         if not self._key_ring.knows(peer):
             self._key_ring.want(peer)
@@ -88,7 +89,7 @@ class KeyExchange:
         self._soon(peer, topics.IDENTITY_RESPONSE, self._respond)
 
     def heard(self, peer: str, identity: IdentityPayload) -> None:
-        """Take a peer's answer, or what it says unasked, and answer a new key with ours. About anybody but itself it is not believed."""
+        """Take the identity of a peer, and answer a new key with ours. It counts only for that peer itself."""
         if self._learn(peer, identity):
             self.answer(peer)
 

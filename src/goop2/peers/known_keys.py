@@ -1,7 +1,8 @@
-"""The keys of other peers, from one start to the next: kept in data/peers.json as they are learned, and given back to the key ring.
+"""The payload keys of other peers, over restarts: saved in data/peers.json when they are learned, and loaded into the key ring at the
+start.
 
-A Go peer keeps our key for ever and encrypts its answer to "who are you?" with its own; a peer of ours that had forgotten that key could
-read nothing from it again (network.md, "Payload keys").
+A Go peer keeps our key for ever and encrypts its answer to `identity` with its own. A peer of ours that had lost that key could never read
+anything from it again (network.md, "Payload keys").
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class KnownKeys:
-    """Saves what `learned` is called with, while `run` runs."""
+    """Saves the keys that `learned` is called with, while `run` runs."""
 
     def __init__(self, remembered: RememberedPeers) -> None:
         self._remembered = remembered
@@ -29,7 +30,7 @@ class KnownKeys:
         self._changed = asyncio.Event()
 
     def load(self) -> dict[str, str]:
-        """Return peer → key of earlier starts. Blocking. A file that cannot be read gives none; discovery tells the owner of it."""
+        """Return peer → key of earlier starts. Blocking. A file that cannot be read gives none; discovery tells the owner."""
         try:
             return self._remembered.keys()
         except NetworkError:
@@ -48,7 +49,7 @@ class KnownKeys:
             await asyncio.sleep(SAVE_PAUSE_SECONDS)
 
     async def save(self) -> None:
-        """Write what is not saved yet. A file that cannot be written is logged: encryption works without it, until the next start."""
+        """Write the keys that are not saved yet. A failure is logged: encryption works without the file until the next start."""
         self._changed.clear()
         unsaved, self._unsaved = self._unsaved, {}
         if not unsaved:
@@ -57,4 +58,4 @@ class KnownKeys:
             # Shielded: whoever is cancelled here must not lose what is already taken out of `_unsaved`.
             await asyncio.shield(asyncio.to_thread(self._remembered.add_keys, unsaved))
         except (NetworkError, OSError) as error:
-            _log.warning("the keys of other peers are not kept", why=str(error))
+            _log.warning("the keys of other peers are not saved", why=str(error))

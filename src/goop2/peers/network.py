@@ -1,4 +1,4 @@
-"""A peer on the network: opens its parts in order, and carries its messages to others. What others ask is in dispatch.py."""
+"""A peer on the network: open its parts in order, and carry its messages to others. dispatch.py answers the requests of others."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class PeerNetwork:
         return peer, label
 
     async def broadcast(self, content: str, timestamp_ms: int) -> int:
-        """Send a message to every peer that is here; return how many took it. `timestamp_ms`: since 1970."""
+        """Send a message to every peer that is online; return how many accepted it. `timestamp_ms`: since 1970."""
         payload = msgspec.json.encode(topics.ChatPayload(content, timestamp_ms))
         places = asyncio.Semaphore(BROADCAST_AT_ONCE)
 
@@ -161,9 +161,11 @@ async def open_network(
         key_ring = await _key_ring(stack, peer, roster, KnownKeys(remembered))
         client = PeerClient(host, key_ring)
         key_exchange = KeyExchange(client, key_ring, partial(_identity, peer), time.monotonic)
+        # Closed after everything below that may start an exchange.
         stack.push_async_callback(key_exchange.close)
         grouping, groups = peer.grouping, peer.grouping.groups
         outbox = Outbox(client.send, grouping.gone)
+        # Pushed before the sessions, so it runs after their ends: their last messages are in the outbox then.
         stack.push_async_callback(outbox.flush, GOODBYE_SECONDS)
         grouping.attach(outbox.post, client.send, peer_id, partial(_label, peer, roster))
         stack.callback(grouping.detach)
@@ -181,6 +183,7 @@ async def open_network(
         await session.attach(host)
         says = partial(_presence, peer)
         finding = open_discovery(host, reachability, roster, remembered, says, servers=servers, near_by=near_by)
+        # Entered last of what answers others, so closed first: peers hear `offline` while this one still answers.
         discovery = await stack.enter_async_context(finding)
         _attach_keys(roster, host, key_ring, key_exchange)
         roster.subscribe(partial(_note_presence, grouping))
@@ -205,7 +208,7 @@ async def open_network(
 
 
 async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: KnownKeys) -> KeyRing:
-    """Return the key ring of a peer with the keys of earlier starts; what it learns is saved until `stack` is closed."""
+    """Return the key ring of a peer with the keys of earlier starts; new keys are saved until `stack` is closed."""
     keys = peer.payload_keys
     if keys is None:
         return KeyRing()
@@ -218,7 +221,7 @@ async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: Kn
 
 
 def _attach_keys(roster: Roster, host: Host, key_ring: KeyRing, key_exchange: KeyExchange) -> None:
-    """Learn the keys that peers announce themselves, and ask for those they say they have."""
+    """Learn the keys that peers announce, and ask for those that they say they have."""
 
     def learn(entry: RosterEntry) -> None:
         is_new = key_ring.learn(entry.id, entry.public_key, supported=entry.encryption_supported)
@@ -229,25 +232,26 @@ def _attach_keys(roster: Roster, host: Host, key_ring: KeyRing, key_exchange: Ke
         elif entry.encryption_supported and not key_ring.knows(entry.id):
             key_ring.want(entry.id)
 
+    # Some peers were found while discovery opened, before the subscription below.
     for entry in roster.peers():
         learn(entry)
     roster.subscribe(lambda change: learn(change.peer) if change.what != "offline" else None)
 
 
 def _presence(peer: Peer) -> Presence:
-    """Return what this peer announces of itself to everybody. The key goes to rendezvous servers only (peers/discovery/discovery.py)."""
+    """Return the announcement of this peer. Its key goes to rendezvous servers only (peers/discovery/discovery.py)."""
     key = peer.payload_keys.public_text if peer.payload_keys else ""
     email = peer.settings.profile.email_for("")
     return Presence("online", peer.identity.peer_id, peer.owner.label, email, public_key=key, encryption_supported=bool(key))
 
 
 def _identity(peer: Peer, other: str) -> topics.IdentityPayload:
-    """Return what this peer says of itself to another; its key is added by the key exchange."""
+    """Return this peer's identity for another peer; the key exchange adds the key."""
     return topics.IdentityPayload(peer.identity.peer_id, peer.owner.label, peer.settings.profile.email_for(other))
 
 
 def _send_email(peer: Peer, key_exchange: KeyExchange, change: RosterChange) -> None:
-    """Tell a peer that comes the e-mail address when it alone may have it: presence goes to everybody."""
+    """Send the e-mail address to a peer that comes, when only named peers may have it: presence goes to everybody."""
     shared = peer.settings.profile.share_email
     if isinstance(shared, tuple) and change.what == "online" and change.peer.id in shared and peer.settings.profile.email:
         key_exchange.answer(change.peer.id)

@@ -1,7 +1,7 @@
-"""An ordered outbox for each peer: messages of groups are sent in their order, and each is tried until it is taken.
+"""An ordered outbox for each peer: messages of groups are sent in their order, and each is retried until it is accepted.
 
-One task a peer, while it has something waiting. Bounded in time and number: who takes nothing for as long as a peer may be silent before
-it counts as offline, or has too much waiting, is lost, and what waited with it.
+There is one task for each peer that has something waiting. Time and number are bounded: a peer that accepts nothing for as long as a silent
+peer counts as online, or has too much waiting, is reported as lost, and its messages are dropped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Send = Callable[[str, str, bytes], Awaitable[object]]
 
 
 class Outbox:
-    """Sends messages by `send`; `lost` is called with each peer that took nothing in time."""
+    """Sends messages with `send`; `lost` is called with each peer that accepted nothing in time."""
 
     def __init__(self, send: Send, lost: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
@@ -46,6 +46,7 @@ class Outbox:
         for message in messages:
             if message.peer in self._overfull:
                 continue
+            # A task exists exactly while the peer has an entry here, so its messages never overtake each other.
             if message.peer not in self._waiting:
                 self._waiting[message.peer] = deque()
                 task = asyncio.create_task(self._carry(message.peer))
@@ -54,11 +55,12 @@ class Outbox:
             waiting = self._waiting[message.peer]
             waiting.append(message)
             if len(waiting) > WAITING_MAX or sum(len(each.payload) for each in waiting) > WAITING_MAX_BYTES:
+                # Losing some messages and delivering later ones would leave a member with a wrong group; the peer counts as lost.
                 waiting.clear()
                 self._overfull.add(message.peer)
 
     async def flush(self, seconds: float) -> None:
-        """Give what waits a moment, then drop it."""
+        """Give waiting messages a moment to be sent, then drop them."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
         for task in tuple(self._tasks):
@@ -75,6 +77,7 @@ class Outbox:
                     waiting.popleft()
             reached = reached and peer not in self._overfull
         finally:
+            # Before `lost` is called: it may post to the same peer, which must start a new task.
             del self._waiting[peer]
             self._overfull.discard(peer)
         if not reached:

@@ -1,13 +1,13 @@
 """Payload encryption: which key belongs to which peer, and what is encrypted with it. Pure: the clock is passed in.
 
-    to encrypt  only with a key the peer has told us itself: in a presence it signed, or in an answer on its own connection
-    to decrypt  with that, or with a hint, a key that a rendezvous has named: the connection has proved who sends, so a false hint can only
+    to encrypt  only a key that the peer has sent us itself: in a signed presence, or in an answer on its own connection
+    to decrypt  that key, or a hint, a key that a rendezvous server named: the connection has proved the sender, so a false hint can only
                 fail to decrypt
-    a failure   what does not decrypt is refused, never taken for plain. A peer that refuses what we encrypt, or does not answer it
-                FAILURES_BEFORE_ASIDE times in a row, is written to plain for ASIDE_SECONDS, or until it tells another key or what it
-                encrypts can be decrypted: a wrong key stops nobody for longer than that
+    a failure   what cannot be decrypted is refused, never taken for plain. A peer that refuses what we encrypt, or does not answer it
+                FAILURES_BEFORE_ASIDE times in a row, gets plain text for ASIDE_SECONDS, or until it sends another key or something that
+                decrypts: so a wrong key blocks nobody for longer
 
-Plain is still inside libp2p's own encryption, which ends at the peer whose id was dialled: only that peer can refuse, and whoever drops its
+Plain text is still inside libp2p's own encryption, which ends at the dialled peer. Only that peer can refuse. An attacker who drops its
 answers, so that it seems silent, still reads nothing.
 """
 
@@ -31,7 +31,7 @@ FAILURES_BEFORE_ASIDE: Final = 3
 
 
 class _Key:
-    """A peer's key, and how well it has served. `supported`: the peer wants what we send encrypted."""
+    """A peer's key, and how well it has worked. `supported`: the peer wants our messages encrypted."""
 
     def __init__(self, text: str, box: PayloadBox, *, supported: bool) -> None:
         self.text = text
@@ -69,16 +69,16 @@ class KeyRing:
         return self._unknown.add(callback)
 
     def knows(self, peer: str) -> bool:
-        """Return whether the peer itself has told us its key."""
+        """Return whether the peer itself has sent its key."""
         return peer in self._keys
 
     def want(self, peer: str) -> None:
-        """Have a peer asked for its key, because it is missing or does not fit."""
+        """Ask for a peer's key, because it is missing or wrong."""
         if self._private:
             self._unknown.notify(peer)
 
     def learn(self, peer: str, public_key: str, *, supported: bool) -> bool:
-        """Take what a peer has said of itself; return whether its key is new. An invalid key is ignored."""
+        """Take what a peer has announced; return whether its key is new. An invalid key is ignored."""
         if not self._private or not public_key:
             return False
         known = self._keys.get(peer)
@@ -97,7 +97,7 @@ class KeyRing:
         return is_new
 
     def box(self, peer: str) -> PayloadBox | None:
-        """Return what encrypts for a peer; None when it gets everything plain."""
+        """Return the box to encrypt for a peer; None when it gets plain text."""
         known = self._keys.get(peer)
         if known is None:
             self.want(peer)
@@ -107,7 +107,7 @@ class KeyRing:
     def open(self, peer: str, text: bytes) -> tuple[bytes, PayloadBox]:
         """Decrypt `text`, base64, from a peer; return the content and the box for the answer. Raises `DecryptionError`."""
         if not self._private:
-            raise DecryptionError("this peer has no key and opens nothing sealed")
+            raise DecryptionError("this peer has no key and can decrypt nothing")
         known = self._keys.get(peer)
         for box in (known.box if known is not None else None, self._box(self._hint(peer))):
             if box is not None:
@@ -117,7 +117,7 @@ class KeyRing:
                         known.failures, known.aside_until = 0, 0.0
                     return content, box
         self.want(peer)
-        raise DecryptionError("what is sealed does not open with the key this peer knows of the sender")
+        raise DecryptionError("it cannot be decrypted with the key this peer knows of the sender")
 
     def line(self, peer: str, content: bytes, what: str, max_bytes: int) -> tuple[bytes, PayloadBox | None]:
         """Return the plain text of a line from a peer, and the box for the answer, None when the line came plain.
@@ -149,18 +149,18 @@ class KeyRing:
         known = self._keys.get(peer)
         box = known.box if known is not None else self._box(self._hint(peer)) if self._private else None
         if box is None:
-            raise DecryptionError("it is sealed, and the key of the sender is not known")
+            raise DecryptionError("it is encrypted, and the key of the sender is not known")
         return EncryptedFrameReader(box)
 
     def refused(self, peer: str) -> None:
-        """Note that the peer cannot decrypt what we encrypt: it gets everything plain for a while, and is asked for its key."""
+        """Note that the peer cannot decrypt what we encrypt: it gets plain text for a while, and is asked for its key."""
         known = self._keys.get(peer)
         if known is not None:
             known.failures, known.aside_until = 0, self._clock() + ASIDE_SECONDS
             self.want(peer)
 
     def failed(self, peer: str) -> None:
-        """Note that something encrypted was not answered, for whatever reason."""
+        """Note that an encrypted message was not answered, for whatever reason."""
         known = self._keys.get(peer)
         if known is not None:
             known.failures += 1
@@ -168,13 +168,13 @@ class KeyRing:
                 self.refused(peer)
 
     def answered(self, peer: str) -> None:
-        """Note that something encrypted was answered as it should be."""
+        """Note that an encrypted message was answered correctly."""
         known = self._keys.get(peer)
         if known is not None:
             known.failures = 0
 
     def restore(self, peer: str, public_key: str) -> None:
-        """Take a key that a peer told before this start. An invalid key is ignored."""
+        """Take a key of an earlier start. An invalid key is ignored."""
         box = self._box(public_key)
         if box is not None:
             self._keys[peer] = _Key(public_key, box, supported=True)

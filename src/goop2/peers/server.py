@@ -1,7 +1,7 @@
-"""Answers other peers: the label, the site's files, data operations, and messages.
+"""Answer other peers: the label, the site's files, data operations, and messages.
 
-Each function answers one exchange. Callers are known by the id their connection proved, never by what they send. Must not know
-libp2p: a stream is given.
+Each function answers one exchange. A caller is known by the id that its connection proved, never by what it sends. It must not know libp2p:
+a stream is passed in.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from goop2.folder.reading import read_piece
 from goop2.folder.site_files import FileNotServedError, SiteFile, SiteFiles, UnreadableError
 from goop2.net.admission import ByteBudget
 from goop2.net.limits import (
+    ENCRYPTED_FILES_BYTES,
     EXCHANGE_SECONDS,
     KEPT_LIFE_SECONDS,
     KEPT_WAIT_SECONDS,
@@ -29,7 +30,6 @@ from goop2.net.limits import (
     MALFORMED_TOLD_SECONDS,
     READ_MAX_BYTES,
     REQUEST_SECONDS,
-    SEALED_FILES_BYTES,
 )
 from goop2.peers.dedup_cache import DedupCache
 from goop2.peers.payload_crypto import KeyRing
@@ -49,7 +49,7 @@ Operation = Callable[[Caller, data.DataRequest], Awaitable[data.Answer]]
 """Carries out one data operation for a caller."""
 CallerOf = Callable[[str], Caller]
 """Who a connected peer is to our scripts, by its id alone."""
-NOT_KEPT: Final = "this peer cannot keep the message now"
+NOT_SAVED: Final = "this peer cannot keep the message now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Received:
 
 
 class MessageNotAcceptedError(Exception):
-    """A message is not kept: its sender is told this sentence, `code` of mq.REFUSAL_CODES, and when to try again."""
+    """A message is not saved: its sender is told this sentence, `code` of mq.REFUSAL_CODES, and when to try again."""
 
     def __init__(self, code: str, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -72,8 +72,8 @@ class MessageNotAcceptedError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-Keep = Callable[[Received], Awaitable[None]]
-"""Called once for every message, repeats left out; it is acknowledged when this returns. Whoever keeps a command answers it. Raises
+SaveMessage = Callable[[Received], Awaitable[None]]
+"""Called once for every message, repeats left out; it is acknowledged when this returns. A command is answered there too. Raises
 `MessageNotAcceptedError`; whatever else it raises resets the stream, and the sender tries again."""
 
 
@@ -88,7 +88,7 @@ class PeerServer:
         engine: Engine,
         catalog: Catalog,
         caller_of: CallerOf,
-        keep: Keep,
+        save: SaveMessage,
         operations: Mapping[str, Operation],
         key_ring: KeyRing | None = None,
     ) -> None:
@@ -97,18 +97,18 @@ class PeerServer:
         self._engine = engine
         self._catalog = catalog
         self._caller_of = caller_of
-        self._keep_message = keep
+        self._save_message = save
         self._operations = {**operations, "lua-call": self._lua_call, "lua-list": self._lua_list}
         self._seen = DedupCache()
-        self._keeping: dict[tuple[str, str], asyncio.Future[None]] = {}
-        """Messages that are being kept, by sender and id; raises why they are not, in the end."""
+        self._being_saved: dict[tuple[str, str], asyncio.Future[None]] = {}
+        """Messages that are being saved, by sender and id; the future raises why one was not."""
         self._malformed_told = -MALFORMED_TOLD_SECONDS
         """When the owner was last told of a message that is none."""
         self._waiting = 0
         """Kept streams without a request."""
         self._key_ring = key_ring or KeyRing()
-        self._sealed_files = ByteBudget(SEALED_FILES_BYTES)
-        self._one_seals = asyncio.Lock()
+        self._encrypted_files = ByteBudget(ENCRYPTED_FILES_BYTES)
+        self._one_encrypts = asyncio.Lock()
         self._log = structlog.get_logger("goop2.net").bind()
 
     async def attach(self, host: Host) -> None:
@@ -132,6 +132,7 @@ class PeerServer:
             line = await read_line(stream, site.request_reader())
             line, box = self._key_ring.line(stream.peer, line, "the request", site.REQUEST_MAX_BYTES)
         except RemoteProtocolError:
+            # An unreadable request is answered like a bad path, so that its sender gets a reason and not a reset.
             line, box = b"", None
         path = site.requested(line)
         if path is None:
@@ -146,7 +147,7 @@ class PeerServer:
             await stream.finish(site.refusal(site.UNAVAILABLE))
             return
         with file:
-            if box is None or not await self._send_sealed(stream, file, box):
+            if box is None or not await self._send_encrypted(stream, file, box):
                 await self._send_file(stream, file)
 
     async def answer_data(self, stream: Stream) -> None:
@@ -163,6 +164,7 @@ class PeerServer:
         ends = time.monotonic() + KEPT_LIFE_SECONDS
         while (line := await self._next_request(stream)) is not None:
             await stream.write(await self._data_answer(stream.peer, stream.origin, line))
+            # Idle streams of strangers give way to new ones; the client opens another when it asks again.
             if self._waiting >= KEPT_WAITING_MAX or time.monotonic() > ends:
                 break
         await stream.finish()
@@ -179,7 +181,7 @@ class PeerServer:
         return line
 
     async def _data_answer(self, peer: str, origin: str, line: bytes) -> bytes:
-        """Sealed when the request was."""
+        """Return the line of the answer, encrypted if the request was."""
         try:
             line, box = self._key_ring.line(peer, line, "the request", data.REQUEST_MAX_BYTES)
         except RemoteProtocolError as fault:
@@ -203,14 +205,14 @@ class PeerServer:
             message = mq.message(await read_line(stream, mq.message_reader()))
             event = self._event(stream, message)
         except DecryptionError as fault:
-            self._log.info("a sealed message is refused", peer=stream.peer, why=str(fault))
-            return mq.send_refusal(message, mq.FORBIDDEN, "this peer cannot open what is sealed for it", cannot_open=True)
+            self._log.info("an encrypted message is refused", peer=stream.peer, why=str(fault))
+            return mq.send_refusal(message, mq.FORBIDDEN, "this peer cannot decrypt what was encrypted for it", cannot_decrypt=True)
         except RemoteProtocolError as fault:
             self._tell_malformed(stream.peer, str(fault))
             of = mq.Message(fault.id) if isinstance(fault, mq.NotAMessageError) else message
             return mq.send_refusal(of, mq.FORBIDDEN, str(fault))
         try:
-            await self._keep_once(Received(stream.peer, message.id, event, stream.origin))
+            await self._save_once(Received(stream.peer, message.id, event, stream.origin))
         except MessageNotAcceptedError as fault:
             return mq.send_refusal(message, fault.code, str(fault), fault.retry_after_seconds)
         return mq.send_ack(message)
@@ -228,32 +230,34 @@ class PeerServer:
             self._malformed_told = now
         (self._log.info if quiet else self._log.warning)("a message is refused", peer=peer, why=repr(why))
 
-    async def _keep_once(self, message: Received) -> None:
+    async def _save_once(self, message: Received) -> None:
         """Save a message unless it is a repeat. Raises, for a repeat too, when the message is not saved."""
         name = (message.sender, message.id)
         if self._seen.first_time(*name):
-            await self._keep(message)
-        elif (keeping := self._keeping.get(name)) is not None:
-            # Where its first copy is acknowledged to nobody, nor is this one.
-            await asyncio.shield(keeping)
+            await self._save(message)
+        elif (saving := self._being_saved.get(name)) is not None:
+            # Acknowledge a repeat only with its first copy. Shielded: the end of this stream must not cancel the write of the other.
+            await asyncio.shield(saving)
 
-    async def _keep(self, message: Received) -> None:
+    async def _save(self, message: Received) -> None:
         name = (message.sender, message.id)
-        kept = self._keeping[name] = asyncio.get_running_loop().create_future()
+        saved = self._being_saved[name] = asyncio.get_running_loop().create_future()
         try:
-            await self._keep_message(message)
+            await self._save_message(message)
         except BaseException as error:
             # Not acknowledged, so it comes again and must not be taken for a repeat.
             self._seen.forget(*name)
-            kept.set_exception(
-                error if isinstance(error, MessageNotAcceptedError) else LocalProtocolError(f"the message {message.id!r} could not be kept")
+            saved.set_exception(
+                error
+                if isinstance(error, MessageNotAcceptedError)
+                else LocalProtocolError(f"the message {message.id!r} could not be saved")
             )
-            kept.exception()  # there may be no repeat that waits for it
+            saved.exception()  # there may be no repeat that waits for it
             raise
         else:
-            kept.set_result(None)
+            saved.set_result(None)
         finally:
-            del self._keeping[name]
+            del self._being_saved[name]
 
     async def _answer(self, caller: Caller, asked: data.DataRequest) -> data.Answer:
         operation = self._operations.get(asked.op)
@@ -275,22 +279,25 @@ class PeerServer:
         ]
         return data.SuccessAnswer(msgspec.json.encode({"functions": listed}))
 
-    async def _send_sealed(self, stream: Stream, file: SiteFile, box: PayloadBox) -> bool:
+    async def _send_encrypted(self, stream: Stream, file: SiteFile, box: PayloadBox) -> bool:
         """Whether it is sent: a box is made of the whole file, so one too large for it goes plain, and one there is no room for now."""
         size = file.status.st_size
+        # The file and its encrypted text, both whole in memory, since a box has one tag for all of it.
         held = 2 * encrypted_payload.size_of(size)
-        if size > site.SEALED_FILE_MAX_BYTES or not self._sealed_files.hold(held):
+        if size > site.ENCRYPTED_FILE_MAX_BYTES or not self._encrypted_files.hold(held):
             return False
         try:
-            async with self._one_seals:
-                text = await threads.SITE.run(_sealed_file, file, size, box)
-            await stream.write(site.header(content_type(file.path), len(text), sealed=True))
+            # One at a time: large files would otherwise occupy the threads that read the site.
+            async with self._one_encrypts:
+                text = await threads.SITE.run(_encrypted_file, file, size, box)
+            await stream.write(site.header(content_type(file.path), len(text), encrypted=True))
             await stream.finish(text)
         finally:
-            self._sealed_files.free(held)
+            self._encrypted_files.free(held)
         return True
 
     async def _send_file(self, stream: Stream, file: SiteFile) -> None:
+        # The header has promised this size. A file that shrinks meanwhile resets the stream, so that the reader knows.
         missing = file.status.st_size
         try:
             await stream.write(site.header(content_type(file.path), missing))
@@ -310,7 +317,7 @@ async def read_line(stream: Stream, reader: LineReader, seconds: float = REQUEST
     return await stream.line(reader, seconds)
 
 
-def _sealed_file(file: SiteFile, size: int, box: PayloadBox) -> bytes:
+def _encrypted_file(file: SiteFile, size: int, box: PayloadBox) -> bytes:
     content = file.content.read(size)
     if len(content) < size:
         raise _shrank(file, size - len(content))

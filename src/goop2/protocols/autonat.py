@@ -1,11 +1,11 @@
-"""AutoNAT, the messages (libp2p's specs/autonat): a peer asks another whether it can be dialled, and is dialled back.
+"""The messages of AutoNAT (libp2p's specs/autonat): a peer asks another whether it can be dialled, and is dialled back.
 
-    version 2    dial-request    → DialRequest with addresses and a nonce    ← DialResponse: which address was dialled, and its fate
+    version 2    dial-request    → DialRequest with addresses and a nonce    ← DialResponse: which address was dialled, and the result
                                  (← DialDataRequest: first send so many bytes, for an address of another host; we refuse)
                  dial-back       → DialBack with the nonce, on a connection to that address      ← DialBackResponse
     version 1    one stream      → DIAL with addresses      ← DIAL_RESPONSE: OK and an address, or why not
 
-The nonce of version 2 proves that somebody came; of version 1 there is only the server's word. Opens nothing.
+The nonce of version 2 proves that somebody came; with version 1 there is only the server's word. No I/O.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def dial_request(addresses: Sequence[str], nonce: int) -> bytes:
 
 
 def dial_response(status: int, index: int = 0, dial_status: int = 0) -> bytes:
-    """Return a server's answer."""
+    """Return a server's answer to a dial request."""
     content = protobuf.number(1, status) + protobuf.number(2, index) + protobuf.number(3, dial_status)
     return protobuf.delimited(protobuf.content(2, content))
 

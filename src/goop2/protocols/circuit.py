@@ -1,10 +1,10 @@
-"""Circuit relay v2, the messages (libp2p's specs/relay/circuit-v2): each a protobuf behind its size, one question and one answer a stream.
+"""The messages of circuit relay v2 (libp2p's specs/relay/circuit-v2): each a protobuf behind its size, one request and one answer a stream.
 
     hop    a peer → its relay       RESERVE          → STATUS with a reservation: until when
            a caller → a relay       CONNECT to whom  → STATUS; when it is OK, what follows goes to that peer and back
     stop   a relay → a peer         CONNECT by whom  → STATUS; the same
 
-Who a relay says is calling proves nothing: Noise runs from end to end through the circuit, and proves it. Opens nothing.
+A relay's word about who is calling proves nothing: Noise runs from end to end through the circuit, and proves it. No I/O.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def taken(message: bytes) -> None:
     """Check that the peer takes the circuit. Raises `RemoteProtocolError`, `RelayRefusedError` among them."""
     fields = _parsed(message, _STOP_FIELDS)
     if fields.number(_TYPE) != _STOP_STATUS:
-        raise RemoteProtocolError("the answer to a circuit is none")
+        raise RemoteProtocolError("the answer to a circuit is invalid")
     if fields.number(_STOP_CODE) != OK:
         raise RelayRefusedError(fields.number(_STOP_CODE))
 
@@ -185,7 +185,7 @@ def taken(message: bytes) -> None:
 def _hop_status(message: bytes) -> protobuf.Fields:
     fields = _parsed(message, _HOP_FIELDS)
     if fields.number(_TYPE) != _HOP_STATUS:
-        raise RemoteProtocolError("the relay's answer is none")
+        raise RemoteProtocolError("the relay's answer is invalid")
     if fields.number(_HOP_CODE) != OK:
         raise RelayRefusedError(fields.number(_HOP_CODE))
     return fields

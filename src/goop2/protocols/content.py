@@ -1,4 +1,4 @@
-r"""`/goop/content/1.0.0`: on open, the peer writes its label and `\n`, then closes. Doubles as a probe whether it can be reached."""
+r"""`/goop/content/1.0.0`: on open, the peer writes its label and `\n`, then closes. It also shows whether the peer can be reached."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class SuccessAnswer(msgspec.Struct, frozen=True):
 
 
 class FailureAnswer(msgspec.Struct, frozen=True):
-    """Why there is none. `code` is "" when the peer gives none."""
+    """The error of an operation. `code` is "" when the peer gives none."""
 
     error: str
     code: str = ""
@@ -82,7 +82,7 @@ Answer = SuccessAnswer | FailureAnswer
 
 
 class _Sent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An answer as it is on the wire. Keys of another type than ours are another implementation's, and are let pass."""
+    """An answer on the wire. Keys of another type than ours come from other implementations and are accepted."""
 
     ok: bool
     data: msgspec.Raw = _NOTHING
@@ -109,7 +109,7 @@ def requested(content: bytes) -> DataRequest:
 
 
 def request(asked: DataRequest) -> bytes:
-    """Return a request as it is sent. Raises `LocalProtocolError` when it is too long."""
+    """Return a request as bytes. Raises `LocalProtocolError` when it is too long."""
     return line("the request", _encoded(asked), REQUEST_MAX_BYTES)
 
 
@@ -123,7 +123,7 @@ def answered(content: bytes) -> Answer:
     try:
         sent = tolerant_json.decode(content, _Sent)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the answer is none: {error}") from None
+        raise RemoteProtocolError(f"the answer is invalid: {error}") from None
     if sent.ok:
         return SuccessAnswer(bytes(sent.data) or b"null")
     return FailureAnswer(
@@ -137,7 +137,7 @@ def answered(content: bytes) -> Answer:
 
 
 def _detail(sent: object) -> dict[str, str] | None:
-    """Return what a script's error says besides its message, or None: a short `code` alone is taken from another peer."""
+    """Return the detail of a script's error, or None: from another peer only a short `code` is accepted."""
     code = sent.get("code") if isinstance(sent, dict) else None
     return {"code": code[:DETAIL_CODE_MAX_CHARS]} if isinstance(code, str) else None
 
@@ -149,7 +149,7 @@ def success(json: bytes) -> bytes:
 
 
 def failure(why: FailureAnswer) -> bytes:
-    """Return the answer that says why there is none."""
+    """Return the answer for a failure."""
     fields = {"ok": False, "error": why.error, "code": why.code or None, "script": why.script, "line": why.line, "detail": why.detail}
     fields["retry_after"] = why.retry_after
     kept = {name: value for name, value in fields.items() if value is not None}

@@ -1,4 +1,4 @@
-"""DCUtR, the messages (libp2p's specs/relay/DCUtR.md): two peers that talk through a relay agree on the moment to dial each other.
+"""The messages of DCUtR (libp2p's specs/relay/DCUtR.md): two peers connected through a relay agree on the moment to dial each other.
 
     B, who was called through the relay      A, who called
       CONNECT with addresses of B        →
@@ -6,7 +6,7 @@
       SYNC                               →
     B dials A half a round trip later, A dials B at once, and both connections are one
 
-On the connection so made A is the client of Noise and Yamux, and B the server. What addresses say is a stranger's word. Opens nothing.
+On that connection A is the client of Noise and Yamux, and B the server. Addresses come from a stranger. No I/O.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ def reader() -> protobuf.DelimitedReader:
 
 
 def connect(addresses: Sequence[str]) -> bytes:
-    """Return a CONNECT with addresses at which the sender may be dialled, `/ip4/192.0.2.7/tcp/4001`."""
+    """Return a CONNECT with the addresses of the sender, `/ip4/192.0.2.7/tcp/4001`."""
     fields = b"".join(protobuf.content(_ADDRESSES, multiaddr.to_bytes(address)) for address in addresses[:ADDRESSES_MAX])
     return protobuf.delimited(protobuf.number(_TYPE, _CONNECT) + fields)
 
 
 def sync() -> bytes:
-    """Return a SYNC."""
+    """Return a SYNC message."""
     return protobuf.delimited(protobuf.number(_TYPE, _SYNC))
 
 
 def read_connect(message: bytes) -> tuple[str, ...]:
-    """Return the addresses of a CONNECT, those of kinds we know and each once. Raises `RemoteProtocolError`."""
+    """Return the addresses of a CONNECT, of known kinds and each once. Raises `RemoteProtocolError`."""
     fields = _parsed(message, _CONNECT, "CONNECT")
     found: dict[str, None] = {}
     for encoded in fields.contents(_ADDRESSES):
@@ -61,7 +61,7 @@ def read_connect(message: bytes) -> tuple[str, ...]:
 
 
 def read_sync(message: bytes) -> None:
-    """Take a SYNC. Raises `RemoteProtocolError` for anything else."""
+    """Parse a SYNC. Raises `RemoteProtocolError` for anything else."""
     _parsed(message, _SYNC, "SYNC")
 
 

@@ -1,11 +1,11 @@
 r"""Payload encryption: what one peer encrypts for another inside libp2p's own encryption, as every protocol writes it.
 
-    a box     base64 of nonce (24 bytes) + NaCl box (X25519, XSalsa20-Poly1305; 16 bytes longer than what is in it)
+    a box     base64 of nonce (24 bytes) + NaCl box (X25519, XSalsa20-Poly1305; 16 bytes longer than its content)
     a line    ENC:<box>\n                             data, both ways; site's request
-    mq        {"enc": "<box>"} where the payload stands
+    mq        {"enc": "<box>"} in place of the payload
     listen    <size of the box, 4 bytes, big-endian><box>, again and again
 
-A box opens whole or not at all, and what does not open is never taken for something plain. Opens no socket, and knows no peer.
+A box is decrypted whole or not at all, and what cannot be decrypted is never taken for plain. No I/O; it must not know peers.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _SIZE: Final = struct.Struct(">I")
 
 
 class DecryptionError(RemoteProtocolError):
-    """The box is not from whom it should be, not for us, or was tampered with."""
+    """The box is from somebody else, for somebody else, or was changed."""
 
 
 class EncryptionRefusedError(RemoteProtocolError):
-    """The other side says that it cannot decrypt what we encrypted; it has done nothing."""
+    """The other side says that it cannot decrypt our message; it has done nothing."""
 
 
 class PayloadBox:
-    """Seals and opens what two peers send each other. Either may use the same: it is symmetric."""
+    """Encrypts and decrypts what two peers send each other. It is symmetric: both sides make the same."""
 
     def __init__(self, private: bytes, public: bytes) -> None:
-        """Take both keys, 32 bytes each. Raises ValueError when one is no key."""
+        """Take both keys, 32 bytes each. Raises ValueError for an invalid key."""
         try:
             self._box = NaClBox(PrivateKey(private), PublicKey(public))
         except (CryptoError, TypeError, RuntimeError) as error:  # a point that gives everybody the same secret is none
@@ -54,22 +54,22 @@ class PayloadBox:
         return binascii.b2a_base64(self._box.encrypt(content), newline=False)
 
     def open(self, text: bytes) -> bytes:
-        """Return what is in a box. Raises `DecryptionError`."""
+        """Return the content of a box. Raises `DecryptionError`."""
         try:
             return self.open_raw(binascii.a2b_base64(text, strict_mode=True))
         except binascii.Error:
-            raise DecryptionError(f"what should be sealed is not base64 ({len(text)} bytes)") from None
+            raise DecryptionError(f"an encrypted text is not base64 ({len(text)} bytes)") from None
 
     def open_raw(self, box: bytes) -> bytes:
-        """Return the same of nonce and box. Raises `DecryptionError`."""
+        """Return the content of nonce and box. Raises `DecryptionError`."""
         try:
             return self._box.decrypt(box)
         except (CryptoError, ValueError):
-            raise DecryptionError(f"what is sealed ({len(box)} bytes) does not open with the keys of the two peers") from None
+            raise DecryptionError(f"a box of {len(box)} bytes cannot be decrypted with the keys of the two peers") from None
 
 
 def public_key(text: str) -> bytes | None:
-    """Return the key a peer tells in base64; None when it is none."""
+    """Return the key that a peer sends in base64; None for an invalid one."""
     try:
         key = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
@@ -78,12 +78,12 @@ def public_key(text: str) -> bytes | None:
 
 
 def size_of(content_bytes: int) -> int:
-    """Return how many bytes the box around so many bytes has."""
+    """Return the size of a box with so many bytes of content."""
     return 4 * ((content_bytes + OVERHEAD_BYTES + 2) // 3)
 
 
 def line_size_of(content_bytes: int) -> int:
-    """Return the same of a line, without its newline."""
+    """Return the size of an encrypted line with so many bytes of content, without its newline."""
     return len(PREFIX) + size_of(content_bytes)
 
 
@@ -127,7 +127,7 @@ class EncryptedFrameReader:
         self._buffer = bytearray()
 
     def receive(self, data: bytes) -> Iterator[bytes]:
-        """Return what is in every frame these bytes complete. Raises `RemoteProtocolError`."""
+        """Return the content of every frame that these bytes complete. Raises `RemoteProtocolError`."""
         self._buffer += data
         while len(self._buffer) >= _SIZE.size:
             (size,) = _SIZE.unpack_from(self._buffer)

@@ -1,4 +1,4 @@
-"""Ids of live events, `<start>-<number>`: `start` changes when whoever sends them starts anew, and then all before is missed."""
+"""Ids of live events, `<start>-<number>`: `start` is new when the sender starts anew, and then everything before is missed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNKNOWN: Final = -1
 
 
 def place_of(last_id: str, start: str, last: int) -> int:
-    """Return the number of the last event a reader knows by its own word: `last`, that is now, when it says nothing, or UNKNOWN."""
+    """Return the number of the last event a reader knows: `last`, which means now, when it names none, or UNKNOWN."""
     if not last_id:
         return last
     said, _, number = last_id.partition("-")

@@ -19,7 +19,7 @@ ID_MAX_BYTES: Final = 128
 
 
 class ServerSentEventReader:
-    """A reader of one stream of server-sent events."""
+    """Reads one stream of server-sent events."""
 
     def __init__(self) -> None:
         self.last_id = ""

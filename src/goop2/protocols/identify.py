@@ -1,8 +1,8 @@
-"""Identify 1.0 (libp2p's specs/identify), the message: what a peer says of itself to whoever is connected. Opens nothing.
+"""The message of identify 1.0 (libp2p's specs/identify): what a peer says of itself to whoever is connected. No I/O.
 
     1 public key   2 listen addresses   3 protocols   4 our address as it sees it   5 "ipfs/0.1.0"   6 its program
 
-A message proves nothing but what the connection has proved: of its key only that it is the connection's is checked.
+A message proves only what the connection has proved: its key is checked to be the connection's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FIELDS: Final = {1: CONTENT, 2: CONTENT, 3: CONTENT, 4: CONTENT, 5: CONTENT, 6:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """What a peer said of itself."""
+    """What a peer said about itself."""
 
     agent: str = ""
     protocols: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ class Identified:
 
 
 def write(public_key: bytes, said: Identified) -> bytes:
-    """Return the message by which a peer with this Ed25519 key says it."""
+    """Return the identify message of a peer with this Ed25519 key."""
     message = content(1, peer_ids.key_message(public_key))
     message += b"".join(content(2, multiaddr.to_bytes(address)) for address in said.listens_at)
     message += b"".join(content(3, protocol.encode()) for protocol in sorted(said.protocols))
@@ -49,7 +49,7 @@ def write(public_key: bytes, said: Identified) -> bytes:
 
 
 def read(message: bytes, peer: str) -> Identified:
-    """Return what the peer of this id says. Raises `RemoteProtocolError`."""
+    """Return the content of an identify message of this peer. Raises `RemoteProtocolError`."""
     fields = parse("an identify message", message, _FIELDS, most=PROTOCOLS_MAX + 4 * ADDRESSES_MAX)
     key = fields.content(1)
     if key and peer_ids.peer_of(peer_ids.read_key_message(key)) != peer:

@@ -1,8 +1,8 @@
-"""`/goop-py/keys/1.0.0`, a protocol of ours: two peers tell each other their keys for payload encryption.
+"""`/goop-py/keys/1.0.0`, a protocol of ours: two peers exchange their keys for payload encryption.
 
-On open, the peer that asks writes what it says of itself as one JSON line, in the form of `identity.response`; the other answers with its
-own and closes. A Go peer must not learn our key before we know its own (network.md, "Payload keys"). It does not speak this protocol, so
-what is said here is said to peers of this program alone.
+On open, the client writes its identity as one JSON line, in the form of `identity.response`; the other side answers with its own and
+closes. A Go peer must not learn our key before we know its own (network.md, "Payload keys"). It does not support this protocol, so only
+peers of this program learn a key here.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def reader() -> LineReader:
 
 
 def identity(content: bytes) -> IdentityPayload:
-    """Return what a peer says of itself. Raises `RemoteProtocolError`."""
+    """Return the identity of a peer. Raises `RemoteProtocolError`."""
     try:
         return tolerant_json.decode(content, IdentityPayload)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"{_WHAT} is none: {error}") from None
+        raise RemoteProtocolError(f"{_WHAT} is invalid: {error}") from None
 
 
 def message(own: IdentityPayload) -> bytes:

@@ -1,4 +1,4 @@
-"""One line of bounded length out of bytes that come in any pieces. Content, data and mq are one such line; site begins with one."""
+"""Read one line of bounded length from bytes that come in any pieces. Content, data and mq are one such line; site begins with one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LineReader:
         return line
 
     def rest(self) -> bytes:
-        """Return what came after the line; it is handed over once."""
+        """Return the bytes after the line; they are handed over once."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         self._searched = 0
@@ -47,7 +47,7 @@ class LineReader:
 
 
 def line(what: str, content: bytes, max_bytes: int) -> bytes:
-    """Return `content` as a line to send. Raises `LocalProtocolError` when it is none or too long."""
+    """Return `content` as a line of bytes. Raises `LocalProtocolError` when it is no line or too long."""
     if len(content) > max_bytes:
         raise LocalProtocolError(f"{what} is {len(content)} bytes; the most is {max_bytes}")
     if NEWLINE in content:

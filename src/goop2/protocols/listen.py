@@ -43,26 +43,26 @@ _HEADER: Final = re.compile(r"(OK|EAOK) ([a-z0-9]{1,16}) ([0-9]{1,9}) ([0-9]{1,9
 
 @dataclass(frozen=True, slots=True)
 class SoundHeader:
-    """The session has a track; its sound follows."""
+    """The header of an answer with sound: the session has a track."""
 
     format: str
     bitrate: int
     """Bits a second."""
     duration: float
     """Seconds."""
-    sealed: bool = False
+    encrypted: bool = False
     """Then the sound comes in frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoundRefusal:
-    """The answer that there is no sound, and why."""
+    """An answer without sound, and why."""
 
     reason: str
 
 
 class TrackPayload(msgspec.Struct, frozen=True):
-    """What is loaded; a name is untrusted text."""
+    """The loaded track; its name is untrusted text."""
 
     name: str = ""
     duration: float = 0.0
@@ -72,7 +72,7 @@ class TrackPayload(msgspec.Struct, frozen=True):
 
 
 class SessionControl(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the host does. `position` is in seconds."""
+    """An action of the host. `position` is in seconds."""
 
     action: str
     track: TrackPayload | None = None
@@ -84,12 +84,12 @@ class _Message(msgspec.Struct, frozen=True):
 
 
 def is_session(group: str) -> bool:
-    """Return whether a group's id is a listening session's."""
+    """Return whether this group id is a listening session's."""
     return _GROUP.fullmatch(group) is not None
 
 
 def request(group: str) -> bytes:
-    """Ask for a session's sound. Raises `LocalProtocolError`."""
+    """Return the request for a session's sound. Raises `LocalProtocolError`."""
     if not is_session(group):
         raise LocalProtocolError(f"{group!r} is no listening session's id: listen- and 16 hexadecimal digits")
     return line("the request", f"LISTEN {group}".encode(), REQUEST_MAX_BYTES)
@@ -101,14 +101,14 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> str | None:
-    """Return the group of a request, which need not be one there is; None when it is a bad request."""
+    """Return the group id of a request, which need not exist; None for a bad request."""
     word, _, group = content.rstrip(b"\r").partition(b" ")
     return group.decode() if word == b"LISTEN" and _WORD.fullmatch(group) else None
 
 
-def header(format_: str, bitrate: int, duration: float, *, sealed: bool = False) -> bytes:
-    """Return what comes before the sound."""
-    return line("the header", f"{'EAOK' if sealed else 'OK'} {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
+def header(format_: str, bitrate: int, duration: float, *, encrypted: bool = False) -> bytes:
+    """Return the header in front of the sound."""
+    return line("the header", f"{'EAOK' if encrypted else 'OK'} {format_} {bitrate} {duration:.2f}".encode(), HEADER_MAX_BYTES)
 
 
 def refusal(reason: str) -> bytes:
@@ -117,12 +117,12 @@ def refusal(reason: str) -> bytes:
 
 
 def header_reader() -> LineReader:
-    """Return a reader for the answer's first line; then `answered`. What its `rest` gives is sound already."""
+    """Return a reader for the answer's first line; then `answered`. Its `rest` is sound already."""
     return LineReader("the header", HEADER_MAX_BYTES)
 
 
 def answered(content: bytes) -> SoundHeader | SoundRefusal:
-    """Return what the first line of an answer says. Raises `RemoteProtocolError`."""
+    """Return the content of an answer's first line. Raises `RemoteProtocolError`."""
     text = content.rstrip(b"\r").decode("utf-8", "replace")
     status, _, rest = text.partition(" ")
     if status == "ERR":
@@ -132,7 +132,7 @@ def answered(content: bytes) -> SoundHeader | SoundRefusal:
         raise RemoteProtocolError(f"the header is {text[:80]!r} where OK <format> <bitrate> <duration> or ERR <reason> is expected")
     bitrate, duration = int(found[3]), float(found[4])
     if bitrate > BITRATE_MAX or duration > DURATION_MAX_SECONDS:
-        raise RemoteProtocolError(f"the header {text[:80]!r} tells of no sound there is")
+        raise RemoteProtocolError(f"the header {text[:80]!r} describes an impossible sound")
     return SoundHeader(found[2], bitrate, duration, found[1] == "EAOK")
 
 
@@ -147,17 +147,17 @@ def control(action: str, track: TrackPayload | None = None, position: float | No
 
 
 def controlled(payload: bytes) -> SessionControl | None:
-    """Return what a group message says of a session; None for other apps and unknown actions. Raises `RemoteProtocolError`."""
+    """Return the control in a group message; None for other apps and unknown actions. Raises `RemoteProtocolError`."""
     try:
         fields = decode(payload, dict[str, msgspec.Raw])
         if _LISTEN not in (fields.get("app_type"), fields.get("group_type")):
             return None
         said = tolerant_json.decode(payload, _Message).listen
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the listening message is none: {error}") from None
+        raise RemoteProtocolError(f"the listening message is invalid: {error}") from None
     if said.action not in ACTIONS:
         return None
     seconds = (said.position or 0.0, said.track.duration if said.track else 0.0)
     if any(not math.isfinite(each) or not 0 <= each <= DURATION_MAX_SECONDS for each in seconds):
-        raise RemoteProtocolError(f"the listening message {said.action} has no position there is")
+        raise RemoteProtocolError(f"the listening message {said.action} has an impossible position")
     return said

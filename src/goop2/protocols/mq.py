@@ -24,7 +24,7 @@ from goop2.protocols.untrusted_json import InvalidJsonError
 PROTOCOL: Final = "/goop/mq/1.0.0"
 MESSAGE_MAX_BYTES: Final = 1024 * 1024
 """A direct message is a few lines, a group's state may be a table; more belongs into a file or a data function."""
-SEALED_MESSAGE_MAX_BYTES: Final = encrypted_payload.size_of(MESSAGE_MAX_BYTES) + 1024
+ENCRYPTED_MESSAGE_MAX_BYTES: Final = encrypted_payload.size_of(MESSAGE_MAX_BYTES) + 1024
 """A message whose payload is a box, around what may be sent without."""
 ACK_MAX_BYTES: Final = 4096
 """An acknowledgement, or a refusal with its sentence."""
@@ -50,14 +50,14 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """The receiver has the message with this id, and number if it says one."""
+    """An acknowledgement: the receiver has the message with this id, and this number if it names one."""
 
     id: str
     seq: int | None = None
 
 
 class NotAMessageError(RemoteProtocolError):
-    """A line is no message; `id` is the one it names all the same, "" when it names none."""
+    """A line is no message; `id` is the one it still names, "" when it names none."""
 
     def __init__(self, reason: str, id_: str = "") -> None:
         super().__init__(reason)
@@ -65,7 +65,7 @@ class NotAMessageError(RemoteProtocolError):
 
 
 class MessageRefusedError(Exception):
-    """The other side does not take the message; its own sentence is the text."""
+    """The other side does not accept the message; the text is its own sentence."""
 
     def __init__(self, code: str, error: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(error)
@@ -96,7 +96,7 @@ _Answer = _SentAck | _SentRefusal
 
 def message_reader() -> LineReader:
     """Return a reader for a message; then `message`."""
-    return LineReader("the message", SEALED_MESSAGE_MAX_BYTES)
+    return LineReader("the message", ENCRYPTED_MESSAGE_MAX_BYTES)
 
 
 def message(content: bytes) -> Message:
@@ -104,7 +104,7 @@ def message(content: bytes) -> Message:
     try:
         sent = tolerant_json.decode(content, _SentMessage)
     except InvalidJsonError as error:
-        raise NotAMessageError(f"the message is none: {error}", _id_in(content)) from None
+        raise NotAMessageError(f"the message is invalid: {error}", _id_in(content)) from None
     for name, text, most in (("id", sent.id, ID_MAX_CHARS), ("topic", sent.topic, TOPIC_MAX_CHARS)):
         if not 0 < len(text) <= most:
             why = f"the message's {name} has {len(text)} characters; allowed are 1 to {most}"
@@ -113,7 +113,7 @@ def message(content: bytes) -> Message:
 
 
 def _id_in(content: bytes) -> str:
-    """Return the id in a line that is otherwise no message, so that its sender knows which one is refused."""
+    """Return the id in a line that is no valid message, so that its sender knows which one is refused."""
     try:
         id_ = tolerant_json.decode(content, dict[str, object]).get("id")
     except InvalidJsonError:
@@ -122,12 +122,12 @@ def _id_in(content: bytes) -> str:
 
 
 def send(sent: Message, box: encrypted_payload.PayloadBox | None = None) -> bytes:
-    """Return a message as it is sent, encrypted when there is a box. Raises `LocalProtocolError` when it is too long."""
+    """Return a message as bytes, encrypted when there is a box. Raises `LocalProtocolError` when it is too long."""
     plain = line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, sent.payload)), MESSAGE_MAX_BYTES)
     if box is None:
         return plain
     payload = msgspec.Raw(encrypted_payload.payload(box, bytes(sent.payload)))
-    return line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, payload)), SEALED_MESSAGE_MAX_BYTES)
+    return line("the message", msgspec.json.encode(_SentMessage(sent.id, sent.seq, sent.topic, payload)), ENCRYPTED_MESSAGE_MAX_BYTES)
 
 
 def ack_reader() -> LineReader:
@@ -143,7 +143,7 @@ def ack(content: bytes, of: Message) -> Ack:
     try:
         sent: _Answer = tolerant_json.decode(content, cast("type[_SentAck]", _Answer))
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the acknowledgement is none: {error}") from None
+        raise RemoteProtocolError(f"the acknowledgement is invalid: {error}") from None
     if isinstance(sent, _SentRefusal):
         raise _refusal(sent, of)
     if sent.id != of.id or sent.seq not in (None, of.seq):
@@ -152,23 +152,25 @@ def ack(content: bytes, of: Message) -> Ack:
 
 
 def _refusal(sent: _SentRefusal, of: Message) -> Exception:
-    """Return what a refusal means to whoever sent the message."""
+    """Return the error that a refusal means for the sender of the message."""
     if (sent.refused or sent.id) != of.id:
         return RemoteProtocolError(f"the refusal is of message {(sent.refused or sent.id)[:ID_MAX_CHARS]!r}, not of {of.id!r}")
+    # Versions before 0.2 sent a refusal with `id` for this reason only.
     if sent.sealed or sent.id:
-        return encrypted_payload.EncryptionRefusedError("the payload cannot be opened there")
+        return encrypted_payload.EncryptionRefusedError("the payload cannot be decrypted there")
     wait = sent.retry_after
     seconds = min(float(wait), RETRY_AFTER_MAX_SECONDS) if wait is not None and wait >= 0 else None
+    # A code of another implementation means nothing here; `unavailable` is the one that promises nothing.
     code = sent.code if sent.code in REFUSAL_CODES else UNAVAILABLE
     # The sentence is the other side's text, and is shown on a terminal.
     error = "".join(character for character in sent.error[:ERROR_MAX_CHARS] if character.isprintable())
     return MessageRefusedError(code, error or "it says no reason", seconds)
 
 
-def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float | None = None, *, cannot_open: bool = False) -> bytes:
-    """Write what is sent in place of the acknowledgement. `cannot_open`: the payload is encrypted and cannot be decrypted here."""
+def send_refusal(of: Message, code: str, error: str, retry_after_seconds: float | None = None, *, cannot_decrypt: bool = False) -> bytes:
+    """Return the line that is sent in place of an acknowledgement. `cannot_decrypt`: the payload is encrypted with an unknown key."""
     wait = None if retry_after_seconds is None else math.ceil(retry_after_seconds)
-    return msgspec.json.encode(_SentRefusal(of.id, code, error[:ERROR_MAX_CHARS], wait, cannot_open)) + b"\n"
+    return msgspec.json.encode(_SentRefusal(of.id, code, error[:ERROR_MAX_CHARS], wait, cannot_decrypt)) + b"\n"
 
 
 def send_ack(of: Message) -> bytes:

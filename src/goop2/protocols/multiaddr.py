@@ -1,7 +1,7 @@
-"""Multiaddrs, as far as this peer can dial them or tells of itself: `/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…`, text and bytes.
+"""Multiaddrs of the kinds that this peer can dial or announces: `/ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…`, as text and as bytes.
 
-In bytes each part is its protocol's number as a varint and its value; a text or an id stands behind its size. What leads over QUIC or a
-WebSocket is refused: whoever reads a list skips it.
+As bytes each part is its protocol's number as a varint and its value; a text or an id has its size in front. Addresses over QUIC or a
+WebSocket are refused; a reader of a list skips them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PARTS_MAX: Final = 8
 
 
 class MultiaddrError(ValueError):
-    """A text or bytes are no address of the protocols that are known here; the message says why."""
+    """The text or bytes are no address of a known protocol; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ _VARIES: Final = -1
 
 
 def parse(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the parts of an address, each its protocol and its value ("" when it has none), in one spelling. Raises `MultiaddrError`."""
+    """Return the parts of an address, each its protocol and its value ("" for none), in canonical spelling. Raises `MultiaddrError`."""
     if len(text) > TEXT_MAX_CHARS:
         raise MultiaddrError(f"an address of {len(text)} characters; the most is {TEXT_MAX_CHARS}")
     words = text.rstrip("/").split("/")
@@ -65,7 +65,7 @@ def parse(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def join(parts: tuple[tuple[str, str], ...]) -> str:
-    """Return the text of an address's parts."""
+    """Return the text of an address from its parts."""
     return "".join(f"/{name}/{value}" if value else f"/{name}" for name, value in parts)
 
 
@@ -88,7 +88,7 @@ def from_bytes(data: bytes) -> str:
 
 
 def read_host(data: bytes) -> str:
-    """Return the address of a host, without the id of the peer there, which js-libp2p puts behind it; "" when nobody here can dial it.
+    """Return the address of a host, without the peer's id that js-libp2p appends; "" when this peer cannot dial it.
 
     One that leads through a relay stays as it is.
     """

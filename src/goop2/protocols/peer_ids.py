@@ -31,7 +31,7 @@ def key_message(public_key: bytes) -> bytes:
 
 
 def read_key_message(message: bytes) -> bytes:
-    """Return the Ed25519 public key of libp2p's protobuf. Raises `RemoteProtocolError`, for keys of other types too."""
+    """Return the Ed25519 public key in libp2p's protobuf. Raises `RemoteProtocolError`, also for other types of key."""
     fields = parse("a public key", message, {1: NUMBER, 2: CONTENT}, most=2)
     if 1 not in fields:
         raise RemoteProtocolError("it has no key")

@@ -37,7 +37,7 @@ _WIRE_NAMES: Final = {
 
 
 class Presence(msgspec.Struct, frozen=True, omit_defaults=True, rename=_WIRE_NAMES):
-    """An announcement of a peer, as it or somebody in its name gives it."""
+    """An announcement of a peer, by itself or by somebody in its name."""
 
     type: Literal["online", "update", "offline", "punch"]
     peer_id: str
@@ -61,13 +61,13 @@ _EXACT: Final = ("avatar_hash", "target", "verification_token", "public_key")
 
 
 def read(payload: bytes) -> Presence:
-    """Return the presence in a payload, its texts and lists cut to their bounds. Raises `RemoteProtocolError`."""
+    """Return the presence in a payload, its texts and lists cut to their limits. Raises `RemoteProtocolError`."""
     if len(payload) > PRESENCE_MAX_BYTES:
         raise RemoteProtocolError(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
     try:
         said = tolerant_json.decode(payload, Presence)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the presence is none: {error}") from None
+        raise RemoteProtocolError(f"the presence is invalid: {error}") from None
     texts = {name: cut(getattr(said, name)) for name in _SHOWN}
     # A key or a token that is cut is another one: too long, it is left out.
     whole = {name: value for name in _EXACT if len(value := getattr(said, name)) <= TEXT_MAX_CHARS}
@@ -77,7 +77,7 @@ def read(payload: bytes) -> Presence:
 
 
 def write(said: Presence) -> bytes:
-    """Return a presence as it is sent. Raises `LocalProtocolError`."""
+    """Return a presence as bytes. Raises `LocalProtocolError`."""
     payload = msgspec.json.encode(said)
     if len(payload) > PRESENCE_MAX_BYTES:
         raise LocalProtocolError(f"the presence is {len(payload)} bytes; the most is {PRESENCE_MAX_BYTES}")
@@ -85,5 +85,5 @@ def write(said: Presence) -> bytes:
 
 
 def cut(text: str) -> str:
-    """Return text as one line of bounded length that cannot move a cursor."""
+    """Return text as one line of bounded length without control characters."""
     return "".join(character for character in text[:TEXT_MAX_CHARS] if character.isprintable())

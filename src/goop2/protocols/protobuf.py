@@ -1,11 +1,11 @@
-"""Protocol Buffers by hand: as much of the wire format as libp2p's messages use, with bounds. Opens nothing.
+"""Protocol Buffers by hand: the part of the wire format that libp2p's messages use, with bounds. No I/O.
 
-    varint             7 bits a byte, least first; at most 64 bits in 10 bytes
-    field              number << 3 | kind; kind 0 a varint, 1 eight bytes, 2 a size and so many bytes, 5 four bytes
-    message            fields in any order; those nobody asked for are skipped and not kept, groups (kinds 3 and 4) are refused
+    varint             7 bits a byte, least significant first; at most 64 bits in 10 bytes
+    field              number << 3 | kind; kind 0 a varint, 1 eight bytes, 2 a size and that many bytes, 5 four bytes
+    message            fields in any order; unwanted ones are skipped and not stored, groups (kinds 3 and 4) are refused
     delimited message  its size as a varint, and itself
 
-A message is parsed by naming the fields that are wanted: `parse("a relay message", data, {1: NUMBER, 2: CONTENT})`.
+The caller names the wanted fields: `parse("a relay message", data, {1: NUMBER, 2: CONTENT})`.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def delimited(message: bytes) -> bytes:
 
 
 class Fields:
-    """The wanted fields of a message. Of a field that may come once, the last one counts, as Protocol Buffers have it."""
+    """The wanted fields of a message. If a single field comes several times, the last one counts, as Protocol Buffers have it."""
 
     __slots__ = ("_values",)
 
@@ -84,12 +84,12 @@ class Fields:
         return field in self._values
 
     def number(self, field: int, default: int = 0) -> int:
-        """Return an integer."""
+        """Return an integer field; 0 when it is missing."""
         values = self._values.get(field)
         return int(values[-1]) if values else default
 
     def content(self, field: int, default: bytes = b"") -> bytes:
-        """Return bytes."""
+        """Return a field of bytes; empty when it is missing."""
         values = self._values.get(field)
         return bytes(values[-1]) if values else default
 
@@ -99,11 +99,11 @@ class Fields:
         return bytes(values[-1]).decode("utf-8", "replace") if values else default
 
     def contents(self, field: int) -> list[bytes]:
-        """Return every value of a repeated field, in their order."""
+        """Return every value of a repeated field in order."""
         return [bytes(value) for value in self._values.get(field, ())]
 
     def numbers(self, field: int) -> list[int]:
-        """Return every value of a repeated field of integers, in their order; packed ones are not read."""
+        """Return every value of a repeated field of integers in order; packed ones are not read."""
         return [int(value) for value in self._values.get(field, ())]
 
 
@@ -154,7 +154,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
 
 
 class DelimitedReader:
-    """Delimited messages out of bytes that come in any pieces. `what` names one in errors, `max_bytes` bounds each."""
+    """Reads delimited messages from bytes that come in any pieces. `what` names one in errors, `max_bytes` bounds each."""
 
     def __init__(self, what: str, max_bytes: int) -> None:
         self._what = what
@@ -168,12 +168,11 @@ class DelimitedReader:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes."""
+        """Take bytes that came off the wire."""
         self._buffer += data
 
     def next_message(self) -> bytes | None:
-        """Return the next message that is whole and remove it; None when it is not whole yet. Raises `RemoteProtocolError` when it is too
-        long."""
+        """Return and remove the next whole message; None when none is whole yet. Raises `RemoteProtocolError` when it is too long."""
         if self._size < 0 and not self._read_size():
             return None
         if len(self._buffer) < self._size:
@@ -184,7 +183,7 @@ class DelimitedReader:
         return message
 
     def receive(self, data: bytes) -> list[bytes]:
-        """Take bytes and return the messages that are whole now. Raises `RemoteProtocolError` when one is too long."""
+        """Take bytes and return the messages that are now whole. Raises `RemoteProtocolError` when one is too long."""
         self.feed(data)
         messages = []
         while (message := self.next_message()) is not None:
@@ -192,13 +191,13 @@ class DelimitedReader:
         return messages
 
     def rest(self) -> bytes:
-        """Return what came after the last message; it is handed over once."""
+        """Return the bytes after the last message; they are handed over once."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         return rest
 
     def end(self) -> NoReturn:
-        """Tell that no more comes: always raises `RemoteProtocolError`."""
+        """Note that no more comes: always raises `RemoteProtocolError`."""
         raise RemoteProtocolError(f"{self._what} ended after {len(self._buffer)} bytes")
 
     def _read_size(self) -> bool:

@@ -23,7 +23,7 @@ REQUEST_MAX_BYTES: Final = 4096
 HEADER_MAX_BYTES: Final = 1024
 BODY_MAX_BYTES: Final = 50 * 1024 * 1024
 """What every peer of the network refuses to read beyond (network.md)."""
-SEALED_FILE_MAX_BYTES: Final = BODY_MAX_BYTES // 4 * 3 - encrypted_payload.OVERHEAD_BYTES
+ENCRYPTED_FILE_MAX_BYTES: Final = BODY_MAX_BYTES // 4 * 3 - encrypted_payload.OVERHEAD_BYTES
 """Whose box is no longer than that."""
 INDEX: Final = "/index.html"
 
@@ -37,11 +37,11 @@ UNAVAILABLE: Final = "unavailable"
 
 @dataclass(frozen=True, slots=True)
 class FileHeader:
-    """The file is there: its type, and how many bytes of it follow."""
+    """The header of an answer with a file: its type, and the number of bytes that follow."""
 
     mime: str
     size: int
-    sealed: bool = False
+    encrypted: bool = False
     """Then what follows is a box, and the size its."""
 
 
@@ -59,13 +59,13 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class FileRefusal:
-    """The peer gives no file, and says why."""
+    """An answer without a file, and why."""
 
     reason: str
 
 
 class FileTooLargeError(RemoteProtocolError):
-    """The file is larger than anybody of the network reads."""
+    """The file is larger than any peer of the network reads."""
 
 
 Event = FileHeader | BodyChunk | End | FileRefusal
@@ -85,7 +85,7 @@ def request_reader() -> LineReader:
 
 
 def requested(content: bytes) -> str | None:
-    """Return the path of a request, `/index.html` for `/`; None when it is a bad request."""
+    """Return the path of a request, `/index.html` for `/`; None for a bad request."""
     method, _, path = content.rstrip(b"\r").partition(b" ")
     if method != b"GET" or not path.startswith(b"/") or b"\0" in path:
         return None
@@ -96,11 +96,11 @@ def requested(content: bytes) -> str | None:
     return INDEX if text == "/" else text
 
 
-def header(mime: str, size: int, *, sealed: bool = False) -> bytes:
-    """Return what comes before a body of `size` bytes. Raises `LocalProtocolError` when nobody would read it."""
+def header(mime: str, size: int, *, encrypted: bool = False) -> bytes:
+    """Return the header in front of a body of `size` bytes. Raises `LocalProtocolError` for a size that no peer reads."""
     if size > BODY_MAX_BYTES:
         raise LocalProtocolError(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
-    return line("the header", f"{'EOK' if sealed else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
+    return line("the header", f"{'EOK' if encrypted else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
 
 
 def refusal(reason: str) -> bytes:
@@ -109,19 +109,19 @@ def refusal(reason: str) -> bytes:
 
 
 class AnswerReader:
-    """Reads one answer; `done` once nothing more is expected. Holds no body: every piece is handed on as it comes.
+    """Reads one answer; `done` once nothing more is expected. It stores no body: every piece is returned as it comes.
 
-    `sealed`: the request was, so that the answer may be.
+    `encrypted`: the request was, so that the answer may be.
     """
 
-    def __init__(self, *, sealed: bool = False) -> None:
-        self._sealed = sealed
+    def __init__(self, *, encrypted: bool = False) -> None:
+        self._encrypted = encrypted
         self._line = LineReader("the header", HEADER_MAX_BYTES)
         self._missing: int | None = None
         self.done = False
 
     def receive(self, data: bytes) -> list[Event]:
-        """Return the events in `data`; bytes after the end are nobody's and dropped. Raises `RemoteProtocolError`."""
+        """Return the events in `data`; bytes after the end are dropped. Raises `RemoteProtocolError`."""
         if self.done:
             return []
         if self._missing is not None:
@@ -129,7 +129,7 @@ class AnswerReader:
         content = self._line.receive(data)
         if content is None:
             return []
-        first = _header(content, "EOK" if self._sealed else "OK")
+        first = _header(content, "EOK" if self._encrypted else "OK")
         if isinstance(first, FileRefusal):
             self.done = True
             return [first]
@@ -137,8 +137,9 @@ class AnswerReader:
         return [first, *self._body(self._line.rest())]
 
     def end(self) -> None:
-        """The other side sends no more. Raises `RemoteProtocolError` when something is missing: a killed peer looks like one that is
-        done."""
+        """Note that the other side sends no more. Raises `RemoteProtocolError` when something is missing: a killed peer looks like a
+        finished one.
+        """
         if self.done:
             return
         if self._missing is None:
@@ -156,14 +157,14 @@ class AnswerReader:
         return events
 
 
-def _header(content: bytes, sealed_status: str) -> FileHeader | FileRefusal:
+def _header(content: bytes, encrypted_status: str) -> FileHeader | FileRefusal:
     text = content.rstrip(b"\r").decode("utf-8", "replace")
     status, _, rest = text.partition(" ")
     if status == "ERR":
         return FileRefusal(rest.strip())
     mime, _, size = rest.rpartition(" ")
     # isdecimal alone lets through digits of other scripts.
-    if status not in ("OK", sealed_status) or not mime.strip() or not (size.isascii() and size.isdecimal()):
+    if status not in ("OK", encrypted_status) or not mime.strip() or not (size.isascii() and size.isdecimal()):
         raise RemoteProtocolError(f"the header is {text[:80]!r} where OK <mime> <bytes> or ERR <reason> is expected")
     # Never int() of a number of a thousand digits.
     if len(size) > len(str(BODY_MAX_BYTES)) or int(size) > BODY_MAX_BYTES:

@@ -1,6 +1,6 @@
-"""What counts as one place to come from: the network of an address. Ids cost nothing and are made up at will; addresses are not.
+"""The network that an address belongs to, which is what limits count. Ids cost nothing and can be made up; addresses cannot.
 
-The one function for it. Whoever bounds strangers by address (connections, rates, places, bytes) asks here.
+It is the only such function: every limit on strangers by address (connections, rates, places, bytes) uses it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ADDRESSES_REMEMBERED: Final = 4096
 
 @lru_cache(_ADDRESSES_REMEMBERED)
 def network_of(address: str) -> str:
-    """Return an IPv4 address as it is, and the /64 network of an IPv6 one; IPv4 inside IPv6 is IPv4, what is no address stays as it is."""
+    """Return an IPv4 address unchanged, and the /64 network of an IPv6 one. IPv4 inside IPv6 counts as IPv4; other text stays unchanged."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -29,5 +29,5 @@ def network_of(address: str) -> str:
 
 
 def is_network(origin: str) -> bool:
-    """Return whether an origin is a network; else it is a relay, `/p2p-circuit/<its id>`, whose users have no address of their own."""
+    """Return whether an origin is a network; otherwise it is a relay, `/p2p-circuit/<its id>`, whose users have no address of their own."""
     return bool(origin) and not origin.startswith("/")

@@ -1,7 +1,7 @@
-r"""JSON of another implementation: a key that is null is one that is left out, a whole number may be written as 5.0, and half of a
-surrogate pair ("\ud83d", of a text that was cut inside an emoji) is U+FFFD, as bytes that are no UTF-8 are elsewhere.
+r"""Read JSON of other implementations: a key that is null counts as missing, a whole number may be written as 5.0, and half of a surrogate
+pair ("\ud83d", of a text that was cut inside an emoji) becomes U+FFFD, like bytes that are not UTF-8 elsewhere.
 
-What is written as we write it is read at the first try and pays nothing for it.
+JSON as we write it is read at the first attempt and costs nothing more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _objects: Final = Decoder(dict[str, msgspec.Raw])
 
 
 def decode(content: bytes, as_: type[T], *, absent: bool = False) -> T:
-    """Return a value of this type. `absent`: null in place of the whole object is one without keys. Raises `InvalidJsonError`."""
+    """Return a value of this type. `absent`: null in place of the whole object means one without keys. Raises `InvalidJsonError`."""
     try:
         return untrusted_json.decode(content, as_)
     except UnexpectedJsonError:
@@ -40,7 +40,7 @@ def decode(content: bytes, as_: type[T], *, absent: bool = False) -> T:
 
 
 def without_halves(content: bytes) -> bytes:
-    """Return JSON text with U+FFFD for each half of a surrogate pair; unchanged when there is none or it is no JSON."""
+    """Return JSON text with U+FFFD for each half of a surrogate pair; unchanged when there is none or the text is no JSON."""
     if not _HALF_ESCAPED.search(content) or _is_whole(content):
         return content
     try:

@@ -1,14 +1,14 @@
-"""What mq's messages carry, by topic: payload JSON in, events out, and back.
+"""The payloads of mq's messages, by topic: JSON in, events out, and back.
 
     chat, chat.broadcast        {"content", "timestamp"?}
     mq.ack                      {"msg_id"}
-    identity                    nothing that matters: a question
+    identity                    no meaning: a request
     identity.response           {"peerID", "content", "email", …}
     group.invite                {"group_id", "group_name", "host_peer_id", "app_type" or "group_type", "group_context"?, "volatile"}
     group:<id>:<type>           bare: welcome members msg state meta; in an envelope {"type","group","from"?,"payload"?}: the others
 
-Any other topic is `Other`: acknowledged, and shown to pages that listen. Ids a payload claims (`from`, `peerID`, `peer_id`) are data,
-not proof.
+Any other topic is `Other`: acknowledged, and shown to pages that listen. Ids in a payload (`from`, `peerID`, `peer_id`) are data, not
+proof.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ IDENTITY_RESPONSE: Final = "identity.response"
 INVITE: Final = "group.invite"
 GROUP_PREFIX: Final = "group"
 PLAIN: Final = frozenset((IDENTITY, IDENTITY_RESPONSE))
-"""Never sealed: by these the keys become known."""
+"""Never encrypted: the keys become known by these."""
 
 BARE: Final = frozenset(("welcome", "members", "msg", "state", "meta"))
 ENVELOPED: Final = frozenset(("join", "leave", "close", "ping", "pong", "error"))
@@ -62,7 +62,7 @@ class ChatPayload(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def at(self) -> int | None:
-        """Return `timestamp` where it is a moment a page can show; None otherwise."""
+        """Return `timestamp` if a page can show it; otherwise None."""
         known = self.timestamp is not None and 0 < self.timestamp <= MOMENT_MAX_MS
         return int(self.timestamp or 0) if known else None
 
@@ -74,11 +74,11 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class WhoAreYou(msgspec.Struct, frozen=True):
-    """`identity`: the peer asks who we are."""
+    """`identity`: the peer asks for our identity."""
 
 
 class IdentityPayload(msgspec.Struct, frozen=True, rename=_WIRE_NAMES):
-    """`identity.response`: what a peer says of itself."""
+    """`identity.response`: what a peer says about itself."""
 
     peer_id: str = ""
     label: str = ""
@@ -101,7 +101,7 @@ class Invite(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> str:
-        """Return the app type, whatever it is called."""
+        """Return the app type, under whichever name it came."""
         return self.app_type or self.group_type
 
 
@@ -127,13 +127,13 @@ class Welcome(msgspec.Struct, frozen=True):
 
 
 class Members(msgspec.Struct, frozen=True):
-    """Who is in the group now; existing peers write null for nobody."""
+    """The members of the group now; existing peers write null for none."""
 
     members: list[Member] = []
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """The group changed its name or bounds."""
+    """The group has another name or another limit."""
 
     group_name: str = ""
     app_type: str = ""
@@ -143,20 +143,20 @@ class Meta(msgspec.Struct, frozen=True):
 
 
 class GroupErrorPayload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The host does not let us in: `full`, or a code we do not know."""
+    """The host does not admit us: `full`, or a code we do not know."""
 
     code: str = ""
     message: str = ""
 
 
 class Plain(msgspec.Struct, frozen=True):
-    """A group event whose payload is the group's own affair, as JSON text: msg, state, join, leave, close, ping, pong."""
+    """A group event whose payload only the group understands, as JSON text: msg, state, join, leave, close, ping, pong."""
 
     json: bytes
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Something of a group: `type` says what."""
+    """An event of a group; `type` says which."""
 
     id: str
     type: str
@@ -164,7 +164,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Broadcast(msgspec.Struct, frozen=True):
-    """A message to everybody its sender knows; it is not kept."""
+    """A message to everybody its sender knows; it is not saved."""
 
     chat: ChatPayload
 
@@ -180,7 +180,7 @@ Event = ChatPayload | Broadcast | Delivered | WhoAreYou | IdentityPayload | Invi
 
 
 class _Envelope(msgspec.Struct, frozen=True):
-    """Group payload in an envelope. `code` and `message` at top level are an error's, for readers that look there."""
+    """A group payload in an envelope. `code` and `message` at top level are an error's, for existing readers."""
 
     type: str = ""
     group: str = ""
@@ -217,7 +217,7 @@ def read(topic: str, payload: bytes) -> Event:
 
 
 def is_free(topic: str) -> bool:
-    """Return whether the payload is a group's own affair, whatever it looks like."""
+    """Return whether only the group understands the payload, whatever its form."""
     return topic.startswith(GROUP_PREFIX + ":") and topic.rpartition(":")[2] in ("msg", "state")
 
 
@@ -227,7 +227,7 @@ def group_topic(group: str, type_: str) -> str:
 
 
 def envelope(type_: str, group: str, payload: bytes = b"", sender: str = "") -> bytes:
-    """Return the payload of a group message in an envelope. An error's fields stand at top level too, where existing readers look."""
+    """Return the payload of a group message in an envelope. An error's fields are at top level too, where existing readers look."""
     fields: dict[str, object] = {"type": type_, "group": group}
     if sender:
         fields["from"] = sender
@@ -276,4 +276,4 @@ def _decode(topic: str, payload: bytes, as_: type[T]) -> T:
     try:
         return tolerant_json.decode(payload, as_, absent=as_ is _Envelope)
     except InvalidJsonError as error:
-        raise RemoteProtocolError(f"the payload of the {topic[:_SHOWN_CHARS]} message is none: {error}") from None
+        raise RemoteProtocolError(f"the payload of the {topic[:_SHOWN_CHARS]} message is invalid: {error}") from None

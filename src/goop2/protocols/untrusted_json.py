@@ -43,7 +43,7 @@ class InvalidJsonError(ValueError):
 
 
 class UnexpectedJsonError(InvalidJsonError):
-    """The bytes are JSON of another form than the reader wants; the message names the place and what it should be."""
+    """The JSON is of another form than the reader wants; the message names the place and what it should be."""
 
 
 class Decoder(Generic[T]):
@@ -84,7 +84,7 @@ def _decoder(type_: Any) -> Decoder[Any]:
 
 
 class DoubledKeys(dict[str, object]):
-    """An object of JSON in which a key is there twice; `key` is the one that is there most often."""
+    """A JSON object in which a key occurs twice; `key` is the one that occurs most often."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -92,13 +92,13 @@ class DoubledKeys(dict[str, object]):
 
 
 def with_doubled_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make an object of its pairs: the `object_pairs_hook` of `json.loads` for files in which `doubled_key` is looked for."""
+    """Make an object from its pairs: the `object_pairs_hook` of `json.loads` for files in which `doubled_key` is searched."""
     document = dict(pairs)
     return document if len(document) == len(pairs) else DoubledKeys(pairs)
 
 
 def doubled_key(document: object) -> str:
-    """Return where a key is twice in one object of what `with_doubled_keys` made, as in `columns[2].name`; "" when nowhere."""
+    """Return where a key occurs twice in one object of what `with_doubled_keys` made, as in `columns[2].name`; "" when nowhere."""
     waiting: list[tuple[str, object]] = [("", document)]
     while waiting:
         place, value = waiting.pop()

@@ -1,9 +1,9 @@
-"""The announcements for readers: only the newest of each peer, so that a slow reader gets fewer instead of older and older ones.
+"""The log of announcements for readers: only the newest of each peer, so that a slow reader gets fewer instead of old ones.
 
-A reader is a place in one list that all share, ordered by number; a peer's newer announcement takes the older one out of it. So nobody's
-queue is longer than there are peers, and a reader costs no memory of its own.
+A reader is a position in one shared list, ordered by number; a peer's newer announcement removes its older one. So nobody's queue is longer
+than the number of peers, and a reader costs no memory of its own.
 
-    id of an event: <start>-<number>; `start` changes when the server starts anew, and then all before is missed
+    id of an event: <start>-<number>; `start` is new when the server starts anew, and then everything before is missed
 
 It must not know HTTP.
 """
@@ -28,7 +28,7 @@ class Announcement:
 
 
 class Announcements:
-    """The newest announcement of every peer, in the order they came."""
+    """The newest announcement of every peer, in the order of their arrival."""
 
     def __init__(self, kept: int = ANNOUNCEMENTS_KEPT) -> None:
         self.start = secrets.token_hex(4)
@@ -51,11 +51,11 @@ class Announcements:
         return len(self._readers)
 
     def readers_of(self, network: str) -> int:
-        """Return how many of these come from a network."""
+        """Return how many readers come from a network."""
         return self._networks[network]
 
     def publish(self, key: str, json: bytes) -> None:
-        """Hand on an announcement; an older one with the same key is heard by nobody any more."""
+        """Publish an announcement; an older one with the same key is not read any more."""
         self.last += 1
         self._newest.pop(key, None)
         self._newest[key] = Announcement(self.last, json)
@@ -65,7 +65,7 @@ class Announcements:
             reader.news.set()
 
     def drop(self, key: str) -> None:
-        """Forget the announcement of a peer that has fallen silent: nobody who comes later is to hear that it is here."""
+        """Remove the announcement of a peer that has expired, so that later readers do not get it."""
         self._newest.pop(key, None)
 
     def read(self, network: str, last_id: str = "") -> AnnouncementReader:
@@ -76,13 +76,13 @@ class Announcements:
         return reader
 
     def stop(self) -> None:
-        """Let every reader come to its end."""
+        """End every reader: no further announcement comes."""
         self.stopped = True
         for reader in self._readers:
             reader.news.set()
 
     def _after(self, place: int) -> list[Announcement]:
-        """Return the oldest TAKEN_AT_ONCE with a number above `place`, oldest first."""
+        """Return at most TAKEN_AT_ONCE announcements with a number above `place`, oldest first."""
         found = []
         for each in reversed(self._newest.values()):
             if each.number <= place:
@@ -100,7 +100,7 @@ class Announcements:
 
 
 class AnnouncementReader:
-    """One who listens. `news` is set when there may be something to `take`."""
+    """A reader of announcements. `news` is set when `take` may return something."""
 
     def __init__(self, announcements: Announcements, network: str, place: int) -> None:
         self.network = network
@@ -116,16 +116,16 @@ class AnnouncementReader:
 
     @property
     def missed(self) -> bool:
-        """Return whether something is gone that it has not heard: then it should hear who is here, after `catch_up`."""
+        """Return whether it has missed announcements: then it should get the list of who is here, after `catch_up`."""
         return self._place < self._announcements._forgotten or self._place < 0
 
     def catch_up(self) -> None:
-        """Hear nothing of what came before now."""
+        """Skip everything published before now."""
         self._place = self._announcements.last
         self.news.clear()
 
     def take(self) -> list[Announcement]:
-        """Return what has come since the last time, of each peer the newest; a part of it when it is much."""
+        """Return what was published since the last call, the newest of each peer; in parts when there is much."""
         taken = self._announcements._after(self._place)
         self._place = taken[-1].number if taken else self._announcements.last
         if self._place >= self._announcements.last:

@@ -22,7 +22,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 @contextlib.asynccontextmanager
 async def open_servers(settings: PresenceSettings) -> AsyncIterator[list[str]]:
-    """Open the own server, where the settings ask for one, until the block is left; give the URLs of all servers.
+    """Open the own server, if the settings ask for one, until the block is left; yield the URLs of all servers.
 
     A server that cannot be opened is logged and tried again; everything else goes on.
     """
@@ -50,7 +50,7 @@ async def _own(stack: contextlib.AsyncExitStack, settings: PresenceSettings) -> 
 
 
 async def _open_later(where: Address) -> None:
-    """Open the server when that can be, and serve until cancelled."""
+    """Open the server when that is possible, and serve until cancelled."""
     from goop2.rendezvous.server import open_rendezvous
 
     while True:

@@ -1,10 +1,10 @@
 """The rendezvous server over HTTP, as network.md describes it.
 
-POST /publish   a presence → 204; 400 when it is none, 413 too long, 429 too often, 503 when no more peers have room
-GET  /events    server-sent events: everybody who is here, then announcements as they come, the newest of each peer; 503 when full
+POST /publish   an announcement → 204; 400 when it is invalid, 413 too long, 429 too often, 503 when no more peers have room
+GET  /events    server-sent events: every peer that is here, then announcements as they come, the newest of each peer; 503 when full
 GET  /healthz   "ok"
 GET  /          who is here, for people
-GET  /relay     where the relay beside it is, when there is one, as whoever asks reaches this server; else 404
+GET  /relay     the addresses of the relay beside it, for the name by which the client reached this server; 404 without a relay
 GET  /ws        404: peers fall back to /events
 """
 
@@ -52,7 +52,7 @@ _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options":
 
 
 class Rendezvous:
-    """The server's state and its application."""
+    """The state of the server, and its application."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayServer | None = None) -> None:
         self.announcements = Announcements()
@@ -108,7 +108,7 @@ class Rendezvous:
         return Response(page.render(self.registry.peers()), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
-        """Yield events; whoever has missed something hears again who is here."""
+        """Yield events; a reader that has missed some gets the list of who is here again."""
         yield b"retry: 1000\n\n"
         while not reader.ended:
             if everybody or reader.missed:
@@ -131,7 +131,7 @@ class Rendezvous:
 
 
 class _Heard(StreamingResponse):
-    """Events to a reader, whose place is free again however this ends: a client may be gone before the first of them is asked for."""
+    """Sends events to a reader, and frees its place however that ends: a client may leave before the first event is sent."""
 
     def __init__(self, reader: AnnouncementReader, events: AsyncIterator[bytes]) -> None:
         super().__init__(events, 200, _EVENTS_HEADERS, "text/event-stream")
@@ -146,11 +146,11 @@ class _Heard(StreamingResponse):
 
 
 class _BodyTooLongError(Exception):
-    """The body is longer than a presence may be."""
+    """The body is longer than an announcement may be."""
 
 
 def _source(request: Request) -> str:
-    """Return the network a request comes from; what a proxy on this machine says of it, such as the one that speaks TLS, is believed."""
+    """Return the network a request comes from; a proxy on this machine, such as one for TLS, is believed about it."""
     host = request.client.host if request.client else ""
     lines = request.headers.getlist("x-forwarded-for") or [""]  # some proxies add a line of their own behind what a client sent
     forwarded = _PORT.sub(r"\1\2", lines[-1].rpartition(",")[2].strip())

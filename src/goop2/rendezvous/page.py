@@ -1,4 +1,4 @@
-"""The server's page: who is here, live. Every text on it was written by a stranger, so each is escaped, and no script but ours may run."""
+"""The server's page: who is here, live. Strangers wrote every text on it, so each is escaped, and only our script may run."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""The registry of a rendezvous server: who announced itself, from which address, and what is handed on. Pure: the clock is passed in.
+"""The registry of a rendezvous server: which peers announced themselves, from which address, and what is forwarded. Pure: the clock is
+passed in.
 
 An announcement proves nothing, since anybody may post any peer's name. These rules keep a false one harmless:
 
-    a goodbye      is handed on only when the peer's last announcement came from the same address, and from no other since
-    an address     is handed on beside those others gave for the peer; whoever dials one proves who is there
-    "verified"     is struck out: nobody here has verified anything
-    many names     cost memory up to PEERS_MAX and PEERS_BYTES_MAX; then new ones are refused until somebody falls silent, so that those
-                   who are here stay, and nobody comes and goes with every announcement. One address has twenty at most, because
-                   of PUBLISHED_PER_MINUTE
+    `offline`      is forwarded only when the peer's last announcement came from the same address, and from no other since
+    an address     is forwarded beside those that others gave for the peer; the dial proves who is there
+    "verified"     is removed: nobody here has verified anything
+    many names     use memory up to PEERS_MAX and PEERS_BYTES_MAX. Then new ones are refused until some expire, so that those who are here
+                   stay, and the list does not change with every announcement. One address has at most twenty, because of
+                   PUBLISHED_PER_MINUTE
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class AnnouncementRateError(Exception):
 
 
 class RegistryFullError(Exception):
-    """So many peers are here as there may be."""
+    """The registry is full; a place is free when another peer falls silent."""
 
 
 class _RegistryRecord:
@@ -42,7 +43,7 @@ class _RegistryRecord:
 
 
 class Registry:
-    """The peers that are here, as far as anybody has said. `clock` gives seconds and never goes back; `dropped` hears who is gone."""
+    """The peers that announced themselves. `clock` gives seconds and never goes back; `dropped` is called with each removed peer."""
 
     def __init__(self, clock: Callable[[], float], dropped: Callable[[str], object] = str) -> None:
         self._clock = clock
@@ -57,18 +58,19 @@ class Registry:
         return len(self._entries)
 
     def peers(self) -> list[Presence]:
-        """Return the last announcement of each, by label."""
+        """Return the last announcement of each peer, by label."""
         self.expire()
         return sorted((entry.said for entry in self._entries.values()), key=lambda said: (said.label.lower(), said.peer_id))
 
     def admit(self, source: str) -> None:
-        """Count an announcement from an address, whatever it is. Raises `AnnouncementRateError`."""
+        """Count an announcement from an address, valid or not. Raises `AnnouncementRateError`."""
         if not self._published.take(source):
             raise AnnouncementRateError
 
     def post(self, source: str, said: Presence) -> Presence | None:
-        """Accept an announcement from an address; return what is handed on, if any. Raises `AddressError` when it is of no peer, and
-        `RegistryFullError`."""
+        """Accept an announcement from an address; return what to publish, if anything. Raises `AddressError` for an invalid peer, and
+        `RegistryFullError`.
+        """
         peer_id(said.peer_id)
         self.expire()
         said = msgspec.structs.replace(said, verified=False)
@@ -79,7 +81,7 @@ class Registry:
         return said
 
     def expire(self) -> None:
-        """Drop whoever was silent too long."""
+        """Remove the peers that were silent too long."""
         limit = self._clock() - SILENT_SECONDS
         while self._entries and next(iter(self._entries.values())).at <= limit:
             self._drop(next(iter(self._entries)))
@@ -104,7 +106,7 @@ class Registry:
         self._entries.move_to_end(said.peer_id)
 
     def _goodbye(self, source: str, peer: str) -> bool:
-        """Return whether the peer is gone by its own word, as far as an address is one."""
+        """Return whether the peer itself said that it is offline, as far as an address shows that."""
         entry = self._entries.get(peer)
         if entry is None:
             return False

@@ -1,4 +1,4 @@
-"""The relay beside a rendezvous server: a host whose id is made anew with every start, and what is said of it over HTTP."""
+"""The relay beside a rendezvous server: a host with a new id at every start, and what `GET /relay` says about it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NAME: Final = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
 
 
 class SaidRelay(msgspec.Struct, frozen=True, kw_only=True):
-    """What `GET /relay` answers. Existing peers read the seconds as integers and have no relay at all where one is written as 5.0."""
+    """The answer to `GET /relay`. Existing peers read the seconds as integers, and treat a relay with 5.0 as missing."""
 
     peer_id: str
     addrs: tuple[str, ...]
@@ -54,7 +54,7 @@ class RelayServer:
         self.relay = relay
 
     def said_to(self, name: str) -> SaidRelay:
-        """Return what is said of it to somebody who reaches this server by `name`: where it listens everywhere, that is a way to it too."""
+        """Return the answer for a client that reaches this server by `name`: if the relay listens everywhere, that name leads to it too."""
         limits = self.relay.reservations.limits
         listening = (address.split("/") for address in self._host.addresses)
         by_name = (_way(name, family, ip, self._host.port) for _, family, ip, *_ in listening)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextlib.asynccontextmanager
 async def open_rendezvous(address: Address, relay: Address | None = None) -> AsyncIterator[str]:
-    """Serve until the block is left, with a relay on the other address if there is one; gives the server's URL. Raises `ListenerError`."""
+    """Serve until the block is left, with a relay on the other address if there is one; yield the server's URL. Raises `ListenerError`."""
     async with contextlib.AsyncExitStack() as stack:
         sock = stack.enter_context(contextlib.closing(_bound(address)))
         port = sock.getsockname()[1]
@@ -38,7 +38,7 @@ class LocalProtocol(TimeoutProtocol):
 
     @property
     def connections_max(self) -> int:
-        """Return how many there may be at this server."""
+        """Return how many connections this server accepts."""
         return CONNECTIONS_MAX
 
 

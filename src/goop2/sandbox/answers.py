@@ -1,7 +1,7 @@
-"""What a host call answers: a shape, then the values it describes. Both sides of the wall make their answers here.
+"""Answers to host calls: a shape, then the values it describes. Both sides of the wall make their answers here.
 
-An operation says what happened (`ok`, `json`, `several`, `err`); how a failure looks to the script is the function's declaration
-(`FailureForm`, scripting/api), applied by whoever called the operation. sandbox/calls.lua reads the shapes.
+An operation says what happened (`ok`, `json`, `several`, `err`). How a failure looks to the script is declared with the function
+(`FailureForm`, scripting/api) and applied by the caller of the operation. sandbox/calls.lua reads the shapes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is recorded of a host call beside its times: what its author needs to recognise it, and nothing that might be a secret.
+"""What is recorded of a host call besides its times: what its author needs to recognise it, and nothing that might be a secret.
 
-Recorded are the text of an SQL statement (not its arguments), the name of a table, a key or a file, and of a request its method, the
-host and the status. A value, a row, a header, a body, and the rest of an address are not.
+Recorded are the text of an SQL statement (not its arguments), the name of a table, a key or a file, and of a request its method, its host
+and its status. Not recorded are values, rows, headers, bodies, and the rest of an address.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BYTES_MAX: Final = 4 * DETAIL_MAX_CHARS
 
 
 class _About(msgspec.Struct):
-    """What stands in the third value of an answer to a request (services/http_client/operations.py)."""
+    """The third value of an answer to a request (services/http_client/operations.py)."""
 
     status: int = 0
 
@@ -39,7 +39,7 @@ def detail_of(operation: str, arguments: tuple[Scalar, ...], values: tuple[Scala
 
 
 def _host(url: bytes) -> str:
-    """Return the host of an address with its port: never the user name, the password, the path or the query, which may be secrets."""
+    """Return the host of an address with its port, without user name, password, path and query, which may be secrets."""
     try:
         parts = urlsplit(url.decode("utf-8", "replace"))
         host, port = parts.hostname or "", parts.port

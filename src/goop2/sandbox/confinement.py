@@ -1,10 +1,9 @@
-"""What the kernel lets a worker do, as data, and the ordered program that applies it to this process.
+"""The layers that confine a worker, as data, and the ordered program that applies them to this process.
 
-Everything a worker needs is open before this runs; afterwards it computes and talks over one socket
-(and the descriptors of its database). Each layer is best effort and reports exactly: "" when in
-force, otherwise why not. This file knows nothing of Lua, scripts or the peer.
+Everything a worker needs is open before this runs; afterwards it computes and talks over one socket (and the descriptors of its database).
+Each layer is best effort and reports exactly: "" when in force, otherwise why not. It must not know Lua, scripts or the peer.
 
-Order matters: Landlock and seccomp need to open or call what later layers forbid.
+The order matters: Landlock and seccomp need to open or call what later layers forbid.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Wall(msgspec.Struct, frozen=True, kw_only=True):
-    """What `confine` needs to know of this worker."""
+    """What `confine` must know of this worker."""
 
     keep_descriptors: Collection[int]
     memory_bytes: int
@@ -78,7 +77,7 @@ class Wall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeldMemory(msgspec.Struct, frozen=True):
-    """Memory of a process: what counts against RLIMIT_DATA, and against RLIMIT_AS."""
+    """Memory of a process, as RLIMIT_DATA and as RLIMIT_AS count it."""
 
     data_bytes: int
     address_bytes: int
@@ -94,7 +93,7 @@ class Ground(msgspec.Struct, frozen=True):
 
 
 def confine(wall: Wall, ground: Ground) -> dict[str, str]:
-    """Apply every layer to this process, in order. Returns layer → "" (in force) or why it is not."""
+    """Apply every layer to this process, in order; return layer → "" (in force) or why it is not."""
     return {name: "switched off" if name in wall.skip else _attempt(apply, wall, ground) for name, apply in LAYERS.items()}
 
 
@@ -134,7 +133,7 @@ _SIGNAL_SCOPE_ABI = 6
 
 
 def _landlock_scopes_signals() -> bool:
-    """Also False without Landlock; then the layer says so."""
+    """Return whether Landlock blocks signals; also False without Landlock, which the layer reports."""
     try:
         import py_landlock
 

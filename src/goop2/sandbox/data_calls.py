@@ -1,11 +1,10 @@
 """goop.db, goop.schema and goop.kv in the worker: arguments as Lua gave them in, answers in shapes out.
 
-What they do is in goop2.storage; here stand the names, what values look like on each side, the failure
-convention of each function (behaviour.md, "The goop table"), and the second a transaction may last.
+goop2.storage does the work. Here are the names, the values on each side, the failure convention of each function (behaviour.md, "The goop
+table"), and the second that a transaction may last.
 
-A transaction, and a single statement that writes, is held to its second by the kernel: an interval timer, armed
-when the lock is taken, ends this whole process, whatever its script does, and by that frees the lock. No signal
-handler is set, so nothing of ours has to run for it.
+The kernel limits a transaction, and a single statement that writes, to its second. An interval timer, set when the lock is taken, ends this
+whole process, whatever its script does, and so frees the lock. There is no signal handler, so no code of ours has to run for it.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ class DataCalls(OrmCalls, TransformCalls):
         return None if self._unusable else self._scans.take()
 
     def begin(self, invoke: Invoke) -> None:
-        """Begin a run: whose rows and keys it has, and until when."""
+        """Begin a run: set whose rows and keys it has, and its deadline."""
         self._function = invoke.kind in ("function", GROUP_CLOSE)
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
         self._store = Store("function" if invoke.kind in (HANDLE, GROUP_CLOSE) else invoke.kind, invoke.script)

@@ -1,10 +1,9 @@
 """The clean, single-threaded parent of all workers: `python -m goop2.sandbox.fork_server FD`.
 
-The peer starts it once with an empty environment. It imports what workers need, compiles our Lua
-code, and forks a ready worker in about a millisecond whenever asked. Over the socket FD
-(SOCK_SEQPACKET) the peer sends one `Setup`, then a descriptor for each worker wanted; the fork server
-answers `Spawned` with the worker's pidfd, and `Exited` when it has reaped one.
-It must not read anything a script or a stranger has written.
+The peer starts it once with an empty environment. It imports what workers need, compiles our Lua code, and forks a ready worker in about a
+millisecond whenever asked. Over the socket FD (SOCK_SEQPACKET) the peer sends one `Setup`, then a descriptor for each wanted worker. The
+fork server answers `Spawned` with the worker's pidfd, and `Exited` when it has reaped one. It must not read anything that a script or a
+stranger has written.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class ForkServer:
         self._poll.register(control, select.POLLIN)
 
     def serve(self) -> None:
-        """Until the peer closes the socket."""
+        """Answer the peer until it closes the socket."""
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor != self._control.fileno():
@@ -90,7 +89,7 @@ class ForkServer:
 
 
 def _set_time_zone(owners: str) -> None:
-    """Name the zone in any case: without TZ, glibc looks at the system's file at each `os.date`, and a worker may look at none."""
+    """Set TZ in any case: without it, glibc reads the system's file at each `os.date`, and a worker may read none."""
     zone = owners or (f":{LOCAL_TIME_FILE}" if os.path.exists(LOCAL_TIME_FILE) else "")  # noqa: PTH110 (a worker has no use for pathlib)
     if zone:
         os.environ["TZ"] = zone
@@ -101,7 +100,7 @@ LOCAL_TIME_FILE: Final = "/etc/localtime"
 
 
 def main() -> None:
-    """Entry of `python -m goop2.sandbox.fork_server FD`."""
+    """Run `python -m goop2.sandbox.fork_server FD`."""
     control = socket.socket(fileno=int(sys.argv[1]))
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's handler would need rt_sigreturn, which a worker does not have

@@ -1,8 +1,7 @@
 """Frames between peer and worker: bytes in, messages out, no I/O.
 
-A frame is its length (4 bytes, little-endian) and that many bytes of msgpack. The reader never
-holds more than one frame beyond what it has been fed, refuses a frame larger than FRAME_MAX_BYTES
-as soon as its length is known, and gives typed messages only.
+A frame is its length (4 bytes, little-endian) and that many bytes of msgpack. The reader holds at most one frame beyond the bytes it was
+fed, refuses a frame larger than FRAME_MAX_BYTES as soon as its length is known, and returns typed messages only.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ Message = TypeVar("Message")
 
 
 class WorkerProtocolError(Exception):
-    """The other side sent what no message is; it cannot be spoken to any more."""
+    """The other side sent something that is no message, and cannot be used any more."""
 
 
 def frame(message: ToWorker | FromWorker) -> bytes:
@@ -65,7 +64,7 @@ class MessageFrameReader(Generic[Message]):
         return messages
 
     def _store_rest(self, buffer: bytes | bytearray, start: int) -> None:
-        """Hold what is no whole frame yet."""
+        """Keep the bytes that are no whole frame yet."""
         if buffer is self._pending:
             del self._pending[:start]
         elif start < len(buffer):

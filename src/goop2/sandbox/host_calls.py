@@ -1,8 +1,8 @@
-"""The host function of a worker: what a script asks for beyond its own VM.
+"""The host function of a worker, through which a script asks for anything beyond its own VM.
 
-Every answer is (shape, value...), as calls.lua explains, and nothing is ever raised: a Python
-exception that crossed would be a Python object in a script's hands. Operations of the peer are
-passed on over the socket, those of the database are in data_calls.py; this file knows no operation's meaning.
+Every answer is (shape, value...), as calls.lua explains, and nothing is ever raised: a Python exception that crossed would be a Python
+object in a script's hands. Operations of the peer are passed on over the socket, those of the database are in data_calls.py. It must not
+know what an operation means.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class HostCalls:
         self._forget()
 
     def begin(self, invoke: Invoke) -> None:
-        """Begin a run; nothing is left of the last one."""
+        """Begin a run, with nothing left of the last one."""
         self._forget()
         if self._data is not None:
             self._data.begin(invoke)

@@ -1,7 +1,7 @@
-"""What peer and worker say to each other: one struct a message, msgpack on the wire.
+"""The messages between peer and worker: one struct each, msgpack on the wire.
 
-Both sides import this file, so it must know neither. The worker is not trusted: the peer decodes
-its messages against these types and bounds, and anything else is a `WorkerProtocolError` (framing.py).
+Both sides import this file, so it must know neither. The worker is not trusted: the peer decodes its messages against these types and
+bounds, and anything else is a `WorkerProtocolError` (framing.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""goop.orm, goop.config and goop.template in the worker. What they do is in goop2.storage; here are their names and shapes.
+"""goop.orm, goop.config and goop.template in the worker: their names and shapes. goop2.storage does the work.
 
 Operations of a handle get the table's name first (handles.lua).
 """

@@ -1,7 +1,7 @@
-"""Which runs have the rows counted that their statements scan: about those that the history keeps one by one.
+"""Choose the runs whose statements have their scanned rows counted: about those that the history stores one by one.
 
-Counting costs some microseconds a statement (storage/scan_counter.py), and of a script that runs thousands of times a second nobody
-reads more. It must not know what is counted.
+Counting costs some microseconds a statement (storage/scan_counter.py), and nobody reads more runs of a script that runs thousands of times
+a second. It must not know what is counted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Find out which calls SQLite makes on this machine to learn the size of an open file.
 
-With the wheel of apsw that goop2 pins, SQLite needs `fstat` alone. Other C libraries and other builds ask `newfstatat` or
-`statx`, which also tell of any path whether it exists. A process that is tried out says which; it must be single-threaded.
+With the wheel of apsw that goop2 pins, SQLite needs only `fstat`. Other C libraries and other builds use `newfstatat` or `statx`, which
+also tell of any path whether it exists. A trial process finds out which; it must be single-threaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def needed_stat_calls() -> tuple[str, ...]:
 
 
 def _is_enough(allowed: tuple[str, ...]) -> bool:
-    """Return whether SQLite learns a file's size in a process that may make of all stat calls only `fstat` and `allowed`."""
+    """Return whether SQLite learns a file's size in a process that may use only `fstat` and `allowed` of all stat calls."""
     pid = os.fork()
     if pid == 0:
         try:

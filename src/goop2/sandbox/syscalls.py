@@ -1,10 +1,10 @@
 """The system calls of a confined worker, as data: an allow-list, each call with the narrowest arguments that work.
 
-A filter sees arguments as 64 bits, while the kernel often reads only the lower 32. So nothing here is a list of what is
-forbidden: a forbidden value would pass with other upper bits. Every condition names the exact value that is allowed, or a
-bound the whole 64 bits must stay below. A call that is not listed, or has other arguments, fails with EPERM.
+A filter sees arguments as 64 bits, while the kernel often reads only the lower 32. So nothing here lists what is forbidden: a forbidden
+value would pass with other upper bits. Every condition names the exact value that is allowed, or a bound for the whole 64 bits. A call that
+is not listed, or has other arguments, fails with EPERM.
 
-This file knows descriptors and numbers of the kernel, nothing of Lua, scripts or the peer. It needs libseccomp (pyseccomp).
+It must not know Lua, scripts or the peer, only descriptors and numbers of the kernel. It needs libseccomp (pyseccomp).
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class Bound(Enum):
 
 
 class SyscallRule(msgspec.Struct, frozen=True):
-    """One way to make one call: argument number → what it must be."""
+    """One way to make one call: argument number → its condition."""
 
     call: str
     arguments: Mapping[int, int | Slot | Bound] = msgspec.field(default_factory=dict)
 
 
 class Descriptors(msgspec.Struct, frozen=True):
-    """The descriptors a worker keeps, by what they are; None for one it does not have."""
+    """The descriptors a worker keeps, by their purpose; None for one it does not have."""
 
     socket: int | None = None
     database: int | None = None
@@ -179,7 +179,7 @@ def _names_descriptor(rule: SyscallRule) -> bool:
 
 
 def _add(filter_: SyscallFilter, rule: SyscallRule, descriptors: Descriptors, index_bytes: int, action: int | None = None) -> None:
-    """Add `rule`; `action` replaces that the call is allowed, for tests."""
+    """Add `rule`; for tests, `action` replaces that the call is allowed."""
     import pyseccomp
 
     conditions = []

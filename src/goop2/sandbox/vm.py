@@ -1,7 +1,7 @@
 """One Lua VM: made for one invocation, prepared by prelude.lua, thrown away after it.
 
-The only file that knows lupa. Nothing but scalars and bytes crosses: the prelude gives plain Lua
-functions, and the host function answers tuples of scalars, so no Python object reaches a script.
+It is the only file that knows lupa. Only scalars and bytes cross: the prelude gives plain Lua functions, and the host function answers
+tuples of scalars, so no Python object reaches a script.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def preferred_flavour() -> str:
 
 
 def _frames(trace: bytes, message: str) -> str:
-    """Return the frames of a trace that are the script's, or the function of the language it was in; ours tell an author nothing."""
+    """Return the frames of a trace that are the script's, or functions of the language called there; ours tell an author nothing."""
     lines = (line.strip() for line in trace.decode("utf-8", "replace").split("\n"))
     kept = [line for line in lines if line and not _OUR_FRAME.match(line)]
     place = _PLACE.match(message)
@@ -127,7 +127,7 @@ class Flavour:
         self.memory_error: type[Exception] = self._module.LuaMemoryError
 
     def runtime(self, memory_bytes: int = 0) -> Any:
-        """Return a bare Lua state that turns nothing into anything: bytes stay bytes."""
+        """Return a bare Lua state that converts nothing: bytes stay bytes."""
         return self._module.LuaRuntime(
             encoding=None,
             register_eval=False,
@@ -156,7 +156,7 @@ def _literal(text: bytes) -> bytes:
 
 
 def _part(mark: re.Match[bytes]) -> bytes:
-    """Return the file a line of json.lua names."""
+    """Return the file that a line of json.lua names."""
     return (_HERE / mark[1].decode()).read_bytes()
 
 
@@ -195,12 +195,12 @@ class MemoryGate:
         return self._parts[name]
 
     def lift(self) -> None:
-        """Lift the limit: nothing that is pushed from now on fails."""
+        """Lift the limit, so that nothing pushed from now on fails."""
         self.runtime.set_max_memory(0)
 
 
 class VirtualMachine:
-    """A prepared VM. `run` is called once; `compile` before it, as often as needed."""
+    """A prepared VM. Call `run` once; `compile` before it, as often as needed."""
 
     def __init__(self, flavour: Flavour, host: Host, memory_bytes: int) -> None:
         self._memory_error = flavour.memory_error
@@ -219,7 +219,7 @@ class VirtualMachine:
         self._gate.runtime = None  # Lua holds the door, the door held Lua: else it would stay until a collection
 
     def compile(self, name: str, source: bytes) -> bytes:
-        """Bytecode of `source`. Raises `CompileError`, also when it takes more memory than allowed."""
+        """Return the bytecode of `source`. Raises `CompileError`, also when it needs more memory than allowed."""
         self._gate.lift()
         try:
             compiled = self._compile(name.encode(), source)

@@ -1,7 +1,7 @@
 """A worker: one process that runs one invocation at a time, each in a fresh VM, behind the wall.
 
-Forked by fork_server.py. It confines itself before it reads a single byte from the peer, builds the next
-VM while it is idle, and is killed from outside at the deadline: nothing here has to stop a script.
+fork_server.py forks it. It confines itself before it reads a byte from the peer, builds the next VM while it is idle, and is killed from
+outside at the deadline: nothing here has to stop a script.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RUNS_BETWEEN_LOOKS = 64
 
 
 class Channel:
-    """The worker's socket as messages; the end of the peer is the end of the worker."""
+    """The worker's socket as messages; when the peer ends, the worker ends."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -63,7 +63,7 @@ class Channel:
         self._socket.sendall(frame(message))
 
     def receive(self) -> ToWorker:
-        """Return the next message; exits the process when the peer is gone."""
+        """Return the next message; exit the process when the peer is gone."""
         while not self._waiting:
             # Blocks: a worker has nothing to do until the peer asks.
             data = self._socket.recv(RECEIVE_BYTES)
@@ -193,7 +193,7 @@ class Worker:
         return bool(busy) and outcome.code == "script_error" and busy in outcome.payload
 
     def _compiled(self, vm: VirtualMachine, invoke: Invoke) -> CompiledScript | None:
-        """Return the compiled script; None when neither we nor the message have it."""
+        """Return the script's bytecode; None if neither this worker nor the message has it."""
         script = self._scripts.get(invoke.version)
         if script is None and invoke.source is not None:
             script = CompiledScript(vm.compile(invoke.script, invoke.source))
@@ -218,7 +218,7 @@ def _compile_message(vm: VirtualMachine, compile_: Compile) -> str:
 
 
 def run_worker(sock: socket.socket, flavour: Flavour, setup: Setup, ground: Ground, parent: int) -> NoReturn:
-    """Run a forked child to its end: confine it, report, serve. Never returns."""
+    """Run a forked child to its end: confine it, report, serve. It never returns."""
     go_first_when_memory_ends(OOM_SCORE_WORKER)
     channel = Channel(sock)
     worker = Worker(channel, flavour, setup)

@@ -1,4 +1,4 @@
-"""What operations of a worker share: their names, values of Lua as SQLite and JSON have them, and rows on their way into a VM."""
+"""What the operations of a worker share: their names, Lua values for SQLite and JSON, and rows for a VM."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def bound(value: Scalar) -> Value:
 
 
 def row_of(flat: tuple[Scalar, ...]) -> Row:
-    """Column, value, column, value …; a boolean stays one, so that a column can refuse it."""
+    """Return column, value, column, value …; a boolean stays one, so that a column can refuse it."""
     names = (text_of(name, "a column's name") for name in flat[::2] if isinstance(name, bytes))
     return dict(zip(names, map(bound, flat[1::2]), strict=True))
 

@@ -1,7 +1,6 @@
-"""What a script says about itself: the leading block of `---` lines.
+"""The annotations of a script: the leading block of `---` lines.
 
-Text in, annotations and warnings out. It must not know where the text comes from; `file` is only
-what warnings call it.
+Text in, annotations and warnings out. It must not know where the text comes from; `file` is only its name in warnings.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ EDITOR_ANNOTATIONS = frozenset(
 
 
 class Annotations(msgspec.Struct, frozen=True, gc=False):
-    """What the leading block of a script says (behaviour.md, "Annotations and hot reload")."""
+    """The leading block of a script (behaviour.md, "Annotations and hot reload")."""
 
     description: str = ""
     """For lists; empty when the script gives none."""
@@ -45,7 +44,7 @@ NO_ANNOTATIONS = Annotations()
 
 
 def parse(source: str, file: str) -> Annotations:
-    """Return the annotations of `source`; what is wrong in them is a warning and otherwise has no effect."""
+    """Return the annotations of `source`; a wrong one becomes a warning and has no other effect."""
     source = source.removeprefix("\ufeff")
     if not _LINE.match(source):
         return NO_ANNOTATIONS
@@ -56,7 +55,7 @@ def parse(source: str, file: str) -> Annotations:
 
 
 def _leading_block(source: str) -> Iterator[tuple[int, str]]:
-    """Place and text of the `---` lines before any code or `--` comment."""
+    """Return place and text of the `---` lines before any code or `--` comment."""
     match = _LINE.match(source)
     while match:
         yield match.start(1), match[1].strip()
@@ -64,7 +63,7 @@ def _leading_block(source: str) -> Iterator[tuple[int, str]]:
 
 
 class _AnnotationParser:
-    """The annotations found so far."""
+    """Collects the annotations of one script."""
 
     def __init__(self, file: str, source: str) -> None:
         self._file = file
@@ -114,6 +113,6 @@ ANNOTATIONS = frozenset(_READERS)
 
 
 def _name_and_value(text: str) -> tuple[str, str]:
-    """`@rate_limit 10` → `rate_limit`, `10`."""
+    """Return `rate_limit` and `10` of `@rate_limit 10`."""
     words = text[1:].split(None, 1)
     return words[0] if words else "", words[1] if len(words) > 1 else ""

@@ -2,10 +2,9 @@
 
     SourceFolder.read ──► Snapshot ──► _apply: what is gone goes, what is new is compiled ──► _settle: found, told, logged
 
-Reading is quick and done for all files together; compiling is slow (it happens in a worker, under a
-deadline of its own) and done for each file apart, so that a file that takes two seconds to compile
-delays neither another file nor a deletion. A verdict that comes after its file has changed again is
-dropped.
+Reading is quick and done for all files together. Compiling is slow (in a worker, under a deadline of its own) and done for each file
+separately, so a file that takes two seconds to compile delays neither another file nor a deletion. A verdict that arrives after its file
+has changed again is dropped.
 
 It must not know how sources are compiled, who calls scripts, nor what a run is.
 """
@@ -57,11 +56,11 @@ _FAULT_MAX_CHARS = 500
 
 
 class CompileUnavailableError(Exception):
-    """Nobody could say whether a source compiles: our fault, or the machine's, not the script's. Asked again later."""
+    """Nobody could say whether a source compiles. That is our fault, or the machine's, not the script's; it is tried again later."""
 
 
 class Script(msgspec.Struct, frozen=True, gc=False):
-    """A version of a script that compiles. An invocation that began with it ends with it."""
+    """A version of a script that compiles. An invocation ends with the version with which it began."""
 
     kind: Kind
     name: str
@@ -101,7 +100,7 @@ class ScriptProblem:
     message: str
 
     def located(self, name: str) -> str:
-        """With script and line in front, as a caller sees it: `hello:3: unexpected symbol near 'x'`."""
+        """Return the message with script and line in front, as a caller sees it: `hello:3: unexpected symbol near 'x'`."""
         return self.message if self.line is None else f"{name}:{self.line}: {self.message}"
 
 
@@ -127,7 +126,7 @@ class BrokenScript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptEntry:
-    """A script as lists of scripts show it."""
+    """A script in a list of scripts."""
 
     kind: Kind
     name: str
@@ -145,7 +144,7 @@ class ScriptEntry:
 
 
 class CatalogChange(msgspec.Struct, frozen=True, gc=False):
-    """Something happened to a script."""
+    """A change of one script in the catalog."""
 
     what: Literal["loaded", "broken", "removed"]
     kind: Kind
@@ -157,7 +156,7 @@ class CatalogChange(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class _CatalogRecord:
-    """A file, and what has become of it."""
+    """A file, and its state in the catalog."""
 
     file: SourceFile
     running: Script | None = None
@@ -171,7 +170,7 @@ class _CatalogRecord:
     """When the empty file is judged."""
 
     def cancel_hold(self) -> None:
-        """Judge the file no more as an empty one: it has changed."""
+        """Stop treating the file as an empty one: it has changed."""
         if self.held is not None:
             self.held.cancel()
             self.held = self.compiling = None
@@ -277,11 +276,11 @@ class Catalog:
         return sorted(map(_listed, entries), key=lambda listed: (listed.kind, listed.name))
 
     def subscribe(self, callback: Callable[[CatalogChange], None]) -> Callable[[], None]:
-        """Call `callback` with every change from now on; gives the function that ends it."""
+        """Call `callback` with every change from now on; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     async def scan(self, compiler: asyncio.Future[Any] | None = None) -> None:
-        """Bring everything up to date: when it comes back, every file has its verdict.
+        """Bring everything up to date: when it returns, every file has its verdict.
 
         Reading needs no compiler: one that is still starting is awaited after it. Raises what `compiler` does.
         """
@@ -290,7 +289,7 @@ class Catalog:
             await asyncio.wait(self._compilations)
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Keep everything up to date until `stop` is set; scans at the start by itself."""
+        """Keep everything up to date until `stop` is set; it scans at the start itself."""
         self._watched = True
         try:
             await watch_folders(self._places, self._refresh, stop, self._is_settled)
@@ -313,7 +312,7 @@ class Catalog:
         return self._folders
 
     async def _refresh(self, compiler: asyncio.Future[Any] | None = None) -> None:
-        """Read the folder, let go what is gone, and have compiled what is new, without waiting for that."""
+        """Read the folder, drop missing scripts, and have new ones compiled, without waiting for that."""
         async with self._reading:
             snapshot = await threads.WATCH.run(self._folder.read, self._snapshot)
             if compiler is not None:
@@ -363,7 +362,7 @@ class Catalog:
             self._to_compile.append(entry)
 
     def _hold(self, entry: _CatalogRecord, file: SourceFile) -> None:
-        """Judge an empty file later: some programs empty a file when they begin to save it, and write it a moment after."""
+        """Judge an empty file later: some programs empty a file when they begin to save it, and write it a moment later."""
         entry.compiling = file.version
 
         def judge() -> None:
@@ -423,7 +422,7 @@ class Catalog:
         self._settle(entry, _fault(file.name, message) if message else None, log)
 
     def _postpone(self, entry: _CatalogRecord, file: SourceFile, error: CompileUnavailableError) -> None:
-        """Leave things as they are, say so, and ask again at the next look."""
+        """Leave things as they are, report that, and try again at the next look."""
         if self._overtaken(entry, file):
             return
         fault = ScriptProblem(None, f"{Path(file.path).name} could not be compiled: {error}; it is tried again in a few seconds")

@@ -1,6 +1,6 @@
-"""What is a chat command (behaviour.md, Changes, "What is a command"): the one place that decides it.
+"""Recognise a chat command (behaviour.md, Changes, "What is a command"); the one place that does.
 
-Phone keyboards put a blank before or after the mark, and some write the full-width mark `！`: all of it is taken as meant.
+Phone keyboards put a blank before or after the mark, and some write the full-width mark `！`; all of these count.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     is Lua on → find the script → may this caller now (rate) → run it on the pool → say how it went
 
-Everyone who lets scripts be called — chat, web, network, command line — comes through here, and only
-here. It knows who is calling but not from where; it knows no protocol.
+Everyone who lets scripts be called (chat, web, network, command line) comes through here, and only here. It knows who calls but not from
+where; it must not know a protocol.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PLACE = re.compile(r"[A-Za-z0-9_-]+:(\d+): ")
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
-    """Why a call gave no result; what the caller is told (behaviour.md, "Data functions")."""
+    """The reason why a call gave no result, for the caller (behaviour.md, "Data functions")."""
 
     code: ErrorCode
     message: str
@@ -59,7 +59,7 @@ class Success(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What a chat command answers; `text` is "" when nothing is to be sent."""
+    """The answer of a chat command; `text` is "" when nothing is to be sent."""
 
     text: str
     failure: Failure | None = None
@@ -245,7 +245,7 @@ def _unknown(name: str) -> Failure:
 
 
 def _split(message: str) -> tuple[str, str]:
-    """Return name (up to the first blank, in lower case) and trimmed rest of a command: `!Hello  Alice ` → ("hello", "Alice")."""
+    """Return name (up to the first blank, in lower case) and trimmed rest of a command: `!Hello Alice ` → ("hello", "Alice")."""
     body = command_of(message)
     if not body:
         return "", ""

@@ -1,17 +1,16 @@
 """The queue of calls: who runs next when no worker is free. No I/O, no clock.
 
-Fairness is between callers, not invocations: a caller's own invocations keep their order, and
-callers take turns. Somebody who asks a hundred times waits behind himself, not before others.
-And it is by use: `charged` says what a caller has used lately, and whoever has used less goes first
-(usage.py says 0 for all whose recent calls were short, so that these take turns).
+Fairness is between callers, not invocations: a caller's own invocations keep their order, and callers take turns. A caller with a hundred
+calls waits behind its own, not before others. Fairness is also by use: `charged` says what a caller has used lately, and whoever has used
+less goes first (usage.py returns 0 for all whose recent calls were short, so that these take turns).
 
     turns   → A → B → C        take(): A may run, so A1 goes and A steps behind C;
     A: A1 A2 A3                had A been at its share, it would have kept its place in front
     B: B1                      and B1 had gone.
     C: C1 C2
 
-Invariants: a caller stands in `turns` exactly when something of its waits; an item waits once.
-It must not know what an item is, nor why a caller may not run now.
+Invariants: a caller is in `turns` exactly when something of its waits; an item waits once. It must not know what an item is, nor why a
+caller may not run now.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CLEARLY_FEWER: Final = 2
 
 
 class FairQueue(Generic[Item]):
-    """At most `capacity` waiting items, fair by caller. Items are told apart by hash and equality."""
+    """At most `capacity` waiting items, fair by caller. Items are distinguished by hash and equality."""
 
     def __init__(self, capacity: int, charged: Callable[[str], float] = lambda _caller: 0.0) -> None:
         self._capacity = capacity
@@ -59,7 +58,7 @@ class FairQueue(Generic[Item]):
         return next(iter(self._turns.get(caller, ())), None)
 
     def offer(self, caller: str, item: Item, *, first_among_equals: bool = False) -> Item | None:
-        """Let `item` wait; gives the item that has no place for it: None, another's that gave up its place, or `item` itself.
+        """Queue `item`; return the item that has no place for it: None, another's that gave up its place, or `item` itself.
 
         In a full queue the caller with the most waiting gives up its newest place to one who has
         clearly fewer: fewer even after the exchange. Else the caller charged most gives up its newest
@@ -120,7 +119,7 @@ class FairQueue(Generic[Item]):
         return best
 
     def remove(self, item: Item) -> bool:
-        """Take `item` out, wherever it stands; False when it does not wait (any more)."""
+        """Remove `item`, wherever it is in the queue; return False if it does not wait (any more)."""
         caller = self._callers.pop(item, None)
         if caller is None:
             return False
@@ -131,7 +130,7 @@ class FairQueue(Generic[Item]):
         return True
 
     def _make_room(self, newcomer: str) -> Item | None:
-        """Take out the newest item of whoever gives way to `newcomer`; None when nobody does."""
+        """Remove the newest item of the caller that gives way to `newcomer`; None if nobody does."""
         giving = self._who_gives_way(newcomer)
         if giving is None:
             return None

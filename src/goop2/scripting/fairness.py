@@ -1,6 +1,6 @@
 """Who may hold how many workers: the owner, strangers by what they have used, and the workers kept for short calls.
 
-docs/architecture.md, "Who gets a worker", has the rules. It counts and decides; it knows no worker, and starts and ends none.
+docs/architecture.md, "Who gets a worker", has the rules. It counts and decides. It must not know workers; it starts and ends none.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ W = TypeVar("W", bound=Waiting)
 
 
 class Fairness(Generic[W]):
-    """The workers each tenant holds, and what follows from that for its next call."""
+    """The workers each tenant holds, and whether its next call may start."""
 
     def __init__(self, limits: InvocationLimits, *, warm_workers: int, queue_max: int, clock: Callable[[], float]) -> None:
         self._max_workers = limits.workers

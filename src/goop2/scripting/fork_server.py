@@ -1,7 +1,6 @@
-"""The peer's handle on the fork server: start it, ask it for workers, hear of their end, start it again.
+"""The peer's handle on the fork server: start it, ask it for workers, learn of their end, start it again.
 
-The fork server itself is goop2.sandbox.fork_server, another process. This file knows sockets and processes,
-and neither scripts nor invocations.
+The fork server itself is goop2.sandbox.fork_server, another process. It must not know scripts or invocations, only sockets and processes.
 """
 
 from __future__ import annotations
@@ -45,11 +44,11 @@ class ForkServerLostError(Exception):
 
 
 class WorkerStartError(Exception):
-    """This process has no descriptor or no memory to start one with; a fork server that runs is as well as before."""
+    """This process has no descriptor or no memory to start one with; a running fork server still works."""
 
 
 class ForkServerHandle:
-    """One fork server process. `on_exit(pid, status)` hears of every worker that was reaped."""
+    """One fork server process. `on_exit(pid, status)` is called for every worker that was reaped."""
 
     def __init__(self, setup: Setup, on_exit: Callable[[int, int], None]) -> None:
         self._setup = setup
@@ -59,7 +58,7 @@ class ForkServerHandle:
         self._control: socket.socket | None = None
 
     def start(self) -> None:
-        """Start the process; it is asked for workers right away and answers when it is ready. Raises `WorkerStartError`."""
+        """Start the process; it can be asked for workers at once and answers when it is ready. Raises `WorkerStartError`."""
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._control = ours

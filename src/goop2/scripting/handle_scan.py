@@ -1,6 +1,6 @@
-"""Whether the file of a data function seems to define the global `handle`, so that `!name` may run it, or `on_group_close`.
+"""Guess from its text whether a data function's file defines the global `handle`, so that `!name` may run it, or `on_group_close`.
 
-By its text, since nothing runs before somebody calls it; the first run as a command shows whether it is so (catalog.py, `lacks_handle`).
+Nothing runs before somebody calls it; the first run as a command shows whether the guess is right (catalog.py, `lacks_handle`).
 """
 
 from __future__ import annotations

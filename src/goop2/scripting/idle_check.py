@@ -1,7 +1,7 @@
-"""What an idle worker does behind the peer's back: processor time, memory and locks, as the kernel tells them.
+"""What an idle worker does: processor time, memory and locks, as the kernel reports them.
 
-A worker without a job waits in one system call. One that computes, grows or holds a lock of the database was taken over by native
-code, or is broken; the pool ends it. Where /proc is not to be had nothing is found. It must not know what a job is.
+A worker without a job waits in one system call. One that computes, grows or holds a lock of the database was taken over by native code, or
+is broken; the pool ends it. Without /proc nothing is found. It must not know what a job is.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def has_ended(pid: int) -> bool:
 
 
 def fault_of(before: Sample | None, now: Sample, own_max_bytes: int) -> str:
-    """Return what is wrong with a worker that has been idle between two samples; "" when nothing is."""
+    """Return what is wrong with a worker that was idle between two samples; "" for nothing."""
     if now.own_bytes > own_max_bytes:
         return f"it holds {now.own_bytes >> 20} MB"
     if before is None:

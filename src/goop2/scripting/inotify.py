@@ -1,8 +1,8 @@
 """The kernel's notifications of changes in folders (inotify(7)), in the event loop: no thread, and no wake-up without a change.
 
 Folders are watched for any change in them. The folders above are watched too, so that a parent that is renamed, replaced or made is
-noticed: for being renamed or removed themselves, and for the name of the next on the way down where that is not there, is a link, or is
-the folder itself. What else comes and goes in them, in /tmp say, wakes nobody up. It must not know what the folders hold.
+noticed: for their own renaming or removal, and for the name of the next folder on the way down if that is missing, is a link, or is the
+folder itself. Other changes in them, for example in /tmp, wake nobody up. It must not know what the folders hold.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def is_available() -> bool:
 
 
 def reports_all_changes(folders: Iterable[Path]) -> bool:
-    """Return whether the kernel tells of every change in `folders`; those that are not there count for nothing. A disk may hang."""
+    """Return whether the kernel reports every change in `folders`; missing ones do not count. It may block on a disk that hangs."""
     libc = ctypes.CDLL(None, use_errno=True)
     for folder in folders:
         status = (ctypes.c_long * (_STATFS_BYTES // ctypes.sizeof(ctypes.c_long)))()

@@ -1,4 +1,4 @@
-"""What is asked of the pool and what comes of it: plain values, shared by engine and pool.
+"""The requests to the pool and their outcomes: plain values, shared by engine and pool.
 
 An invocation is one call of one script version by one caller. Nothing here does anything.
 """
@@ -39,7 +39,7 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling (behaviour.md, "Who is calling"). `id` is authenticated, `label` is untrusted text."""
+    """The caller (behaviour.md, "Who is calling"). `id` is authenticated, `label` is untrusted text."""
 
     id: str
     label: str = ""
@@ -56,19 +56,19 @@ class Caller:
 
     @property
     def tenant(self) -> str:
-        """Return whom queues and shares take this caller for."""
+        """Return the key under which queues and shares count this caller."""
         return self.address or self.id
 
     @property
     def account(self) -> str:
-        """Return whose the worker time is that this caller uses: the address's where one is known, since ids cost nothing.
+        """Return the key under which worker time is counted: the network address if one is known, since ids cost nothing.
 
         On the loopback address everybody is behind one address (a proxy, programs of this machine), so there the id counts.
         """
         return self.id if not self.address or _is_loopback(self.address) else self.address
 
     def coming_from(self, origin: str) -> Caller:
-        """Return this caller with the network it comes from. Those of one relay have none and are counted by their ids."""
+        """Return this caller with its network. Callers behind one relay have none and are counted by their ids."""
         # Not dataclasses.replace, which takes four times as long, on the path of every call.
         return Caller(self.id, self.label, self.owner, self.email, origin) if is_network(origin) else self
 

@@ -1,4 +1,4 @@
-"""What the pool has under way: an invocation, or sources to compile, from acceptance to one outcome.
+"""The jobs of the pool: an invocation, or sources to compile, from acceptance to one outcome.
 
 Nothing here does anything. Ten thousand jobs a second pass through the pool: hence structs, not dataclasses.
 """
@@ -70,7 +70,7 @@ def timed_out(job: Job, now: float) -> Outcome:
 
 
 def described(job: Job | None) -> dict[str, str]:
-    """Return script and caller of a job, for the log; "" for what there is none of."""
+    """Return script and caller of a job for the log; "" for missing ones."""
     work = job.work if job is not None else None
     if isinstance(work, Invocation):
         return {"script": work.script.name, "caller": work.caller.id}

@@ -218,7 +218,7 @@ def cores() -> int:
 
 
 def default_workers() -> int:
-    """Four workers a core, at most 32: most scripts wait on something most of the time."""
+    """Return four workers a core, at most 32: most scripts wait on something most of the time."""
     return min(4 * cores(), 32)
 
 

@@ -1,7 +1,7 @@
-"""Outcomes: those that need no worker, and what a worker says its run came to.
+"""Outcomes: those that need no worker, and what a worker reports of a run.
 
-The worker may have been taken over, so its word is looked at as far as that is cheap: what is copied into answers to others must
-not end a line there, and has the size a result may have. Whether it is JSON its reader finds out.
+The worker may have been taken over, so its report is checked as far as that is cheap: what is copied into answers to others must not end a
+line there, and has a limited size. Its reader finds out whether it is JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STOPPED = Outcome(ErrorCode.UNAVAILABLE, b"the peer is stopping")
 
 
 def too_late(outcome: Outcome) -> Outcome:
-    """Return what a run came to that ended after its deadline: a time-out, with the record of what it did."""
+    """Return the outcome of a run that ended after its deadline: a time-out, with the record of what it did."""
     return msgspec.structs.replace(outcome, code=TIMED_OUT.code, payload=TIMED_OUT.payload, error_code="", traceback="")
 
 
@@ -40,7 +40,7 @@ _OK = ErrorCode.OK  # looked up in the class it costs as much as a call
 
 
 def outcome_of(message: Done, work: Invocation, waited_seconds: float) -> Outcome:
-    """Return the outcome of `work` as its worker tells it. Raises `WorkerProtocolError` for what no run comes to."""
+    """Return the outcome of `work` as its worker reports it. Raises `WorkerProtocolError` for an impossible one."""
     code = _CODES.get(message.code)
     if code is None:
         raise WorkerProtocolError(f"unknown error class {message.code!r}")

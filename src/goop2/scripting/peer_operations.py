@@ -1,7 +1,7 @@
-"""What the peer does for scripts: each host call checked against its declaration, done, and answered.
+"""What the peer does for scripts: each host call is checked against its declaration, done, and answered.
 
-What a worker sends is not trusted: the VM keeps to the declaration first, and here it is held to it again. It must not know what any
-operation means.
+What a worker sends is not trusted: the VM applies the declaration first, and it is applied here again. It must not know what an operation
+means.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PeerOperations:
         return forgotten(declared, {ExecutionSite.PEER: self.lent})
 
     def begin(self, worker: WorkerProcess, job: Job | None, message: HostCall) -> None:
-        """Start the operation a worker asks for; the answer is sent to it later, everything else goes on meanwhile.
+        """Start an operation for a worker; the answer is sent to it later, everything else continues meanwhile.
 
         Raises `WorkerProtocolError` for a call that no script can make an honest worker send.
         """

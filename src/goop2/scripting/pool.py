@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 
 class PoolError(Exception):
-    """No script can run: the worker processes do not come up."""
+    """No script can run: the worker processes do not start."""
 
     owner_code: ClassVar = "unavailable"
 
@@ -124,7 +124,7 @@ class Pool:
         return first.layers
 
     def run(self, invocation: Invocation) -> Coroutine[Any, Any, Outcome]:
-        """Run it on a worker, or wait for one; always comes back by the deadline with one outcome."""
+        """Run an invocation on a worker, or wait for one; always return one outcome by the deadline."""
         tenant = OWNER_TENANT if invocation.caller.owner else invocation.caller.account
         return self._submit(tenant, invocation, time.monotonic(), invocation.deadline)
 
@@ -211,7 +211,7 @@ class Pool:
             raise
 
     def _tick(self) -> None:
-        """End what is past its deadline; look again while there are jobs."""
+        """End jobs that are past their deadline; look again while there are jobs."""
         self._ticking = None
         now = time.monotonic()
         for job in [job for job in self._jobs if job.deadline <= now]:
@@ -345,7 +345,7 @@ class Pool:
         return job
 
     def _start_waiting(self) -> None:
-        """Give idle workers what waits, in fair order."""
+        """Give idle workers the waiting jobs, in fair order."""
         while self._idle and not self._stopped and len(self._queue):
             job = self._queue.take(self._may_start)
             worker = None if job is None else self._idle_worker(job.tenant)
@@ -440,7 +440,7 @@ class Pool:
             self._grow_later()
 
     def _finish_lost(self, pid: int, job: Job) -> None:
-        """Finish the job of a worker that is gone, once its exit status says why; without a fork server it never comes, so not for ever."""
+        """Finish the job of a worker that is gone, once its exit status is known; without a fork server it never comes, so not for ever."""
         if pid in self._ended:
             self._finish(job, ENDED_BY.get(self._ended[pid], WORKER_LOST))
             return
@@ -503,12 +503,12 @@ class Pool:
             self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
 
     def _look_for_need(self) -> None:
-        """One more worker was started: see after a while whether it is still needed."""
+        """Look after a while whether the worker that was started is still needed."""
         if self._shrinking is None and self._supply.count > self._warm:
             self._shrinking = asyncio.get_running_loop().call_later(IDLE_WORKER_SECONDS, self._shrink)
 
     def _fail_waiting(self) -> None:
-        """No worker can be started: fail the calls that no worker alive may serve."""
+        """Fail the waiting calls that no living worker may serve, because no worker can be started."""
         sides = {worker.side for worker in self._supply.alive}
         for job in list(self._jobs):
             if sides.isdisjoint((None, side_of(job.tenant))) and self._queue.remove(job):

@@ -1,7 +1,7 @@
-"""Text from scripts and file names, made fit for a terminal, a log line and a list.
+"""Make text from scripts and file names fit for a terminal, a log line and a list.
 
-A template is made by a stranger: its file names, comments and compiler messages may hold escape
-sequences. Whatever of that is shown to people passes here first.
+A template is made by a stranger: its file names, comments and compiler messages may hold escape sequences. Whatever of that is shown to
+people passes here first.
 """
 
 from __future__ import annotations

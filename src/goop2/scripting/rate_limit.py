@@ -1,8 +1,8 @@
 """The rate limiter: a sliding minute per caller and script, and one for everybody.
 
 Only accepted calls are remembered, each for one minute and as numbers: some 50 bytes a call, and 150 for each caller and script. At most
-RATE_KEYS_MAX of these are told apart; in a larger crowd further ones share counts, so that memory is bounded whoever and however many ask.
-It must not know who the owner is: whoever is not limited is not asked about.
+RATE_KEYS_MAX of these are distinguished; in a larger crowd further ones share counts, so that memory is bounded whoever and however many
+ask. It must not know who the owner is: callers without a limit are not checked here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RateLimiter:
         return len(self._times)
 
     def check(self, caller: str, script: str, override: int | None, address: str = "") -> float | None:
-        """None when the call may run, and is counted; else the seconds until it would be allowed.
+        """Return None if the call may run, and count it; else the seconds until it would be allowed.
 
         `script` names the script with its kind. `override` is the script's `@rate_limit`: it takes the
         place of the limit per caller, and 0 exempts the call from both limits. With an `address` the
@@ -54,7 +54,7 @@ class RateLimiter:
         return wait
 
     def limit_met(self, script: str, override: int | None) -> str:
-        """Return which limit refuses calls of a script now, in words: `30 a minute for score`."""
+        """Return the limit that refuses calls of a script now, in words: `30 a minute for score`."""
         if len(self._times) >= self._global:
             return f"{self._global} a minute for all scripts"
         return f"{self._per_caller if override is None else override} a minute for {script}"
@@ -66,7 +66,7 @@ class RateLimiter:
         return key if len(self._ends) < RATE_KEYS_MAX or key in self._ends else key % RATE_KEYS_MAX
 
     def _wait(self, key: int, origin: int | None, limit: int, now: float) -> float | None:
-        """Seconds until all limits have room; None when they have."""
+        """Return the seconds until all limits have room; None if they have."""
         free_at = now
         for each in (key, origin):
             ends = None if each is None else self._ends.get(each)
@@ -100,7 +100,7 @@ class RateLimiter:
                 ends.append(end)
 
     def _forget(self, now: float) -> None:
-        """Drop what has left the window; every call is dropped once, so a check costs O(1) on average."""
+        """Drop calls that have left the window; every call is dropped once, so a check costs O(1) on average."""
         while self._times and self._times[0] <= now:
             self._times.popleft()
             for each in (self._keys.popleft(), self._keys.popleft()):

@@ -1,4 +1,4 @@
-"""How a run is put into words, the same in the terminal and on Home. Names and messages are strangers' text; each is one short line."""
+"""The words for a run, the same in the terminal and on Home. Names and messages are strangers' text; each is one short line."""
 
 from __future__ import annotations
 

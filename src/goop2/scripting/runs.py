@@ -1,8 +1,7 @@
-"""What happened: one record a run, in a ring of the last ones, and in the history, which is kept over restarts.
+"""The runs of a peer: one record a run, in a ring of the last ones, and in the history, which survives restarts.
 
-`Runs.add` stands on the path of every invocation, ten thousand a second: a record is a msgspec
-struct (made five times faster than a frozen dataclass), and what nobody reads is not made. It must
-not know how a run came about.
+`Runs.add` is on the path of every invocation, ten thousand a second: a record is a msgspec struct (made five times faster than a frozen
+dataclass), and what nobody reads is not made. It must not know how a run came about.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class RunLog:
         return tuple(self._lines)
 
     def append(self, level: Level, text: str) -> None:
-        """Keep a line; the one that does not fit is cut, and nothing is kept after it."""
+        """Add a line; the one that does not fit is cut, and nothing is added after it."""
         if self.truncated or len(self._lines) == LOG_LINES_MAX:
             self.truncated = True
             return
@@ -89,7 +88,7 @@ class Runs:
         return self._bytes
 
     def add(self, run: Run) -> None:
-        """Keep a run that ended, log it, and tell who listens."""
+        """Record a run that ended, log it, and notify subscribers."""
         self._store(run, _size(run))
         if self.history is not None:
             self.history.add(run)
@@ -103,7 +102,7 @@ class Runs:
             self._subscribers.notify(run)
 
     def refuse(self, run: Run) -> None:
-        """Keep a call that was turned away before it ran, which is none of the last runs, and tell who listens."""
+        """Record a call that was turned away before it ran, which is not among the last runs, and notify subscribers."""
         if self.history is not None:
             self.history.add(run)
         if self._subscribers:
@@ -118,7 +117,7 @@ class Runs:
         return list(itertools.islice(self._matching(asked), max(n, 0)))
 
     def subscribe(self, callback: Callable[[Run], None]) -> Callable[[], None]:
-        """Call `callback` with every run that ends; gives the function that stops it."""
+        """Call `callback` with every run that ends; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     def _matching(self, asked: dict[str, str]) -> Iterator[Run]:

@@ -1,8 +1,7 @@
-"""The script folder as it is on the disk: which files are scripts, and what they hold, read safely.
+"""The script folder on disk: which files are scripts, and their content, read safely.
 
-Only regular files whose real path lies in the script folder's real path, which itself lies in the
-peer's, are ever opened: a folder may have been unpacked from a stranger's archive, and a link in
-it must not make `!x` out of somebody's private file.
+Only regular files are opened whose real path lies in the script folder's real path, which itself lies in the peer's. A folder may have been
+unpacked from a stranger's archive, and a link in it must not make `!x` out of somebody's private file.
 
 It must not know what compiles, what runs, or what anybody is told about it.
 """
@@ -46,7 +45,7 @@ _NAME_MAX_CHARS = 80
 
 
 class Stamp(msgspec.Struct, frozen=True, gc=False):
-    """What tells that a file has not changed without reading it. A program can set the mtime back, not the ctime."""
+    """Data by which an unchanged file is recognised without reading it. A program can set the mtime back, not the ctime."""
 
     device: int
     inode: int
@@ -60,12 +59,12 @@ class Stamp(msgspec.Struct, frozen=True, gc=False):
         return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def settled_at(self, seconds: float) -> bool:
-        """Was the last change so long before `seconds` that another one has a later stamp?"""
+        """Return whether the last change was so long before `seconds` that another one has a later stamp."""
         return max(self.mtime_ns, self.ctime_ns) / 1e9 + STAT_SETTLED_SECONDS < seconds
 
 
 class SourceFile(msgspec.Struct, frozen=True, gc=False):
-    """A script's file as it was last read. There may be 10,000, so it is made quickly and is nothing for the garbage collector."""
+    """A script's file as it was last read. There may be 10,000, so it is made quickly and does not burden the garbage collector."""
 
     kind: Kind
     name: str
@@ -114,7 +113,7 @@ class SourceFolder:
         return sorted(places | {Path(folder) for folder in {file.real_folder for file in snapshot.files.values()}})
 
     def has_links(self, places: Iterable[Path]) -> bool:
-        """Return whether one of `places` is known because a link leads there: other links on the way are not watched."""
+        """Return whether one of `places` is reached through a link: other links on the way are not watched."""
         folders = [self._script_dir, self._script_dir / FUNCTIONS_FOLDER, self._script_dir / LIBRARY_FOLDER]
         return not {*places} <= {*folders, *(Path(os.path.realpath(folder)) for folder in folders)}
 
@@ -180,7 +179,7 @@ class _FileRead:
                 yield file
 
     def _listed(self, kind: Kind, directory: Path, shown: str) -> Iterable[str]:
-        """File names in sort order. When the folder cannot be listed for a while, those of before."""
+        """Return file names in sort order. If the folder cannot be listed for a while, those of before."""
         try:
             return sorted(os.listdir(directory))  # noqa: PTH208 - names alone, without a Path for each
         except FileNotFoundError:
@@ -208,7 +207,9 @@ class _FileRead:
         return real if Path(real).is_relative_to(self._root) else None
 
     def _file(self, kind: Kind, name: str, path: str, shown: str, real_folder: str | None) -> SourceFile | None:
-        """The script at `path`; None when it is no file of ours, or gone. Of thousands, most are no links, and are not followed as such."""
+        """Return the script at `path`; None if it is no file of ours, or gone. Of thousands, most are no links, and are not followed as
+        such.
+        """
         known = self._before.files.get(shown)
         try:
             now = time.time()
@@ -243,7 +244,7 @@ class _FileRead:
 
 
 class _Place(NamedTuple):
-    """What is known of a file before its content is judged; the fields a `SourceFile` begins with."""
+    """What is known of a file before its content is read; the fields with which a `SourceFile` begins."""
 
     kind: Kind
     name: str
@@ -282,14 +283,14 @@ def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
 def _judged(
     place: _Place, source: bytes = b"", annotations: Annotations = NO_ANNOTATIONS, problem: str = "", *, is_empty: bool = False
 ) -> SourceFile:
-    """The file there with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
+    """Return the file with its version. Kind and name count: a worker keeps compiled sources by version, and errors name the script."""
     # The problem counts too: a file whose problem changes is judged and reported anew.
     version = hashlib.blake2b(b"%b\0%b" % (f"{place.kind}/{place.name}\0{problem}".encode(), source), digest_size=16).digest()
     return SourceFile(*place, version, source, annotations, problem, is_empty)
 
 
 def _megabytes(size: int) -> str:
-    """Rounded up, so that what is too large never looks as if it fitted."""
+    """Return megabytes rounded up, so that a file that is too large never looks as if it fitted."""
     return f"{math.ceil(size / MEGABYTE_BYTES * 10) / 10:.1f} MB"
 
 

@@ -1,4 +1,4 @@
-"""Subscribers: callbacks of one kind of event.
+"""Subscribers: callbacks for one kind of event.
 
 A subscriber that fails must not harm whoever notifies it, nor the other subscribers.
 """
@@ -16,7 +16,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.script
 
 
 class Subscribers(Generic[Event]):
-    """Callbacks in the order they came. False when nobody listens, so that an event need not be made."""
+    """Callbacks in the order they came. False without any, so that an event need not be made."""
 
     def __init__(self) -> None:
         self._callbacks: dict[object, Callable[[Event], None]] = {}
@@ -25,7 +25,7 @@ class Subscribers(Generic[Event]):
         return bool(self._callbacks)
 
     def add(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call `callback` with every event from now on; gives the function that ends it."""
+        """Call `callback` with every event from now on; return the function that unsubscribes."""
         key = object()
         self._callbacks[key] = callback
 

@@ -6,8 +6,8 @@ A caller is charged for the time its calls held a worker, not for how often it a
     light   charged less than LIGHT_WORKER_SECONDS: its recent calls were short
     heavy   charged more
 
-The queue lets light and new callers go before heavy ones, and heavy ones in the order of what they have used (fair_queue.py);
-the pool keeps some workers for the light and the new (pool.py). It must not know what a caller is, nor what a worker does.
+The queue lets light and new callers go before heavy ones, and heavy ones in the order of what they have used (fair_queue.py); the pool
+keeps some workers for the light and the new (pool.py). It must not know what a caller is, nor what a worker does.
 """
 
 from __future__ import annotations

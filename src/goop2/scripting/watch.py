@@ -1,15 +1,14 @@
-"""Notices that something changed in some folders, and loses no change.
+"""Notice that something changed in some folders, and lose no change.
 
-One round: watchers are set up, *then* the caller looks at everything, then we wait for the first
-change, take the watchers down and begin again. So every look is taken under standing watchers:
-what changed before it is seen by it, what changes after it starts the next round. A folder that is
-replaced, appears, or is reached another way gets its watcher in the next round.
+One round: watchers are set up, *then* the caller looks at everything, then we wait for the first change, take the watchers down and begin
+again. So every look is taken under standing watchers: it sees what changed before it, and what changes after it starts the next round. A
+folder that is replaced, appears, or is reached another way gets its watcher in the next round.
 
-On Linux the kernel's notifications come into the event loop (inotify.py), so that nothing wakes up without a change; elsewhere
-watchfiles waits in a thread. What neither can tell is asked for: a pulse compares which folders are there (another disk was mounted),
-and now and then a round ends without any change (the event queue overflowed; a network file system sends none), the more seldom the
-longer a look takes. Both are seldom on a file system of this machine itself, of which the kernel tells everything. Where watchers cannot
-be had at all, since the system's number of them is limited, every pulse is a look.
+On Linux the kernel's notifications come into the event loop (inotify.py), so that nothing wakes up without a change; elsewhere watchfiles
+waits in a thread. What neither can report is polled: a pulse compares which folders exist (another disk was mounted), and now and then a
+round ends without any change (the event queue overflowed; a network file system sends none), less often the longer a look takes. Both are
+rare on a file system of this machine itself, of which the kernel reports everything. If watchers cannot be had at all, since the system's
+number of them is limited, every pulse is a look.
 
 It must not know what the folders hold.
 """
@@ -70,7 +69,7 @@ async def watch_folders(
             problem = await _round(places, look, stopping, is_all)
             if problem is not None:
                 if not warned:
-                    _log.warning("changes are looked for instead of being told", reason=str(problem), every_seconds=RELOAD_PULSE_SECONDS)
+                    _log.warning("changes of files are polled", reason=str(problem), every_seconds=RELOAD_PULSE_SECONDS)
                 await asyncio.wait({stopping}, timeout=RELOAD_PULSE_SECONDS)
             warned = problem is not None
     finally:
@@ -80,7 +79,7 @@ async def watch_folders(
 async def _round(
     places: Callable[[], Iterable[Path]], look: Callable[[], Awaitable[None]], stopping: asyncio.Task[bool], is_all: Callable[[], bool]
 ) -> Exception | None:
-    """From setting up watchers to the first change; gives the reason when they could not be had."""
+    """Run from setting up watchers to the first change; return the reason if they could not be had."""
     watched = await _unless_stopped(threads.WATCH.run(lambda: _set_up(places())), stopping)
     if watched is None:
         return None
@@ -129,7 +128,7 @@ def _set_up(places: Iterable[Path]) -> _Watched:
 
 
 async def _first_change(watched: _Watched, over: asyncio.Event, looked: asyncio.Future[float]) -> Exception | None:
-    """Comes back at the first change, after a while without one, when `over` is set, or with what went wrong.
+    """Wait for the first change, for a while without one, or until `over` is set; return what went wrong, None if nothing did.
 
     `looked` is how long the while is, known after a look: so long that looks without a change cost next to nothing.
     """
@@ -205,12 +204,12 @@ def _changes(folders: list[Path], over: asyncio.Event) -> AsyncGenerator[set[Fil
 
 
 async def _looked(places: Callable[[], Iterable[Path]], stopping: asyncio.Task[bool]) -> _Identities | None:
-    """Which folder is at each place now, looked at in a thread: a disk may hang. None when the end came first."""
+    """Return which folder is at each place now, looked up in a thread: a disk may hang. None if the end came first."""
     return await _unless_stopped(threads.WATCH.run(lambda: _identities(places())), stopping)
 
 
 async def _unless_stopped(work: Awaitable[T], stopping: asyncio.Task[bool]) -> T | None:
-    """Return what `work` gives; None when the end comes first, and nobody waits for it any more."""
+    """Return the result of `work`; None if the end comes first, and then nobody waits for it any more."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)

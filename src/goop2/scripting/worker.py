@@ -1,8 +1,7 @@
-"""One worker process as the peer sees it: a socket that speaks sandbox/messages.py, a pidfd to end it with.
+"""One worker process from the peer's side: a socket that speaks sandbox/messages.py, and a pidfd to end it with.
 
-It knows what is running on the worker and hands every event to the pool; it decides nothing.
-What arrives here was sent by a process that ran a stranger's code: anything but a known message in
-its place ends the worker.
+It knows what is running on the worker and hands every event to the pool; it decides nothing. What arrives was sent by a process that ran a
+stranger's code: anything but a known message in its place ends the worker.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Side(Enum):
 
 
 class WorkerEvents(Protocol):
-    """What a worker tells its pool. Raising `WorkerProtocolError` ends the worker."""
+    """The events a worker reports to its pool. Raising `WorkerProtocolError` ends the worker."""
 
     def worker_ready(self, worker: WorkerProcess) -> None:
         """Take a worker that has confined itself: now it can be given work."""
@@ -125,7 +124,7 @@ class WorkerProcess(asyncio.Protocol):
             self._cpu_lasts_until = until + CPU_SPARE_SECONDS
 
     def lower_if_computing(self) -> None:
-        """Let others have the processors first, once the call has used much of them since this was first asked during it. Idempotent."""
+        """Lower the priority once the call has used much processor time since this was first called during it. Idempotent."""
         if self._niceness is not None or self._pidfd < 0:
             return
         with contextlib.suppress(OSError):  # it has just ended, or this system forbids it
@@ -141,11 +140,11 @@ class WorkerProcess(asyncio.Protocol):
             self._niceness = before
 
     def _cpu_seconds(self) -> float:
-        """Return what the process has computed, as clock_getcpuclockid(3) of the C library has it read."""
+        """Return the processor time of the process, by clock_getcpuclockid(3) of the C library."""
         return time.clock_gettime(~self.pid << 3 | _PROCESS_CPU_CLOCK)
 
     def raise_again(self) -> bool:
-        """Return whether it has the priority it began with; most users may lower a process, and not raise it."""
+        """Return whether it has its first priority again; most users may lower a process, and not raise it."""
         if self._niceness is None:
             return True
         try:
@@ -156,7 +155,7 @@ class WorkerProcess(asyncio.Protocol):
         return True
 
     def idle_fault(self, own_max_bytes: int) -> str:
-        """Return what an idle worker does that an idle one should not, since it was last asked; "" for nothing, or when it has ended."""
+        """Return what an idle worker did since the last call that it should not; "" for nothing, or when it has ended."""
         now = sample_of(self.pid)
         if now is None:
             return ""
@@ -182,7 +181,7 @@ class WorkerProcess(asyncio.Protocol):
             self._transport.abort()
 
     def end_for_breach(self, breach: WorkerProtocolError) -> None:
-        """End the process for what it sent, and have that told."""
+        """End the process for what it sent, and report that."""
         self._events.worker_broke_protocol(self, str(breach))
         self.kill()
 

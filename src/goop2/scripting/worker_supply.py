@@ -1,6 +1,6 @@
 """The worker processes of one pool: started, counted, and started again when the fork server or the machine fails.
 
-It knows neither jobs nor callers: how many workers there should be, and which of them ends, the pool decides.
+It must not know jobs or callers: the pool decides how many workers there should be, and which of them ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages between pages, under topics of their own (`realtime:…`, `chat.room:…`): this peer passes them on and keeps none."""
+"""Messages between pages, under topics of their own (`realtime:…`, `chat.room:…`); this peer passes them on and stores none."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What an open peer consists of: its settings, scripts, database and services. app.py opens it; the network and the web show it.
+"""The parts of an open peer: its settings, scripts, database and services. app.py opens it; the network and the web show it.
 
-It opens nothing itself, and knows neither HTTP nor libp2p.
+It opens nothing itself, and must not know HTTP or libp2p.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
-from goop2.services.listen.service import Listening
+from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
@@ -60,7 +60,7 @@ class Peer:
     """What scripts keep by goop.kv, for the owner."""
     grouping: GroupService
     rooms: RoomService
-    listening: Listening
+    listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth
     confinement: Mapping[str, str]
@@ -75,7 +75,7 @@ class Peer:
 
     @property
     def owner(self) -> Caller:
-        """Return the owner, as a caller of the own scripts."""
+        """Return the owner as a caller of the peer's own scripts."""
         return Caller(
             self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
         )

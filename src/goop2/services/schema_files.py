@@ -1,6 +1,6 @@
-"""The files in schemas/, applied at start and whenever one is saved while the peer runs.
+"""Apply the files in schemas/ at the start, and whenever one is saved while the peer runs.
 
-What a file means is in storage/schema_declarations.py; this module knows when to look, and keeps the warnings for whoever shows them.
+storage/schema_declarations.py knows what a file means. This module knows when to look, and holds the warnings to show.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NEVER_SEEN: Final[Signature] = (("", -1, -1, -1),)
 
 
 class SchemaFiles:
-    """The schema files of the peer in `folder`, whose database is laid out already."""
+    """The schema files of the peer in `folder`, whose database has its tables already."""
 
     def __init__(self, folder: Path, care: FileCare = CARELESS) -> None:
         self._folder = folder
@@ -40,11 +40,11 @@ class SchemaFiles:
         """What could not be done for which file, a sentence each."""
 
     async def apply(self) -> None:
-        """Make missing tables and add new columns, when a file has changed since the last time. Never raises for what a file holds."""
+        """Make missing tables and add new columns, if a file has changed since the last time. No content of a file makes it raise."""
         await asyncio.to_thread(self._apply)
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Apply files as they are saved, until `stop` is set; each warning that is new is logged."""
+        """Apply files when they are saved, until `stop` is set; each new warning is logged."""
 
         async def look() -> None:
             before = self.warnings
@@ -76,7 +76,7 @@ class SchemaFiles:
             database.close()
 
     def _signature(self) -> Signature:
-        """Return what changes when a file does; empty when there is no folder."""
+        """Return a value that changes when a file does; empty when there is no folder."""
         try:
             with os.scandir(self._folder / schema_declarations.FOLDER) as listed:
                 entries = list(listed)

@@ -1,4 +1,4 @@
-"""goop.site for scripts: reads files of the site, as anybody may see them."""
+"""goop.site for scripts: read the files of the site that anybody may see."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The health of data.db while the peer runs: a problem is noticed, logged when it begins and when it ends, and shown.
+"""Watch the health of data.db while the peer runs: log each problem when it begins and when it ends, and show it.
 
-A full disk, a file system that became read-only, damage, and a data.db that was removed or replaced under the running peer are the
-machine's or the owner's doing, not a script's. Whoever of the peer has the database open reports errors of the file here; the file is
-looked at when the kernel tells of a change of it, and now and then; once a second where it tells nothing, and while there is a problem,
-when whether the file can be written again is tried too. What a worker says of the file is a reason to look, and no more: native code may
-say it. Damage is said when the peer has met it itself, and no longer when the peer has found the file sound (storage/soundness.py).
+A full disk, a read-only file system, damage, and a data.db that was removed or replaced under the running peer are faults of the machine or
+the owner, not of a script. Every part of the peer that has the database open reports errors of the file here. The file is checked when the
+kernel reports a change of it, and now and then; once a second where the kernel reports nothing, and during a problem, when a test write is
+made too. A worker's report is only a reason to check, since native code may have made it. Damage is reported when the peer has met it
+itself, and no longer when the file has proved sound (storage/soundness.py).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _Identity = tuple[int, int] | None
 
 
 class StorageHealth:
-    """The state of the database at `path`, which `use` is told of once it is open."""
+    """The state of the database at `path`; call `use` once it is open."""
 
     def __init__(self, path: Path, quota: Quota) -> None:
         self._path = Path(os.path.realpath(path))
@@ -67,16 +67,16 @@ class StorageHealth:
 
     @property
     def for_callers(self) -> FileCare:
-        """Return what connections that scripts and callers write through are told."""
+        """Return how connections for scripts and callers treat the file."""
         return FileCare(self._quota.callers, self.report, self.refusal, self._free_bytes)
 
     @property
     def for_peer(self) -> FileCare:
-        """Return what connections to the peer's own tables are told."""
+        """Return how connections to the peer's own tables treat the file."""
         return FileCare(self._quota.own, self.report, self.refusal, self._free_bytes)
 
     def size(self) -> str:
-        """Return what the owner should know of the database's size, "" when nothing."""
+        """Return a sentence for the owner about the database's size, "" when none is needed."""
         return size_warning(self._path, self._quota)
 
     def refusal(self) -> str:
@@ -84,14 +84,15 @@ class StorageHealth:
         return self.problem if self.lost else ""
 
     def report(self, fault: DatabaseFileError) -> None:
-        """Take note of an error that is the file's; from any thread."""
+        """Note an error of the file; callable from any thread."""
         if isinstance(fault, QuotaError):  # the owner's limit did what it is for
             return
         self._damaged = self._damaged or isinstance(fault, DamagedError)
         self._say(str(fault))
 
     def judge(self, why: str) -> str:
-        """Return `why` when an error that a worker met may be the file's, and find out whether it is; "" when it is the owner's limit."""
+        """Return `why` if an error that a worker met may be the file's, and start a check; "" if it is only the owner's limit."""
+        # A worker cannot know whether the disk or the owner's limit is full; the peer looks at the disk itself.
         if why == DISK_FULL:
             free = self._free_bytes()
             if free is not None and free >= FREE_ENOUGH_BYTES:
@@ -114,12 +115,12 @@ class StorageHealth:
         return status.f_bavail * status.f_frsize
 
     def use(self) -> None:
-        """Note that the database is open: the file in the folder now is the one in use."""
+        """Note that the database is open: the current file in the folder is the one in use."""
         self._identity = self._look_at_file()
         self._size_told = self.size()  # which the start says
 
     async def watch(self, database: Database, stop: asyncio.Event) -> None:
-        """Look after the file until `stop` is set. `database`: a connection nobody else uses meanwhile."""
+        """Watch the file until `stop` is set. `database`: a connection that nobody else uses meanwhile."""
         stopping = asyncio.create_task(stop.wait())
         loop, begun = asyncio.get_running_loop(), asyncio.Event()
         self._begun = lambda: loop.call_soon_threadsafe(begun.set)
@@ -127,6 +128,7 @@ class StorageHealth:
         try:
             while not stopping.done():
                 begun.clear()
+                # The watch is set up before the look, so no change between the two is missed.
                 notifications = await asyncio.to_thread(self._look_told, database)
                 if (checking is None or checking.done()) and self._check_is_due():
                     check = Check(self._path)
@@ -156,7 +158,7 @@ class StorageHealth:
                 notifications.close()
 
     def _look_told(self, database: Database) -> Notifications | None:
-        """Look at the file, and return the notifications of what happens to it from before that; None where the kernel does not tell."""
+        """Check the file, and return the kernel's notifications about it from before the check; None if there are none to be had."""
         notifications = None
         if inotify.is_available():
             with contextlib.suppress(OSError):  # the system gives no more of them
@@ -166,6 +168,7 @@ class StorageHealth:
 
     def _look(self, database: Database) -> None:
         now = self._look_at_file()
+        # Device and inode, not the name: a replaced file has the same name, and our connection still writes to the old one.
         if now != self._identity:
             what = "was removed" if now is None else "was replaced by another file"
             self.lost = True
@@ -184,11 +187,12 @@ class StorageHealth:
         return (self._damaged or self._check_wanted) and not self.lost and time.monotonic() >= self._next_check
 
     def _check_file(self, check: Check) -> None:
-        """Read the whole file, and say what is found."""
+        """Read the whole file, and report the result."""
         self._check_wanted = False
         begun = time.monotonic()
         found = check.run()
         ended = time.monotonic()
+        # Proportional to the time of the check, since a worker that was taken over can ask for checks at will.
         self._next_check = ended + max(CHECK_PAUSE_SECONDS, CHECK_PAUSES * (ended - begun))
         if found:
             self.report(DamagedError(found))
@@ -214,16 +218,14 @@ class StorageHealth:
 
 
 def _why_not_writable(database: Database) -> str:
-    """Return why the database cannot be written, "" when it can: tried with a row that is taken back."""
-    before = database.deadline
-    database.deadline = time.monotonic() + PROBE_SECONDS
+    """Return why the database cannot be written, "" when it can: it writes a row and rolls back."""
     try:
-        database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
-        database.rows("DELETE FROM _meta WHERE key = '_py_probe'")
+        with database.within(PROBE_SECONDS):
+            # More than a page of random bytes: a full disk may still have room for a small row.
+            database.rows("INSERT OR REPLACE INTO _meta (key, value) VALUES ('_py_probe', hex(randomblob(4096)))")
+            database.rows("DELETE FROM _meta WHERE key = '_py_probe'")
     except DatabaseFileError as fault:
         return str(fault)
     except StorageError:  # busy: somebody writes
         return ""
-    finally:
-        database.deadline = before
     return ""

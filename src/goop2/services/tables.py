@@ -1,9 +1,9 @@
-"""The tables of the site for whoever asks from outside: asyncio over storage/table_access.py, which decides what each may do.
+"""The tables of the site for callers from outside: asyncio around storage/table_access.py, which decides what each may do.
 
-Two threads, each with a connection of its own: the owner never waits for strangers, and none of them for a script. Strangers take turns
-(scripting/fair_queue.py), whoever has used less of the thread first (scripting/usage.py), have at most a share of the queue each, and a
-second for a statement; less while others wait, so that a turn of all is done in half the time that each has.
-HTTP and libp2p come here alike; it knows neither.
+There are two threads, each with a connection of its own: the owner never waits for strangers, and nobody for a script. Strangers take turns
+(scripting/fair_queue.py), whoever used less of the thread first (scripting/usage.py). Each has at most a share of the queue, and a second
+for a statement; less while others wait, so that all get a turn within half the time that each has. HTTP and libp2p both use this module; it
+must not know either.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class _Job:
 
 
 class _Operator:
-    """Does operations on a connection of its own, which writes by `rank`."""
+    """Does operations on a connection of its own; `rank` is its rank as a writer."""
 
     def __init__(self, name: str, rank: Rank, path: Path, care: FileCare) -> None:
         self.database = AsyncDatabase(
@@ -95,13 +95,15 @@ class _Operator:
             _log.warning(sentence)
 
     async def do(self, job: _Job) -> Success | Failure:
-        """Do a job and return how it went. A cancelled caller's job is not begun."""
+        """Do a job and return the outcome. A cancelled caller's job is not begun."""
         return await self.database.run(lambda database: self._do(database, job))
 
     def _do(self, database: Database, job: _Job) -> Success | Failure:
+        # It may have waited in the queue beyond its time; then nothing of it is begun.
         if time.monotonic() >= job.deadline:
             return LATE
         assert self._access is not None
+        # Before each job: the connection still has the deadline and the lock time of the last one.
         database.bound(job.deadline, job.query_seconds)
         try:
             answer = self._access.perform(job.operation, job.visitor, job.request, condition=job.condition)
@@ -141,7 +143,7 @@ class Tables:
         return await self._owners.database.run(lambda database: {**manifest(database), "require_email": requires_email(database)})
 
     async def close(self) -> None:
-        """Answer what waits with `STOPPED`, and close both connections."""
+        """Answer waiting jobs with `STOPPED`, and close both connections."""
         self._stopped = True
         while (job := self._line.take(lambda _: True)) is not None:
             _settle(job, STOPPED)
@@ -151,7 +153,7 @@ class Tables:
             await operator.database.close()
 
     async def perform(self, operation: str, caller: Caller, request: Request, *, condition: str = "") -> Success | Failure:
-        """Do an operation of the data protocol for `caller`; its answer as JSON text.
+        """Do an operation of the data protocol for `caller`; return its answer as JSON text.
 
         `request`: the operation's keys (network.md, "Data"). `condition`: SQL of the site that every row must meet (api.json, `filter`).
         """
@@ -190,6 +192,7 @@ class Tables:
         try:
             while (job := self._line.take(lambda _: True)) is not None:
                 begun = time.monotonic()
+                # The more callers wait, the less time each statement has, so that all get a turn within ROUND_SECONDS.
                 job.query_seconds = min(VISITOR_SECONDS, ROUND_SECONDS / (1 + self._line.callers))
                 _settle(job, await self._strangers.do(job))
                 self._accounts.charge(job.account, time.monotonic() - begun)

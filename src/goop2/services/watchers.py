@@ -1,4 +1,4 @@
-"""Runs a watcher beside a block of code: files of the owner go live as they are saved, while the peer is open."""
+"""Run a watcher beside a block of code, so that the owner's files go live when they are saved while the peer is open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def watching(watch: Callable[[asyncio.Event], Coroutine[object, object, None]]) -> AsyncIterator[None]:
-    """Run `watch` while the block runs; at its end set the event that `watch` was given, and wait for it to return."""
+    """Run `watch` while the block runs; at its end set the event that `watch` got, and wait for it to return."""
     stop = asyncio.Event()
     task = asyncio.create_task(watch(stop))
     try:

@@ -1,7 +1,7 @@
 """A database for asyncio: one thread, one connection, one operation at a time.
 
-Callers see futures; no thread, executor or lock is theirs to handle. What an operation means, how many may wait, how long one may take
-and whether a cancelled caller cancels it are each caller's rules, and stand there.
+Callers get futures; they handle no thread, executor or lock. Each caller has its own rules for what an operation means, how many may wait,
+how long one may take and whether cancelling the caller cancels it.
 """
 
 from __future__ import annotations

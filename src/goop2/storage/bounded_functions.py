@@ -1,10 +1,10 @@
-"""SQL functions kept to work that is soon done, for connections in a process that no kernel ends at a deadline.
+"""SQL functions with bounded cost, for connections in a process that the kernel does not end at a deadline.
 
-SQLite looks at the clock between the steps of a statement, and a function is one step: `instr` of two long strings takes
-a minute, `json_patch` of two objects two, and nothing can stop them. The functions here take time in the product of two of
-their arguments; each is SQLite's own, asked on a connection apart, after the product has been looked at. LIKE and GLOB are
-held by the length of their pattern (limits.py). Between a hundred functions on one row nobody looks at the clock either: those here that
-make large values out of numbers do it themselves.
+SQLite checks the clock between the steps of a statement, and a function is one step. `instr` of two long strings takes a minute,
+`json_patch` of two objects two, and nothing can stop them. The functions here take time in the product of two of their arguments. Each is
+SQLite's own, called on a separate connection after the product was checked. The length of the pattern limits LIKE and GLOB (limits.py).
+Nobody checks the clock between a hundred functions on one row either; the functions here that make large values out of numbers check it
+themselves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RANDOM: Final = "randomblob"
 
 
 def bound_functions(connection: apsw.Connection, must_stop: Callable[[], bool]) -> None:
-    """Put a bounded one in the place of each of `PRODUCTS` and `MAKERS`; `must_stop` is asked before each call."""
+    """Replace each of `PRODUCTS` and `MAKERS` by a bounded version; `must_stop` is asked before each call."""
     plain = apsw.Connection(":memory:")
     plain.limit(apsw.SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES)
     for name in (*PRODUCTS, *MAKERS):
@@ -46,5 +46,5 @@ def _bounded(plain: apsw.Connection, name: str, must_stop: Callable[[], bool]) -
 
 
 def _size(values: tuple[apsw.SQLiteValue, ...]) -> int:
-    """Characters or bytes of the one there is; a number has few, and none makes a product of nothing."""
+    """Return the characters or bytes of a value; a number has few, and a missing one makes a product of nothing."""
     return sum(len(value) if isinstance(value, str | bytes) else 1 for value in values)

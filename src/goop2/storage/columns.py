@@ -1,7 +1,7 @@
 """Columns and tables as they are declared: in goop.schema.create, in schemas/*.json, in `_orm_schemas`.
 
-One form for all three (network.md, "The database"). Parsing checks everything and names the field
-that is wrong; what a `Table` holds is trusted. It knows no database.
+All three have one form (network.md, "The database"). Parsing checks everything and names the wrong field; a parsed `Table` is trusted. It
+must not know a database.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Fail = Callable[[str, str], StorageError]
 
 
 class DeclarationSource(Enum):
-    """Where a declaration stands, which says what is forgiven."""
+    """Where a declaration comes from, which decides what is tolerated."""
 
     SCRIPT = "goop.schema.create, or the owner's hand"
     FILE = "schemas/*.json: fields only other peers know are passed over"
@@ -169,7 +169,7 @@ def literal(value: Value) -> str:
 
 
 def parse_table(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> Table:
-    """Return a table of its JSON form. Raises what `fail` makes of the field that is wrong."""
+    """Return a table from its JSON form. Raises what `fail` makes of the wrong field."""
     if not isinstance(document, dict):
         raise fail("the whole", "must be an object with name and columns")
     name = _name(document.get("name"), "name", fail, source)
@@ -179,7 +179,7 @@ def parse_table(document: object, fail: Fail, source: DeclarationSource = Declar
 
 
 def parse_columns(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> tuple[Column, ...]:
-    """Return the columns of their JSON form. Raises what `fail` makes."""
+    """Return columns from their JSON form. Raises what `fail` makes."""
     if not isinstance(document, list) or not document:
         raise fail("columns", "must be a list of at least one column")
     if len(document) > COLUMNS_MAX and source is not DeclarationSource.REGISTRY:
@@ -194,7 +194,7 @@ def parse_columns(document: object, fail: Fail, source: DeclarationSource = Decl
 
 
 def parse_access(document: object, fail: Fail, source: DeclarationSource = DeclarationSource.SCRIPT) -> dict[str, str]:
-    """Policies of their JSON form; what is not said is the default. In a registry a policy nobody knows is `local`: closed."""
+    """Return policies from their JSON form; a missing one is the default. In a registry an unknown policy means `local`: closed."""
     if document is None:
         return dict(DEFAULT_ACCESS)
     if not isinstance(document, dict):
@@ -284,7 +284,7 @@ def _with_default(column: Column, value: object, place: str, fail: Fail, source:
 
 
 def failing(subject: str) -> Fail:
-    """Return the maker of errors for declarations in a script: they begin with the table's name."""
+    """Return a maker of errors for declarations in a script, which begin with the table's name."""
 
     def fail(place: str, message: str) -> StorageError:
         return StorageError(f"{subject}: {place} {message}")

@@ -1,4 +1,4 @@
-"""How SQLite itself is set: the flags a database is opened with, what a connection allows, and how much memory there is.
+"""The settings of SQLite: the flags a database is opened with, the limits of a connection, and the memory for all.
 
 It must not know who uses a connection, nor what for.
 """
@@ -15,7 +15,7 @@ OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.
 
 
 def configure(connection: apsw.Connection, *, guarded: bool) -> None:
-    """Set what SQLite does on this connection, whoever asks; `guarded`: for statements that scripts and strangers write."""
+    """Set what SQLite allows on this connection; `guarded`: for statements that scripts and strangers write."""
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
     connection.pragma("temp_store", "memory")
@@ -32,5 +32,5 @@ def configure(connection: apsw.Connection, *, guarded: bool) -> None:
 
 
 def limit_heap(limit_bytes: int) -> None:
-    """Bound what SQLite may allocate in this whole process."""
+    """Limit what SQLite may allocate in this whole process."""
     apsw.hard_heap_limit(limit_bytes)

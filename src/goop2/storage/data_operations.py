@@ -1,4 +1,4 @@
-"""Every operation of the data protocol, declared once: its name, where HTTP has it, which keys it takes, who may ask, what it does.
+"""The operations of the data protocol, each declared once: its name, its HTTP path, its keys, who may use it, and what it does.
 
     other peers   the name as `op` (network.md, "Data")
     pages         the path after `/api/data/`, with the method (behaviour.md, "HTTP")

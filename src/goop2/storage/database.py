@@ -1,8 +1,7 @@
-"""One open data.db: how it is opened, and the only way statements are run on it.
+"""One open data.db: how it is opened, and the only way to run statements on it.
 
-A worker opens it before it confines itself and needs no descriptor afterwards; the peer keeps a
-connection of its own, so that the write-ahead log and its index exist as long as a worker lives.
-Knows roles, limits and transactions; it must not know what a table means.
+A worker opens it before it confines itself and needs no descriptor afterwards. The peer keeps a connection of its own, so that the
+write-ahead log and its index exist as long as a worker lives. It knows roles, limits and transactions; it must not know what a table means.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def _no_alarm(_seconds: float) -> None:
 
 
 class Database:
-    """A connection and its guard. `deadline` (`time.monotonic()`) bounds waiting for the lock and every statement."""
+    """A connection and its guard. `deadline` (`time.monotonic()`, set by `bound`) limits every statement and the wait for the lock."""
 
     def __init__(
         self,
@@ -98,7 +97,7 @@ class Database:
         self._memory_ends = FOREVER
         self._memory_exceeded = False
         self.care = care
-        self.deadline = FOREVER
+        self._deadline = FOREVER
         self._visitor_seconds = VISITOR_SECONDS
         self._alarm = alarm
         self._alarmed = False
@@ -122,7 +121,7 @@ class Database:
                 return collect(self._again(cursor, role, sql, arguments, bytes), role, rows_max)
 
     def first_value(self, role: Role, sql: str, arguments: Sequence[Value] = ()) -> CrossingValue:
-        """Return the first column of the first row of a statement that only reads, None without one; no further row is asked for."""
+        """Return the first column of the first row of a statement that only reads, None without one; no further row is read."""
         with _Statement(self, role, sql, arguments) as cursor:
             values: list[CrossingValue] = []
             try:
@@ -168,7 +167,7 @@ class Database:
     def _again(
         self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value], read: invalid_text.Read, skipped: int = 0
     ) -> invalid_text.Again:
-        """Ask a statement that met text that is not UTF-8 again, after `skipped` rows. Raises `UnicodeDecodeError` for one that writes."""
+        """Run a statement again that met text that is not UTF-8, after `skipped` rows. Raises `UnicodeDecodeError` for one that writes."""
         if not cursor.is_readonly:
             raise UnicodeDecodeError("utf-8", b"", 0, 0, "the statement changes rows, and is not run twice")
         self._guard.role = role
@@ -229,16 +228,25 @@ class Database:
         return ScanCounter(self._connection, lambda: self._guard.role is not INTERNAL)
 
     def bound(self, deadline: float, visitor_seconds: float = VISITOR_SECONDS) -> None:
-        """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has had no lock yet.
+        """Begin somebody's work: all of it ends at `deadline` (`time.monotonic()`), and it has used no lock time yet.
 
         `visitor_seconds`: how long one query of a caller from outside may run.
         """
-        self.deadline = deadline
+        self._deadline = deadline
         self._visitor_seconds = visitor_seconds
-        self.turn.lock_seconds = 0.0
+        self.turn.begin_invocation()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Give the statements of the block so many seconds; then the earlier deadline counts again."""
+        before, self._deadline = self._deadline, time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._deadline = before
 
     def begin_anew(self) -> None:
-        """Forget what SQL itself can ask of earlier statements: from now on they are somebody else's."""
+        """Forget what SQL itself can ask about earlier statements, because the next ones are somebody else's."""
         self._connection.set_last_insert_rowid(0)
         self._changed_before = self._connection.total_changes()
 
@@ -286,7 +294,7 @@ class Database:
         return cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
 
     def _read_structure(self, role: Role) -> None:
-        """Read what tables there are without the limits, which are for statements: SQLite does so anew after every change of them."""
+        """Read the schema without the limits, which are for statements: SQLite reads it again after every change."""
         # The limits are for what strangers write; a table made under wider ones must not make the whole database unreadable.
         kept = {limit: self._connection.limit(limit, UNLIMITED) for limit in SQLITE_LIMITS}
         self._guard.role = INTERNAL
@@ -357,7 +365,7 @@ class Database:
         self.rows("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make everything since `begin` lasting. Raises `StorageError`; then nothing of it is."""
+        """Make everything since `begin` permanent. Raises `StorageError`; then nothing of it is."""
         try:
             self.rows("COMMIT")
         except StorageError:
@@ -371,7 +379,7 @@ class Database:
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
-        """Make several statements of ours one, inside a transaction or alone; an error undoes them all."""
+        """Run several statements as one, inside a transaction or alone; an error undoes them all."""
         begin, done, undo = (
             ("SAVEPOINT ours", "RELEASE ours", "ROLLBACK TO ours") if self.in_transaction else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
         )
@@ -390,11 +398,12 @@ class Database:
     def _wait_for_lock(self, attempts: int) -> bool:
         now = time.monotonic()
         if attempts == 0 and not self.turn.is_held:
-            self.turn.waiting_since = now
+            self.turn.begin_wait(now)
         if self._has_waited_enough():
             return False
         if self._alarmed:
             self._alarm(0)  # waiting is no holding
+        # The statement's own time stands still while it waits for another writer, so it starts anew after each wait.
         self.turn.wait(now)
         if self._statement_ends is not FOREVER:
             self._statement_ends = time.monotonic() + LOCK_MAX_SECONDS
@@ -402,14 +411,13 @@ class Database:
         return True
 
     def _has_waited_enough(self) -> bool:
-        return time.monotonic() >= min(self.deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
+        return time.monotonic() >= min(self._deadline - LOCK_GIVEN_UP_SECONDS, self.turn.waiting_since + BUSY_SECONDS)
 
     def must_stop(self) -> bool:
-        """Return whether the statement under way has had its time or its memory."""
+        """Return whether the statement under way has used up its time or its memory."""
         # SQLite counts for the whole process, so what other threads use counts against this statement too.
         self._memory_exceeded = apsw.memory_used() > self._memory_ends
-        now = time.monotonic()
-        return self._memory_exceeded or now > self.deadline or now > self._statement_ends
+        return self._memory_exceeded or time.monotonic() > min(self._deadline, self._statement_ends)
 
     # ── the file ─────────────────────────────────────────────────────────────────────────────
 
@@ -419,9 +427,9 @@ class Database:
         return self._connection
 
     def close_last(self) -> None:
-        """Close it after all others of this peer: what stands in the write-ahead log goes into the file, and the log is emptied."""
+        """Close it after all others of this peer: the write-ahead log is written into the file and emptied."""
         # What the last job set is over; without a bound a reader elsewhere would keep the peer from stopping.
-        self.deadline = time.monotonic() + CHECKPOINT_SECONDS
+        self._deadline = time.monotonic() + CHECKPOINT_SECONDS
         with suppress(apsw.Error):  # another program reads or writes: then the log stays, and is read at the next start
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self.close()

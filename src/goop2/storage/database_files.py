@@ -1,4 +1,4 @@
-"""The files of a database on disk: the names SQLite gives them, what may stand there, and which of them this process has open.
+"""The files of a database on disk: SQLite's names for them, what may be in their place, and which of them this process has open.
 
 It must not know how a database is opened or used.
 """
@@ -21,7 +21,7 @@ DESCRIPTORS_LOOKED_AT: Final = 1024
 
 
 def checked(path: Path) -> Path:
-    """Return the database's real path: what SQLite keeps beside it stands beside that. Raises `DatabaseError`.
+    """Return the database's real path, beside which SQLite keeps its other files. Raises `DatabaseError`.
 
     Whether it may lie outside of the peer folder is for settings to say (config/loading.py). The files beside it may not be links at all:
     SQLite writes them without asking what stood there before.
@@ -37,7 +37,7 @@ def checked(path: Path) -> Path:
 
 
 def sqlite_name(file: Path) -> str:
-    """Return `file` as SQLite is told it, with OPEN_FLAGS: a name that is not UTF-8 as a URI, whose escapes may be any bytes."""
+    """Return SQLite's name for `file`, with OPEN_FLAGS: a name that is not UTF-8 becomes a URI, whose escapes may be any bytes."""
     name = str(file)
     return name if shown(name) == name else f"file:{quote(os.fsencode(file.absolute()))}"
 

@@ -1,7 +1,7 @@
-"""Datetime columns of typed tables hold one form, so that the order of the texts is the order of the instants.
+"""Keep datetime columns of typed tables in one form, so that their order as text is their order in time.
 
-Values are brought into that form when they are written (values.py). This module does the same for rows that were written otherwise: by an
-earlier version, by another program of the network in a folder that moved here, or by SQL of a script.
+Values get that form when they are written (values.py). This module converts rows that were written in another way: by an earlier version,
+by another program of the network in a folder that moved here, or by SQL of a script.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SYSTEM: Final = ("_created_at", "_updated_at")
 
 
 def unify(database: Database, tables: Iterable[Table]) -> None:
-    """Bring every datetime of these typed tables into one form; what is no time stays as it is. Raises `StorageError`.
+    """Convert every datetime of these typed tables into one form; a value that is no time stays as it is. Raises `StorageError`.
 
     Triggers do not fire: they came with the folder, and this is not their business.
     """

@@ -1,7 +1,7 @@
-"""What SQLite would say against a stranger's statement if its table stood alone in the world.
+"""The error SQLite would give for an untrusted query on a database that holds only its own table.
 
-An error of the real database tells what else is there: `no such table: x` where there is none, another sentence where there
-is. Asked of an empty database that has this one table, the answer is of help all the same, and knows nothing to give away.
+An error of the real database reveals what else exists: `no such table: x` for a missing table, another sentence for an existing one. An
+empty database with this one table gives an error that still helps, and can reveal nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from goop2.storage.columns import quoted
 
 
 def masked_error(sql: str, view: str, columns: Sequence[str]) -> str:
-    """SQLite's error for `sql`, which reads the temporary view of these columns; "" when it finds nothing wrong. Nothing is run."""
+    """Return SQLite's error for `sql`, which reads the temporary view of these columns; "" when it finds none. Nothing is run."""
     with closing(apsw.Connection(":memory:")) as alone:
         alone.execute(f"CREATE TEMP TABLE {quoted(view)} ({', '.join(map(quoted, columns))})")
         cursor = alone.cursor()

@@ -1,4 +1,4 @@
-"""What can go wrong in the storage, by whose fault it is. Every message is one sentence for whoever caused it."""
+"""The errors of the storage, by whose fault they are. Every message is one sentence for whoever caused it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 
 class StorageError(Exception):
-    """A statement or an operation was not done; nothing of it was written. The connection goes on.
+    """A statement or an operation was not done, and nothing of it was written. The connection can be used further.
 
     `code` is an error class of behaviour.md, "Data functions", for callers from outside.
     """
@@ -21,25 +21,25 @@ class BusyError(StorageError):
 
 
 class LockTimeSpentError(StorageError):
-    """The invocation has had the write lock for as long as one may."""
+    """The invocation has held the write lock for as long as it may."""
 
 
 class DatabaseFileError(StorageError):
-    """The database's file cannot be used as it is: a full disk, damage. Nobody who asks is at fault."""
+    """The database's file cannot be used: a full disk, damage. No caller is at fault."""
 
     code = "unavailable"
 
 
 class DamagedError(DatabaseFileError):
-    """What stands in the file is no sound database."""
+    """The file is no sound database."""
 
 
 class QuotaError(DatabaseFileError):
-    """The database has reached the size its owner allows it (`storage.max_mb`)."""
+    """The database has reached the size its owner allows (`storage.max_mb`)."""
 
 
 class DatabaseOpenError(DatabaseFileError):
-    """It, or what SQLite makes beside it, cannot be opened."""
+    """The database, or a file that SQLite makes beside it, cannot be opened."""
 
 
 class StatementTimeoutError(StorageError):
@@ -49,17 +49,17 @@ class StatementTimeoutError(StorageError):
 
 
 class RefusedError(StorageError):
-    """The guard refused what the statement would do; the message may name what its author is not to know of."""
+    """The guard refused the statement; the message may name something its author must not know of."""
 
 
 class DatabaseClosedError(StorageError):
-    """The database was closed before, because the peer is stopping."""
+    """The database is closed, because the peer is stopping."""
 
     code = "unavailable"
 
 
 class DeclarationError(StorageError):
-    """What a registry says of a table cannot be read; the message names table and field."""
+    """A table's declaration in a registry cannot be read; the message names table and field."""
 
 
 class DatabaseError(StorageError):
@@ -73,7 +73,7 @@ class SchemaFileError(StorageError):
 
 
 class AccessError(StorageError):
-    """A caller from outside asked for what is not there or not theirs, or what could not be done for them."""
+    """A caller from outside asked for something that does not exist, is not theirs, or could not be done for them."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
-"""The text of goop.expr: whether it is one expression that stays inside the brackets we put around it.
+"""Check the text of goop.expr: that it is one expression, and stays inside the brackets we put around it.
 
-What it may read and call the guard decides, by what the statement does (guard.py, ONE_TABLE_WRITES). Here is only its form: text that
-closed our bracket, opened a comment or took a parameter would change what the rest of the statement means.
+The guard decides what it may read and call, by what the statement does (guard.py, ONE_TABLE_WRITES). Only its form is checked here: text
+that closes our bracket, opens a comment or takes a parameter would change the meaning of the rest of the statement.
 """
 
 from __future__ import annotations

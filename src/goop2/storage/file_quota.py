@@ -1,4 +1,4 @@
-"""What every connection to one data.db is told: how large the file may become, and whom to tell when it cannot be used."""
+"""How connections to one data.db treat its file: how large it may become, and whom to tell when it cannot be used."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FileCare(msgspec.Struct, frozen=True):
     """How much is free on the file's disk; None where that cannot be asked."""
 
     def is_at_quota(self, size_bytes: Callable[[], int]) -> bool:
-        """Return whether a file that could not grow is as large as it may become; else it is the disk that is full.
+        """Return whether a file that could not grow has its largest size; otherwise the disk is full.
 
         SQLite has one error for both, and by the time it is met what the statement added is gone again. `size_bytes` is called only
         where the disk cannot be asked.
@@ -77,19 +77,19 @@ class Quota(msgspec.Struct, frozen=True):
 
     @property
     def own(self) -> int:
-        """By what the peer's own tables add."""
+        """Return how many bytes the peer's own tables may add."""
         return self.callers + OWN_MARGIN_BYTES
 
 
 def quota_of(path: Path, max_mb: int) -> Quota:
-    """Return the quota of the database at `path`, taken once at the start: taken again and again it would grow with the file."""
+    """Return the quota of the database at `path`, computed once at the start; computed again it would grow with the file."""
     # A database that is too large already still takes a little more: a peer must not be locked out by a smaller setting.
     size, limit = size_of(path), max_mb * MEGABYTE_BYTES
     return Quota(size + LARGER_MARGIN_BYTES, raised=True) if size > limit else Quota(limit)
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of the file, 0 when there is none."""
+    """Return the bytes of the file, 0 if it does not exist."""
     try:
         return path.stat().st_size
     except OSError:
@@ -97,7 +97,7 @@ def size_of(path: Path) -> int:
 
 
 def size_warning(path: Path, quota: Quota) -> str:
-    """Return the sentence for the owner on the size of the database, "" when there is no need for one."""
+    """Return a sentence for the owner about the size of the database, "" if none is needed."""
     size, most = _megabytes(size_of(path)), _megabytes(quota.callers)
     if quota.raised:
         return (

@@ -1,7 +1,7 @@
-"""Views and triggers of a data.db that stand where the peer's own tables are. They came with the folder, and nothing of them is run.
+"""Views and triggers of a data.db in the place of the peer's own tables, or on them. They came with the folder, and none of them runs.
 
-A trigger on a private table does not fire by what the peer does (database.py, guard.py), so it is told and left. A view or a virtual table
-in the place of a table the peer keeps would be read and written as if it were that table: there is no start before it is gone.
+A trigger on a private table does not fire by what the peer does (database.py, guard.py), so it is reported and left. A view or a virtual
+table in the place of a peer's table would be read and written as if it were that table, so there is no start before it is removed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OURS: Final = "_py_"
 
 
 def refuse(database: Database) -> None:
-    """Raises `DatabaseError` for what stands in the place of a table the peer keeps."""
+    """Raise `DatabaseError` for what stands in the place of a table of the peer."""
     found = database.rows("SELECT name, type FROM sqlite_schema WHERE type = 'view' OR (type = 'table' AND rootpage = 0) ORDER BY name")
     for name, kind in ((str(name), kind) for name, kind in found):
         if _is_kept(name):

@@ -106,7 +106,7 @@ class Hosted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A group of another peer, joined or not yet."""
+    """A group of another peer, joined or invited to."""
 
     host: str
     id: str

@@ -1,17 +1,16 @@
-"""What a statement may do, decided by what SQLite says it touches and never by matching its text.
+"""Decide what a statement may do, by what SQLite says it touches and never by matching its text.
 
-A `Role` says who wrote the statement; `PERMITTED` says what each kind of role may do; the `Guard` is
-the authorizer of a connection (https://sqlite.org/c3ref/set_authorizer.html). SQLite asks it while it
-compiles a statement, for every table and column, also inside views, triggers and sub-selects:
+A `Role` says who wrote the statement; `PERMITTED` says what each kind of role may do; the `Guard` is the authorizer of a connection
+(https://sqlite.org/c3ref/set_authorizer.html). SQLite asks it while it compiles a statement, for every table and column, also inside views,
+triggers and sub-selects:
 
     action              first        second      database   inside
     SQLITE_READ         table        column      "main"     view, trigger or CTE it stands in, or None
     SQLITE_INSERT …     table        -           "main"     same
     SQLITE_FUNCTION     -            function    -          same
 
-Two things to know: `count(*)` reads a table with an empty column and no database name; and a CTE
-can call itself like any view, so the name in the last place proves something only while it is secret.
-Whatever is not permitted is denied.
+Two things to know: `count(*)` reads a table with an empty column and no database name. And a CTE can have the name of any view, so the name
+in the last place proves something only while it is secret. Whatever is not permitted is denied.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ LOOKING_PRAGMAS: Final = frozenset(
 
 # Looked up for every statement: there is one object of each, and its hash is the object's.
 class StatementKind(msgspec.Struct, frozen=True, eq=False):
-    """A sort of statement. `flags` keep its compiled statements apart from those of other kinds in apsw's cache."""
+    """A kind of statement. `flags` separate its compiled statements from those of other kinds in apsw's cache."""
 
     name: str
     flags: int
@@ -69,7 +68,7 @@ OURS: Final = StatementKind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
 
 
 class Role(msgspec.Struct, frozen=True):
-    """Who a statement comes from: how messages call it, and for the narrow kinds the one table it may read."""
+    """The author of a statement: its name in messages, and for the narrow kinds the one table it may read."""
 
     kind: StatementKind
     name: str
@@ -208,7 +207,7 @@ _SCHEMA_TABLES: Final = ("sqlite_master", "sqlite_temp_master")
 
 
 class Guard:
-    """The authorizer of one connection. Set `role` before a statement is compiled; `refusal` tells what was denied last."""
+    """The authorizer of one connection. Set `role` before a statement is compiled; `refusal` names what was denied last."""
 
     def __init__(self) -> None:
         self.role = INTERNAL
@@ -217,7 +216,7 @@ class Guard:
         """Whether a statement compiled since this was last set inserts, updates or deletes rows."""
 
     def __call__(self, action: int, first: str | None, second: str | None, database: str | None, inside: str | None) -> int:
-        """SQLite's question; apsw.SQLITE_OK or apsw.SQLITE_DENY."""
+        """Answer SQLite's question with apsw.SQLITE_OK or apsw.SQLITE_DENY."""
         role = self.role
         if role.kind is OURS:
             if inside is None or action not in _CHANGING:

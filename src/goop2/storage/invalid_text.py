@@ -1,7 +1,7 @@
-"""Rows with TEXT that is not UTF-8, as other programs leave them: read all the same, and named.
+"""Read and name rows with TEXT that is not UTF-8, as other programs leave them.
 
-apsw makes a str of every TEXT, so one such value would end the reading of its table. The statement is then asked again from that row on,
-as a sub-select whose texts come as bytes; while the first one is open, both see the same moment.
+apsw makes a str of every TEXT, so one such value would end the reading of its table. The statement is then run again from that row on, as a
+sub-select whose texts come as bytes. While the first one is open, both see the same moment.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Read = Callable[[bytes], Any]
 
 
 def readable(text: bytes) -> str:
-    """Return as much of `text` as can be read; U+FFFD stands for the rest."""
+    """Return `text` as far as it can be read; U+FFFD stands for the rest."""
     return text.decode("utf-8", "replace")
 
 
 class Again:
-    """Rows that are read a second way, like a cursor."""
+    """Rows that are read a second time, usable like a cursor."""
 
     __slots__ = ("_description", "_rows")
 
@@ -54,12 +54,12 @@ class Again:
         return self._rows
 
     def get_description(self) -> tuple[tuple[str, str], ...]:
-        """Return the description of the statement as it was asked."""
+        """Return the description of the statement as it was written."""
         return self._description
 
 
 def run_out(cursor: apsw.Cursor) -> None:
-    """Fetch all rows: a statement with RETURNING is done only then, whatever stands in them."""
+    """Fetch all rows: a statement with RETURNING is done only then, whatever they contain."""
     while True:
         try:
             for _ in cursor:
@@ -119,7 +119,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def sentence(place: TextLocation, row_ids: Sequence[object]) -> str:
-    """Return what the owner is told: where it stands, how it is shown, and how it is mended."""
+    """Return the sentence for the owner: where the text is, how it is shown, and how to repair it."""
     if not place.table:
         where = f"row {place.number} of the answer, column {place.column}"
         return f"{where}: the text is not UTF-8; U+FFFD stands for what cannot be read"

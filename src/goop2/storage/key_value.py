@@ -1,7 +1,7 @@
 """goop.kv: a small store per script, as JSON text in `_py_kv`.
 
-Every write is one statement that checks the script's limits itself, so two calls at once neither
-lose a key nor pass the limit together.
+Every write is one statement that checks the script's limits itself, so two calls at the same time neither lose a key nor exceed the limit
+together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DELETE: Final = "DELETE FROM _py_kv WHERE kind = ? AND script = ? AND key = ?"
 
 
 class Store(msgspec.Struct, frozen=True, gc=False):
-    """Whose keys: one script of one kind."""
+    """The owner of keys: one script of one kind."""
 
     kind: str
     script: str
@@ -39,7 +39,7 @@ def get(database: Database, store: Store, key: str) -> str | None:
 
 
 def put(database: Database, store: Store, key: str, value: str) -> None:
-    """Keep `value`, JSON text, under `key`. Raises `StorageError` beyond the limits; then nothing has changed."""
+    """Save `value`, JSON text, under `key`. Raises `StorageError` beyond the limits; then nothing has changed."""
     size = len(key.encode()) + len(value.encode())
     if not database.changed(_SET, (store.kind, store.script, key, value, size)):
         raise StorageError(_refusal(database, store, key))

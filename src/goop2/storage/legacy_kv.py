@@ -1,7 +1,7 @@
-"""The key-value files of an older peer, `<script_dir>/.state/<script>.json`: imported once, then left alone.
+"""Import the key-value files of an older peer, `<script_dir>/.state/<script>.json`: once, and then they are left alone.
 
-Such a peer kept one store a script name; here a command and a function of that name each get the copy. What is imported can be read by
-whoever calls a script, so nothing is that does not lie in the peer folder, nor what the folder keeps for its owner.
+Such a peer had one store for each script name; here a command and a function of that name each get the copy. Whoever calls a script can
+read what was imported, so nothing is imported from outside the peer folder, nor from the files that the folder keeps for its owner.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Words of a file that are probably a known one, misspelt."""
+"""Find words of a file that are probably misspelt known ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHORT_KEY_LETTERS: Final = 3
 
 
 def hint(word: object, known: Iterable[str]) -> str:
-    """Return what is meant by a word that is not among the known ones, as the end of a sentence; "" when that cannot be told."""
+    """Return the end of a sentence that suggests the word that was meant; "" if there is none."""
     words = [*known]
     meant = resembled(word, words) if isinstance(word, str) and word not in words else ""
     return f"; did you mean {meant}?" if meant else ""

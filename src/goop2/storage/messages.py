@@ -1,8 +1,8 @@
-"""Direct messages: `_chat_messages`, as every peer of the network lays it out, and beside it what only we know of a message.
+"""Direct messages: `_chat_messages`, in the layout of every peer of the network, and beside it what only we know of a message.
 
-`_py_chat` holds the message's id on the wire, by which a repeat is known, and how its delivery stands. `_py_chat_budget` holds in whose
-budget a message is (services/chat/quotas.py): what others sent and what scripts replied to them; the owner's own have no row there.
-Blocking; whose thread it runs on is for the caller to know.
+`_py_chat` holds the id of a message on the wire, by which a repeat is recognised, and its delivery state. `_py_chat_budget` holds in whose
+budget a message counts (services/chat/quotas.py): others' messages and the replies of scripts to them; the owner's own have no row there.
+Blocking; the caller chooses the thread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAYOUT: Final = (
     "CREATE INDEX IF NOT EXISTS _py_chat_budget_of ON _py_chat_budget (sender, origin, message, bytes)",
 )
 
-KEPT_PER_PEER: Final = 10_000
+SAVED_PER_PEER: Final = 10_000
 """Messages in one budget, and of the owner's own, in one conversation; the oldest go."""
 PRUNED_EVERY: Final = 100
 REMOVED_AT_ONCE: Final = 256
@@ -50,7 +50,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """In whose budget a message is: `bytes` of `sender`, which comes from `origin`."""
+    """The budget of a message: `bytes` of `sender`, which comes from `origin`."""
 
     sender: str
     origin: str
@@ -59,7 +59,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What there is with one peer."""
+    """A conversation with one peer."""
 
     peer: str
     messages: int
@@ -82,7 +82,7 @@ def add(
     state: str = "",
     charge: Charge | None = None,
 ) -> StoredMessage | None:
-    """Keep a message; None when its sender has sent one of this wire id before. `charge`: None for the owner's own."""
+    """Save a message; None when its sender has sent one of this wire id before. `charge`: None for the owner's own."""
     with database.atomic():
         if wire_id and is_known(database, sender, wire_id):
             return None
@@ -102,12 +102,12 @@ def add(
 
 
 def is_known(database: Database, sender: str, wire_id: str) -> bool:
-    """Return whether a message of this sender and wire id is kept."""
+    """Return whether a message of this sender and wire id is saved."""
     return database.scalar("SELECT 1 FROM _py_chat WHERE from_id = ? AND wire_id = ?", (sender, wire_id)) is not None
 
 
 def charge_uncharged(database: Database, self_id: str, overhead_bytes: int, contact: str) -> None:
-    """Put what others sent, and no budget holds yet, into their budgets: an older version kept it, or another implementation.
+    """Put others' messages that are in no budget into their budgets: an older version saved them, or another implementation.
 
     What comes from peers the owner has written to has the origin `contact`.
     """
@@ -134,7 +134,7 @@ def charges(database: Database) -> list[Charge]:
 
 
 def recharge(database: Database, sender: str, origin: str) -> list[Charge]:
-    """Move everything in the budgets of `sender` to one origin; return what was charged before."""
+    """Move everything in the budgets of `sender` to one origin; return what was counted before."""
     with database.atomic():
         rows = database.rows(
             "SELECT origin, sum(bytes) FROM _py_chat_budget WHERE sender = ? AND origin <> ? GROUP BY origin", (sender, origin)
@@ -152,6 +152,7 @@ def remove_oldest(database: Database, sender: str, origin: str, size: int) -> tu
     for number, each in database.rows(sql, (sender, origin, REMOVED_AT_ONCE)):
         numbers.append(_int(number))
         freed += _int(each)
+        # Never more than needed: the rest may be the only message of somebody who writes rarely.
         if freed >= size:
             break
     with database.atomic():
@@ -179,7 +180,7 @@ def strangers(database: Database, self_id: str) -> list[str]:
 
 
 def has_written_to(database: Database, self_id: str, peer: str) -> bool:
-    """Return whether the owner has written to a peer: what scripts replied is in the peer's budget, and does not count."""
+    """Return whether the owner has written to a peer. Replies of scripts are in the peer's budget and do not count."""
     sql = (
         "SELECT 1 FROM _chat_messages WHERE peer_id = ? AND from_id = ? "
         "AND id NOT IN (SELECT message FROM _py_chat_budget WHERE sender = ?) LIMIT 1"
@@ -188,19 +189,19 @@ def has_written_to(database: Database, self_id: str, peer: str) -> bool:
 
 
 def mark(database: Database, number: int, state: str, unless: str | None = None) -> bool:
-    """Say how the delivery of a message stands now; where it stands at `unless` already, it stays there. Whether it was said."""
+    """Save the delivery state of a message, unless it is `unless` already; return whether it was saved."""
     return database.changed("UPDATE _py_chat SET state = ? WHERE message = ? AND state IS NOT ?", (state, number, unless)) > 0
 
 
 def mark_shown(database: Database, numbers: Iterable[int], state: str) -> list[str]:
-    """Mark messages that came in; gives the wire ids of those that were not marked before."""
+    """Mark messages from others; return the wire ids of those that were not marked before."""
     sql = "UPDATE _py_chat SET state = ? WHERE message = ? AND state = '' AND wire_id <> '' RETURNING wire_id"
     with database.atomic():
         return [str(row[0]) for number in numbers for row in database.rows(sql, (state, number))]
 
 
 def mark_by_wire_id(database: Database, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
-    """Return the same by the wire id of a message of `sender` to `peer`; the message, None when there is none."""
+    """Save the delivery state by the wire id of a message of `sender` to `peer`; return the message, None when there is none."""
     sql = (
         f"SELECT {_COLUMNS} FROM _py_chat p JOIN _chat_messages m ON m.id = p.message "
         "WHERE p.from_id = ? AND p.wire_id = ? AND m.peer_id = ?"
@@ -225,7 +226,7 @@ def page(database: Database, peer: str, before: int | None, limit: int) -> list[
 
 
 def conversations(database: Database, limit: int) -> list[Conversation]:
-    """With whom there are messages, the latest first."""
+    """Return the conversations, the latest first."""
     sql = (
         f"SELECT {_COLUMNS}, n.number FROM (SELECT peer_id, max(id) AS last, count(*) AS number FROM _chat_messages GROUP BY peer_id) n "
         "JOIN _chat_messages m ON m.id = n.last LEFT JOIN _py_chat p ON p.message = m.id ORDER BY m.id DESC LIMIT ?"
@@ -234,9 +235,9 @@ def conversations(database: Database, limit: int) -> list[Conversation]:
 
 
 def _prune_own(database: Database, peer: str) -> None:
-    """Remove the oldest of the owner's own messages in a conversation beyond KEPT_PER_PEER; never because of a stranger's."""
+    """Remove the oldest of the owner's own messages in a conversation beyond SAVED_PER_PEER; never because of a stranger's."""
     own = "peer_id = ? AND id NOT IN (SELECT message FROM _py_chat_budget WHERE sender = ?)"
-    oldest = database.scalar(f"SELECT id FROM _chat_messages WHERE {own} ORDER BY id DESC LIMIT 1 OFFSET ?", (peer, peer, KEPT_PER_PEER))
+    oldest = database.scalar(f"SELECT id FROM _chat_messages WHERE {own} ORDER BY id DESC LIMIT 1 OFFSET ?", (peer, peer, SAVED_PER_PEER))
     if oldest is not None:
         gone = f"SELECT id FROM _chat_messages WHERE {own} AND id <= ?"
         database.changed(f"DELETE FROM _py_chat WHERE message IN ({gone})", (peer, peer, oldest))

@@ -1,6 +1,6 @@
 """The methods of a goop.orm handle that goop.schema does not have, and the tables of goop.config (existing-sites.md, 2.1 to 2.3).
 
-Here too `where`, `order` and expressions are SQL of the script, kept to the one table by the guard.
+Here too `where`, `order` and expressions are SQL of the script, and the guard limits them to the one table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A data.db as its owner reads it: every table, the network's and ours too, and never a write.
+"""A data.db for its owner to read: every table, the network's and ours too, and never a write.
 
-The connection is read-only, so nothing is made, changed or locked; a peer may run beside it. Copying (backup) is here
-because it reads. It knows nothing of how things are shown.
+The connection is read-only, so nothing is made, changed or locked, and a peer may run beside it. Copying (backup) is here because it reads.
+It must not know how anything is shown.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Reading:
         return _parsed(name, text) if isinstance(text, str) else None
 
     def require(self, name: str) -> None:
-        """Raises `StorageError` when there is no such table or view, saying which tables there are."""
+        """Raise `StorageError` if there is no such table or view; it names the tables that exist."""
         if self._database.scalar("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?", (name,)) is not None:
             return
         there = ", ".join(user_tables(self._database)) or "none yet"
@@ -159,13 +159,13 @@ class Reading:
 
     @contextmanager
     def query(self, sql: str) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[Value, ...]]]]:
-        """Column names and rows of one statement that only reads; read the rows inside the block."""
+        """Yield column names and rows of one statement that only reads; read the rows inside the block."""
         with self._database.stream(QUERY, sql) as found:
             yield found
 
     @contextmanager
     def unchanging(self) -> Iterator[None]:
-        """Show one moment to everything read inside the block, whatever the peer writes meanwhile."""
+        """Show the same moment to everything read inside the block, whatever the peer writes meanwhile."""
         self._database.rows("BEGIN")
         try:
             yield
@@ -179,7 +179,7 @@ class Reading:
         return f"SELECT * FROM {quoted(name)}{order}"
 
     def back_up(self, target: Path, progress: Progress) -> None:
-        """A copy of one moment at `target`, whole or not at all; a file there is replaced. Raises `StorageError`, OSError."""
+        """Copy one moment of the database to `target`, whole or not at all; replace an existing file. Raises `StorageError`, OSError."""
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(descriptor)
         try:
@@ -195,7 +195,7 @@ class Reading:
 
 
 def copy_database(source: apsw.Connection, name: str, progress: Progress) -> None:
-    """Copy a database of one moment to the file `name`, which then needs no log beside it. Raises `apsw.Error`, `StorageError`."""
+    """Copy one moment of a database to the file `name`, which then needs no log beside it. Raises `apsw.Error`, `StorageError`."""
     target = apsw.Connection(name, flags=OPEN_FLAGS)
     try:
         with target.backup("main", source, "main") as backup:

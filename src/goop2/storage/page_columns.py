@@ -1,4 +1,4 @@
-"""Columns as pages and other peers give them to create-table and add-column, where types and defaults are SQL in text.
+"""Parse the columns that pages and other peers give to create-table and add-column, where types and defaults are SQL text.
 
     {"name": "state", "type": "VARCHAR(20)", "not_null": true, "default": "'new'"}    a column of a classic table
     {"name": "slug", "type": "text", "key": true}                                    of a typed one

@@ -13,7 +13,7 @@ from goop2.storage.template_group import OWNER
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A caller from outside. `id` is authenticated; who is a member or the owner is for the caller of storage to know."""
+    """A caller from outside. `id` is authenticated; the caller of storage knows who is a member or the owner."""
 
     id: str
     email: str = ""

@@ -1,6 +1,6 @@
-"""Whether the registries of data.db and its tables agree; where they do not, it is mended or said.
+"""Check that the registries of data.db and its tables agree; repair what can be repaired, and report the rest.
 
-Other programs open data.db too: a table dropped or changed there leaves its rows in the registries.
+Other programs open data.db too: a table that one of them drops or changes leaves its rows in the registries.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from goop2.storage.typed_tables import TypedTables
 
 
 def check(database: Database) -> list[str]:
-    """Mend the registries where a table is gone; a warning for each table that they do not describe as it is. Raises `StorageError`.
+    """Repair the registries where a table is gone; return a warning for each table that they describe wrongly. Raises `StorageError`.
 
     The write lock is taken only where something is to be mended.
     """

@@ -1,6 +1,6 @@
-"""The registries of data.db, as every peer of the network lays them out (network.md, "The database").
+"""The registries of data.db, in the layout of every peer of the network (network.md, "The database").
 
-Makes what is missing and changes nothing that is there, so that a folder can move between peers.
+It makes what is missing and changes nothing that exists, so that a folder can move between peers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def create_schema(database: Database) -> None:
 
 
 def make_missing(database: Database, statements: Sequence[str]) -> None:
-    """Run these `CREATE … IF NOT EXISTS` where something of them is missing. Raises `StorageError`.
+    """Run these `CREATE … IF NOT EXISTS` if part of them is missing. Raises `StorageError`.
 
     With nothing missing the write lock is not asked for: another program may hold it, and most of what a peer does needs no writing.
     """
@@ -97,7 +97,7 @@ def register_again(database: Database, name: str, change: Callable[[dict[str, An
 
 
 def remember_ddl(database: Database, name: str) -> None:
-    """Write the table as it is declared now into `_tables`."""
+    """Write the table's current declaration into `_tables`."""
     database.rows("UPDATE _tables SET schema = (SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?1) WHERE name = ?1", (name,))
 
 
@@ -107,7 +107,7 @@ def column_names(database: Database, table: str) -> tuple[str, ...]:
 
 
 def names_and_computed(database: Database, table: str) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return `column_names` and `computed_names`, asked once, since every operation of a page needs both."""
+    """Return `column_names` and `computed_names`, read together, since every operation of a page needs both."""
     found = database.rows("SELECT name, hidden FROM pragma_table_xinfo(?) WHERE hidden <> 1", (table,))
     return tuple(str(name) for name, _ in found), frozenset(str(name) for name, hidden in found if hidden)
 
@@ -118,7 +118,7 @@ def computed_names(database: Database, table: str) -> frozenset[str]:
 
 
 def user_tables(database: Database) -> list[str]:
-    """Return the names of the site's own tables, sorted; not those in which a full-text table keeps what it knows."""
+    """Return the names of the site's own tables, sorted, without those inside a full-text table."""
     found = database.rows(
         "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') ORDER BY name COLLATE NOCASE"
     )

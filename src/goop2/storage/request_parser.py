@@ -1,6 +1,6 @@
-"""The keys of a request from outside, each read as what it must be (network.md, "Data"). Raises `AccessError` for what it is not.
+"""Parse the keys of a request from outside, each as its type (network.md, "Data"). Raises `AccessError` for other values.
 
-A name of a column is one the table has; `where` and `order` are SQL that others keep to the table.
+A column name must be a column of the table; `where` and `order` are SQL, which others limit to the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AGGREGATE: Final = re.compile(
 
 
 def data(subject: TargetTable, request: Request) -> dict[str, Value]:
-    """`data`: columns and what they become. A blob of a typed table is in base64, as it is given when read."""
+    """Return the key `data`: columns and their new values. A blob of a typed table is in base64, as it is when read."""
     given = request.get("data")
     if not isinstance(given, dict) or any(isinstance(value, dict | list) for value in given.values()):
         raise AccessError("bad_request", "data must be an object of columns and plain values")
@@ -49,7 +49,7 @@ def column(subject: TargetTable, name: object) -> str:
 
 
 def one_column(subject: TargetTable, request: Request) -> str:
-    """`column`, or the only one of `fields`."""
+    """Return the key `column`, or the only one of `fields`."""
     fields = request.get("fields")
     only = fields[0] if isinstance(fields, list) and len(fields) == 1 else None
     return column(subject, only if request.get("column") is None else request["column"])
@@ -90,7 +90,7 @@ def columns(subject: TargetTable, request: Request) -> str:
 
 
 def needed_where(request: Request) -> str:
-    """Return `where` in brackets. Raises when it is not there."""
+    """Return `where` in brackets. Raises if it is missing."""
     text = sql(request, "where")
     if not text:
         raise AccessError("bad_request", "where is missing: say which rows, or 1 for all")
@@ -98,7 +98,7 @@ def needed_where(request: Request) -> str:
 
 
 def sql(request: Request, key: str) -> str:
-    """Return a text of SQL, "" when there is none."""
+    """Return a text of SQL, "" if there is none."""
     text = request.get(key)
     if text is not None and not isinstance(text, str):
         raise AccessError("bad_request", f"{key} must be a text")
@@ -106,7 +106,7 @@ def sql(request: Request, key: str) -> str:
 
 
 def arguments(request: Request) -> Sequence[Value]:
-    """`args`: what the ? stand for."""
+    """Return the key `args`: the values for each `?`."""
     given = request.get("args")
     if given is None:
         return ()
@@ -116,7 +116,7 @@ def arguments(request: Request) -> Sequence[Value]:
 
 
 def whole(request: Request, key: str, default: int | None) -> int:
-    """Return a whole number from 0, as a number or as numeric text; `default` when there is none, and None there is a refusal."""
+    """Return a whole number from 0, given as a number or as numeric text; `default` if there is none, and if that is None an error."""
     number = whole_number(default if request.get(key) is None else request[key])
     if number is None:
         raise AccessError("bad_request", f"{key} must be a whole number from 0")

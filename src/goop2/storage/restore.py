@@ -1,6 +1,6 @@
-"""A backup brought back: checked first, put in the place of data.db whole, and what it replaces is kept.
+"""Restore a backup: check it, put it whole in the place of data.db, and keep what it replaces.
 
-Whoever calls holds the folder's lock: no peer may have the database open.
+The caller holds the folder's lock: no peer may have the database open.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Restored:
 
 
 def restore(folder: Path, source: Path, progress: Progress) -> Restored:
-    """Put a copy of the database `source` in the place of the one in `folder`. Raises `StorageError`, and then nothing has changed."""
+    """Replace the database in `folder` by a copy of `source`. Raises `StorageError`, and then nothing has changed."""
     target = Path(os.path.realpath(folder / FILE))
     if source.exists() and target.exists() and source.samefile(target):
         raise StorageError(f"{shown(source)} is the peer's own database: name a backup of it")
@@ -61,7 +61,7 @@ def restore(folder: Path, source: Path, progress: Progress) -> Restored:
 
 
 def _checked_copy(source: Path, new: Path, progress: Progress) -> int:
-    """Copy `source` to `new`; how many tables of a site it has."""
+    """Copy `source` to `new`; return how many tables of a site it has."""
     try:
         connection = apsw.Connection(sqlite_name(source), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     except apsw.Error as error:
@@ -83,7 +83,7 @@ def _checked_copy(source: Path, new: Path, progress: Progress) -> int:
 
 
 def _replace(target: Path, new: Path) -> Path | None:
-    """Put `new` in the place of `target`, which is kept under another name with what SQLite left beside it."""
+    """Put `new` in the place of `target`, which is kept under another name with the files that SQLite left beside it."""
     _settle(target)
     kept = _free_name(target) if target.exists() else None
     if kept is not None:
@@ -101,7 +101,7 @@ def _replace(target: Path, new: Path) -> Path | None:
 
 
 def _settle(target: Path) -> None:
-    """Write what stands in the log of `target` into it, so that a crash in the middle of a restore loses nothing; a damaged one stays."""
+    """Write the log of `target` into it, so that a crash during a restore loses nothing; a damaged one stays."""
     if not target.exists():
         return
     with contextlib.suppress(apsw.Error):

@@ -1,4 +1,4 @@
-"""The rows of an answer on their way out: flat to a worker's VM, or as records for JSON; bounded in number and size."""
+"""Encode the rows of an answer: flat for a worker's VM, or as records for JSON; bounded in number and size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RowSink(msgspec.Struct, frozen=True, gc=False):
 
 
 class RowCursor(Protocol):
-    """A cursor of apsw, or what stands for one."""
+    """A cursor of apsw, or something that works like one."""
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
 
@@ -58,7 +58,7 @@ def collect(cursor: RowCursor, role: Role, rows_max: int) -> RowSink:
 
 
 def told_apart(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of columns for the keys of an object: of several `x` the last keeps its name, those before it are `x:1`, `x:2`."""
+    """Return column names for the keys of an object: of several `x` the last keeps its name, those before it are `x:1`, `x:2`."""
     # Nearly every statement: only one that joins tables gives a name twice.
     if len(set(names)) == len(names):
         return names
@@ -116,7 +116,7 @@ def _for_json(role: Role, name: str, value: Any) -> object:
 
 
 def cross(row: tuple[Any, ...], values: list[CrossingValue]) -> int:
-    """Append a row's values as they cross; their bytes. The inner loop of every query, hence one function."""
+    """Append a row's values; return their bytes. It is the inner loop of every query, hence one function."""
     size = 0
     # By class, most frequent first: isinstance costs more, and here every value of every answer passes.
     for value in row:

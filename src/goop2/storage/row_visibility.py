@@ -1,14 +1,14 @@
-"""The rows of a table that a caller may read, as SQL nothing the caller writes can look behind.
+"""The rows of a table that a caller may read, as SQL behind which the caller's own SQL cannot look.
 
-Where some rows are hidden, the SELECT of a view ends in `LIMIT -1 OFFSET 0`, which changes no answer and makes a wall: SQLite neither
+Where some rows are hidden, the SELECT of a view ends in `LIMIT -1 OFFSET 0`. That changes no answer and separates the view: SQLite neither
 flattens a sub-select with an OFFSET into the statement around it nor moves terms of that statement into one with a LIMIT
 (https://sqlite.org/optoverview.html, "Subquery flattening", "WHERE-clause push-down"). So every term of the caller is computed for visible
-rows alone, however it fails and however long it takes; a hidden row costs the same few steps whatever stands in it.
+rows only, however it fails and however long it takes; a hidden row costs the same few steps whatever it contains.
 
-The wall would make every statement read every row. Two kinds of statement are therefore recognised and told to the view itself: those
-that want an order that costs nothing, and those that name one row by a key. Both tell what a caller may know anyway: how many rows there
-are before one by `_id`, and that a key is taken. By other columns than `_id` rows are put in order inside the view only where nothing but
-the site's condition hides rows: the policy shows the same caller all of them.
+Alone that would make every statement read every row. Two kinds of statement are therefore recognised and passed on to the view: those in an
+order that costs nothing, and those that name one row by a key. Both reveal only what a caller may know anyway: how many rows there are
+before one by `_id`, and that a key is taken. Rows are ordered inside the view by other columns than `_id` only where nothing but the site's
+condition hides rows, since the policy then shows the same caller all of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _BY_ONE: Final = re.compile(rf"{_NAME}(?:\s+(asc|desc))?\Z", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class VisibleRows:
-    """Which rows of a table a view shows, and what of the statement around it the view is told."""
+    """The rows of a table that a view shows, and what the view is told of the statement around it."""
 
     own: bool = False
     """Only those of who is asking."""
@@ -77,7 +77,7 @@ def _conditions(rows: VisibleRows) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """The columns of a table by which its rows are found or put in order without reading all of them."""
+    """The columns of a table by which its rows are found or ordered without reading all of them."""
 
     numbering: frozenset[str] = frozenset()
     """`_id`, where it is SQLite's own number of each row."""
@@ -99,7 +99,7 @@ def with_request(rows: VisibleRows, ways: Ways, subject: TargetTable, where: str
 
 
 def _key_asked_for(ways: Ways, subject: TargetTable, where: str, arguments: Sequence[Value]) -> str:
-    """The column of a `where` that is `column = ?` and names one row at most; "" for any other."""
+    """Return the column of a `where` that is `column = ?` and names at most one row; "" for any other."""
     found = _ONE_ROW.match(where)
     # More than one argument means more than one condition, which only the statement itself may judge.
     if found is None or len(arguments) != 1:
@@ -113,7 +113,7 @@ def _unquoted(in_quotes: str | None, bare: str | None) -> str:
 
 
 def ways(database: Database, table: str) -> Ways:
-    """Return those of a table as it is now. Taken for a table as it was, they cost time and change no answer."""
+    """Return the ways of a table as it is now. Outdated ones cost time and change no answer."""
     indexes = database.rows(
         'SELECT list."unique", group_concat(info.cid), min(info.name) FILTER (WHERE info.seqno = 0)'
         " FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info WHERE NOT list.partial GROUP BY list.name",

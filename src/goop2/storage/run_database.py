@@ -1,7 +1,7 @@
-"""The file data/runs.db: its table, what is written, removed and found. Synchronous, for one thread.
+"""The file data/runs.db: its table, and how runs are written, removed and found. Synchronous, for one thread.
 
-The file may have come with a folder from a stranger, and holds what strangers sent: no view or trigger of it runs, and a row that is
-none of ours is passed over. Every failure is a `RunFileError`.
+The file may have come with a folder from a stranger, and contains what strangers sent: no view or trigger of it runs, and a row that we did
+not write is skipped. Every failure is a `RunFileError`.
 """
 
 from __future__ import annotations
@@ -158,12 +158,13 @@ class RunDatabase:
         """Write a summary of refused calls in the place of the one of the same id."""
         is_summary = self._value("SELECT refused AND count > 1 FROM runs WHERE id = ?", (run.id,))
         if is_summary == 0:
+            # Another process used this id for a run of its own, which moves; a summary is written again and again under one id.
             self._connection.execute(_MOVE, (run.id, run.id))
         self._connection.execute(_ADD, _row(run))
         self._rows += not is_summary
 
     def _make_way(self, runs: list[Run]) -> None:
-        """Give other ids to runs of another process that have those of `runs`. Mostly there are none: one question for all."""
+        """Give new ids to runs of another process that use those of `runs`. Usually there are none, so one query checks all."""
         if not runs:
             return
         ids = {run.id for run in runs}
@@ -173,7 +174,7 @@ class RunDatabase:
                 self._connection.execute(_MOVE, (max(ids), taken_id))
 
     def adopt(self, runs: Sequence[Run]) -> None:
-        """Write runs of another process under ids of this file: another may have taken theirs meanwhile."""
+        """Write runs of another process under ids of this file, since another may have taken theirs meanwhile."""
         with self._told(), self._connection:
             for run in runs:
                 row = list(_row(run))
@@ -185,11 +186,13 @@ class RunDatabase:
     def trim(self, now: float) -> None:
         """Remove runs that are too old, and the oldest ones, successes first, while the file is too large."""
         with self._told():
+            # Also when the clock was set back: then the difference is large too.
             if abs(now - self._looked_at) >= TRIM_AGE_SECONDS:
                 self._looked_at = now
                 self._connection.execute("DELETE FROM runs WHERE started < ?", (now - self._limits.keep_days * DAY_SECONDS,))
                 self._rows = int(self._value("SELECT count(*) FROM runs") or 0)
                 self._trim_count()
+            # In steps, because SQLite says how much a row took only after it is deleted.
             while self._rows and self._used_bytes() > self._most_bytes():
                 with self._connection:
                     self._remove_oldest(max(1, self._rows // TRIM_SHARE))
@@ -256,6 +259,7 @@ class RunDatabase:
 
     def _remove_oldest(self, number: int) -> None:
         """Remove so many runs: successes first, since failures are what somebody will look for."""
+        # Successes first: a failure is what somebody will look for.
         for which in (f"WHERE status = '{OK}' ", ""):
             before = self._connection.total_changes()
             self._connection.execute(f"DELETE FROM runs WHERE id IN (SELECT id FROM runs {which}ORDER BY id LIMIT ?)", (number,))
@@ -282,6 +286,7 @@ class RunDatabase:
     @contextlib.contextmanager
     def _mentioning(self, text: str) -> Iterator[None]:
         """Give statements the function `mentions` for this text, while the block runs."""
+        # SQLite's lower() knows ASCII only; other texts need the slower function.
         if text.isascii():
             yield
             return
@@ -293,7 +298,7 @@ class RunDatabase:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Raise what SQLite complains of as a `RunFileError`."""
+        """Raise SQLite's errors as `RunFileError`."""
         try:
             yield
         except (apsw.Error, MemoryError, UnicodeError) as error:
@@ -338,6 +343,7 @@ def _reading(path: Path) -> apsw.Connection:
 def _harden(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    # The file may have come with a stranger's folder: nothing in its schema may run.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
     connection.pragma("mmap_size", 0)
@@ -374,7 +380,7 @@ def _sentence(path: Path | None, why: str) -> str:
 
 
 def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
-    """Return what SQL compares, and with what."""
+    """Return the conditions in SQL, and their values."""
     compared: tuple[tuple[str, _Value], ...] = (
         ("script = ?", wanted.script),
         ("kind = ?", wanted.kind),
@@ -402,6 +408,7 @@ def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
 
 def _pattern(caller: str) -> str:
     """Return the pattern for an id, whole or as lists shorten it (`12D3KooWS8N3…fsMTg9`)."""
+    # An id as lists shorten it: the ellipsis matches anything, and GLOB's own signs are escaped.
     return "".join("*" if each == "…" else f"[{each}]" if each in "*?[" else each for each in caller)
 
 

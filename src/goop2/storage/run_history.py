@@ -1,7 +1,7 @@
-"""The history of runs for asyncio: a bounded queue that runs are put into, one thread that writes them in batches and finds them.
+"""The history of runs for asyncio: a bounded queue of runs, and one thread that writes them in batches and finds them.
 
-`add` stands on the path of every invocation and only appends. Where the file cannot be used (damage, a full disk), the peer goes on:
-runs are kept in memory, `problem` says why, and the file is tried again until it works.
+`add` is on the path of every invocation and only appends. If the file cannot be used (damage, a full disk), the peer continues: runs are
+kept in memory, `problem` says why, and the file is tried again until it works.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ class RunHistory:
                 self._soon()
                 return
             if self._is_behind():
+                # The disk is behind: the run still counts in its second's summary, only its details are lost.
                 self._sampling.count(run)
                 return
         elif run.refused:
@@ -98,6 +99,7 @@ class RunHistory:
                 self._soon()
                 return
         elif self._is_behind():
+            # A failure has no summary to count in, so Home reports how many are missing.
             self.lost += 1
             return
         self._pending.append(run)
@@ -117,7 +119,7 @@ class RunHistory:
         return await self._ask(lambda database: database.failures(since), [])
 
     async def flush(self) -> None:
-        """Return when every run that has ended by now is written, whatever ends meanwhile."""
+        """Wait until every run that has ended by now is written, whatever ends meanwhile."""
         await self._write_done()
         self._flush()
         await self._write_done()
@@ -136,7 +138,7 @@ class RunHistory:
     # ── in the loop ──────────────────────────────────────────────────────────────────────────
 
     async def _write_done(self) -> None:
-        """Return when the write under way is done, and noted as done."""
+        """Wait until the write under way is done and recorded as done."""
         if self._writing is not None:
             await asyncio.shield(self._writing)  # cancelling whoever asks must not cancel the write
             await asyncio.sleep(0)  # one that was done already is noted in the next round of the loop
@@ -165,18 +167,20 @@ class RunHistory:
 
     def _taken(self) -> list[Run]:
         runs, self._pending, self._pending_bytes = self._pending, [], 0
+        # After the runs: a summary stands for runs that were not stored one by one.
         runs.extend(self._sampling.summaries(time.time()))
         return runs
 
     def _written(self, done: asyncio.Future[int]) -> None:
         self._writing = None
         if not done.cancelled() and done.exception() is None:
+            # A command beside the peer writes to the same file and may have used newer ids.
             self._last_id = max(self._last_id, done.result())
         if self._pending:
             self._soon()
 
     async def _ask(self, work: Callable[[RunDatabase], T], otherwise: T) -> T:
-        """Return what `work` finds after all that has ended is written; `otherwise` while the file cannot be read."""
+        """Return the result of `work` after all ended runs are written; `otherwise` while the file cannot be read."""
         if self._closed or self._loop is None:
             raise DatabaseClosedError("the history of runs is closed: the peer is stopping")
         await self.flush()
@@ -199,6 +203,7 @@ class RunHistory:
         self._try_file_again()
         database = self._usable()
         try:
+            # A command does not own the file: it takes ids that are free, while the peer's own runs keep theirs.
             if self._beside:
                 database.adopt(runs)
             else:
@@ -221,7 +226,7 @@ class RunHistory:
             return otherwise
 
     def _fall_back(self, error: RunFileError) -> None:
-        """Go on in memory, and say so once."""
+        """Continue in memory, and report that once."""
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -241,6 +246,7 @@ class RunHistory:
         except RunFileError:
             return
         try:
+            # The runs made up while the file was away come back under ids that are free in it.
             database.adopt(memory.all())
         except RunFileError:
             database.close()

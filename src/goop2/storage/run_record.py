@@ -1,7 +1,8 @@
-"""The record of one run, and what somebody may ask of many.
+"""The record of one run, and the filter of a search for many.
 
-The engine makes it, the history keeps it, the console, the terminal and the metrics show it. On the path of every invocation,
-ten thousand a second: a msgspec struct is made five times faster than a frozen dataclass. It must not know how a run came about.
+The engine makes records, the history stores them, the console, the terminal and the metrics show them. They are on the path of every
+invocation, ten thousand a second: a msgspec struct is made five times faster than a frozen dataclass. It must not know how a run came
+about.
 """
 
 from __future__ import annotations
@@ -97,12 +98,12 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_failure(self) -> bool:
-        """Return whether it did not end well by a fault of its script or of the peer: not one that was only turned away."""
+        """Return whether it failed by a fault of its script or of the peer; a call that was only turned away did not."""
         return self.status != OK and (not self.refused or self.status == SCRIPT_ERROR)
 
 
 class RunFilter(msgspec.Struct, frozen=True):
-    """Which runs are asked for; an empty field means any."""
+    """The runs to search for; an empty field means any."""
 
     script: str = ""
     kind: str = ""

@@ -1,6 +1,6 @@
-"""Which runs are kept one by one, and which are put together: a busy script, or a flood of refused calls, must not fill the history.
+"""Decide which runs are stored one by one, and which are summed up: a busy script, or a flood of refused calls, must not fill the history.
 
-Failures never come here. On the path of every run, so a run that is only counted costs two comparisons. It knows neither disk nor
+Failures never come here. It is on the path of every run, so a run that is only counted costs two comparisons. It must not know disk or
 event loop.
 """
 
@@ -42,7 +42,7 @@ class _Minute(msgspec.Struct):
 
 
 class RunSampling:
-    """Decides about each run; `summaries` gives what stands for those that were not kept themselves."""
+    """Decides about each run; `summaries` returns summaries of those that were not stored themselves."""
 
     def __init__(self, new_id: Callable[[], int]) -> None:
         """`new_id`: the id of a summary that has none of a run."""
@@ -51,7 +51,7 @@ class RunSampling:
         self._minutes: dict[tuple[str, str, str], _Minute] = {}
 
     def keeps(self, run: Run) -> bool:
-        """Return whether this success is kept itself; else it is counted."""
+        """Return whether this success is stored itself; otherwise it is counted."""
         key = run.kind, run.script
         second = int(run.started)
         found = self._seconds.get(key)
@@ -66,7 +66,7 @@ class RunSampling:
         return False
 
     def count(self, run: Run) -> None:
-        """Count a success that cannot be kept, because the disk is behind."""
+        """Count a success that cannot be stored, because the disk is behind."""
         key = run.kind, run.script
         found = self._seconds.get(key)
         if found is None:
@@ -74,10 +74,11 @@ class RunSampling:
         self._count(found, run)
 
     def keeps_refused(self, run: Run) -> bool:
-        """Return whether this refused call is kept itself; else it is counted."""
+        """Return whether this refused call is stored itself; otherwise it is counted."""
         key = run.kind, run.script, run.status
         minute = int(run.started) // MINUTE_SECONDS
         found = self._minutes.get(key)
+        # Strangers make up names of scripts; beyond so many all further ones share one summary.
         if found is None and len(self._minutes) >= REFUSED_KEYS_MAX:
             key = "", OTHERS, run.status
             found = self._minutes.get(key)

@@ -1,4 +1,4 @@
-"""Counts rows that statements step over because no index leads to what they ask for, by SQLite's own counter (FULLSCAN_STEP).
+"""Count the rows that statements step over because no index helps them, by SQLite's own counter (FULLSCAN_STEP).
 
 It must not know what a run is, nor whose statements it counts: `counts` says that.
 """

@@ -1,7 +1,7 @@
-"""schemas/*.json: typed tables the owner declares in files, made when they are missing.
+"""schemas/*.json: typed tables that the owner declares in files, made when they are missing.
 
-A table that is there is used as it is registered: its data decides, not the file. Of the file only new optional columns are added. Nothing
-in a file stops anything: what cannot be done is one warning a file, with the place and what would be needed.
+An existing table stays as it is registered: its data decides, not the file. Only new optional columns of a file are added. Nothing in a
+file stops anything: what cannot be done is one warning a file, with the place and the remedy.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Declared:
 
 
 def apply_files(database: Database, folder: Path) -> list[str]:
-    """Make the tables of `folder`/schemas that are missing and add new optional columns; a warning for each file with something else.
+    """Make the tables of `folder`/schemas that are missing and add new optional columns; return a warning for each file with anything else.
 
     The write lock is taken only where something is to be written.
     """
@@ -86,7 +86,7 @@ def apply_files(database: Database, folder: Path) -> list[str]:
 
 
 def _counts(name: str) -> bool:
-    """Return whether a file is meant as a schema: not an editor's or a file manager's leftover."""
+    """Return whether a file is meant as a schema, and is not a leftover of an editor or a file manager."""
     return name.endswith(ENDING) and not name.startswith(".")
 
 
@@ -143,7 +143,7 @@ def _is_held(database: Database, name: str) -> bool:
 
 
 def _open_again(database: Database, table: Table) -> None:
-    """Give a table that was closed for an odd file the policies of the mended one."""
+    """Give a table that was closed for a mistake in its file the policies of the corrected one."""
     with database.atomic():
         register_again(database, table.name, lambda document: document.update(access=dict(table.access), roles=table.roles))
         database.rows("UPDATE _tables SET insert_policy = ? WHERE name = ?", (table.access["insert"], table.name))
@@ -151,7 +151,7 @@ def _open_again(database: Database, table: Table) -> None:
 
 
 def _compare(database: Database, present: Table, declared: Declared) -> Iterator[str]:
-    """Add what can be added; say what differs otherwise."""
+    """Add what can be added; return the other differences."""
     added: list[Column] = []
     for column in declared.table.columns:
         there = present.column(column.name)
@@ -177,7 +177,7 @@ def _compare(database: Database, present: Table, declared: Declared) -> Iterator
 
 
 def read(file: Path, folder: Path) -> Declared:
-    """Return the table a file declares, and what is odd in it.
+    """Return the table that a file declares, and what is odd in it.
 
     Raises `SchemaFileError` when there is no table in it, and `OSError` when it is not to be read (folder/regular_files.py).
     """

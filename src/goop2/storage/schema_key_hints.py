@@ -1,7 +1,7 @@
-"""Keys of a schema file that nobody knows: which of them are probably a known one, misspelt.
+"""Find unknown keys of a schema file that are probably misspelt known ones.
 
-A misspelt `access` would publish a table its author meant to close. So a key one or two letters from a known one is told apart from a
-key of a newer program, which resembles nothing and changes nothing.
+A misspelt `access` would publish a table that its author meant to close. So a key one or two letters from a known one is distinguished from
+a key of a newer program, which resembles nothing and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VALUE_KEYS: Final = ("key", "label")
 
 @dataclass(frozen=True, slots=True)
 class Oddity:
-    """Something in a schema file that is not understood, and not reason enough to make no table."""
+    """Something odd in a schema file that does not prevent its table."""
 
     place: str
     message: str

@@ -1,6 +1,6 @@
-"""Whether data.db is sound, found out on a connection of its own: nobody's word is taken for it, and no cache of pages.
+"""Check whether data.db is sound, on a separate connection: without trusting anybody's word or a cache of pages.
 
-For a thread beside everything else: it reads the whole file, and can be stopped from another thread.
+It runs in a thread beside everything else, because it reads the whole file, and can be stopped from another thread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Check:
         self._deadline = 0.0
 
     def run(self) -> str | None:
-        """Return DAMAGED, "" for a sound database, None when neither was found out."""
+        """Return DAMAGED, "" for a sound database, None if neither was found out."""
         try:
             database = open_database(self._path)
         except DatabaseError as error:

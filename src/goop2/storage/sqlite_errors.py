@@ -1,4 +1,4 @@
-"""What SQLite complains of, as errors of ours: whose fault it is, and a sentence with a remedy where there is one."""
+"""Turn SQLite's errors into ours: whose fault it is, and a sentence with a remedy where there is one."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ _CLASSES: Final[dict[type[BaseException], type[StorageError]]] = {
 
 
 def fault(error: BaseException) -> StorageError:
-    """Return the error of ours for one of SQLite's, or of Python on its behalf."""
+    """Return our error for one of SQLite's, or of Python on its behalf."""
     return _CLASSES.get(type(error), StorageError)(explained(error))
 
 
 def explained(error: BaseException) -> str:
-    """Return what SQLite, or Python on its behalf, complains of, as a sentence with a remedy where there is one."""
+    """Return an error of SQLite, or of Python on its behalf, as a sentence with a remedy if there is one."""
     if isinstance(error, apsw.BindingsError):
         return _miscounted(str(error))
     return next((message for kind, message in _MESSAGES if isinstance(error, kind)), str(error))

@@ -1,4 +1,4 @@
-"""A statement looked at before it is run: whether it is one, whether it only reads, which columns it gives."""
+"""Inspect a statement before it runs: whether it is one, whether it only reads, which columns it gives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from goop2.storage.values import Value
 
 
 def inspect(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> bool:
-    """Compile `sql` without running it; whether it only reads. Raises `StorageError` unless it is one statement."""
+    """Compile `sql` without running it; return whether it only reads. Raises `StorageError` unless it is one statement."""
     if "\0" in sql:
         raise StorageError(f"{role.name}: the statement holds a NUL character")
     first, rest = _compile_first(cursor, role, sql, arguments)
@@ -37,7 +37,7 @@ def without_end(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[V
 
 
 def _compile_first(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> tuple[bool | None, str]:
-    """(whether the first statement of `sql` only reads, or None for a comment alone; the text after it)."""
+    """Return whether the first statement of `sql` only reads, None for a comment alone, and the text after it."""
     found: list[tuple[bool | None, str]] = []
 
     def trace(traced: apsw.Cursor, text: str, _arguments: object) -> bool:

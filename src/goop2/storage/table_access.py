@@ -1,9 +1,9 @@
-"""What callers from outside do with tables: every operation of the data protocol, under the tables' policies.
+"""The tables for callers from outside: every operation of the data protocol, under the tables' policies.
 
-The policy stands in a temporary view (row_visibility.py), and the guard lets a visitor's statement read the table through
-that view alone, so nothing in `where` or `order` can widen it or be computed for a row it hides; `columns` and the keys
-of `data` are names of columns or refused. The view's name is drawn at random: a CTE of the same name would pass as it.
-Errors are `AccessError`s; what a caller may not even know of is answered as what is not there.
+The policy is in a temporary view (row_visibility.py), and the guard lets a visitor's statement read the table through that view only. So
+nothing in `where` or `order` can widen it or be computed for a row it hides; `columns` and the keys of `data` must be names of columns. The
+view's name is random: a CTE of the same name would pass as the view. Errors are `AccessError`s; a table that a caller may not know of is
+reported as missing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TableAccess:
         database.connection.create_scalar_function(row_visibility.KEY_FUNCTION, self._which, 0, deterministic=True)
 
     def perform(self, operation: str, visitor: Visitor, request: Request, *, condition: str = "") -> object:
-        """Do an operation of the data protocol (network.md, "Data"); its answer, for JSON. Raises `AccessError`.
+        """Do an operation of the data protocol (network.md, "Data"); return its answer for JSON. Raises `AccessError`.
 
         `condition`: SQL of the site that every row read or written must meet, before and after (`filter` in api.json); never the caller's.
         """
@@ -63,6 +63,7 @@ class TableAccess:
         self._caller, self._condition, self._key = visitor.id, condition, None
         # ON CONFLICT REPLACE of a table's own declaration would delete a row the caller may not touch.
         self._conflict = "" if visitor.owner else "OR ABORT "
+        # One connection serves many callers: changes() and last_insert_rowid() must not tell of the caller before.
         self._database.begin_anew()
         try:
             return work(self, visitor, request)
@@ -82,7 +83,7 @@ class TableAccess:
     # ── what there is ────────────────────────────────────────────────────────────────────────
 
     def tables(self, visitor: Visitor, _request: Request) -> list[dict[str, object]]:
-        """The tables the visitor may know of."""
+        """Return the tables that the visitor may know of."""
         rows = self._database.rows("SELECT name, insert_policy, created_at FROM _tables ORDER BY name")
         # A registry may name a table that another program has dropped since.
         registered: list[dict[str, object]] = [
@@ -93,7 +94,7 @@ class TableAccess:
         return registered + (self._unregistered({str(name) for name, _, _ in rows}) if visitor.owner else [])
 
     def _unregistered(self, registered: set[str]) -> list[dict[str, object]]:
-        """Tables that another program made and no registry names, for the owner: to everybody else they do not exist."""
+        """Return the tables that another program made and no registry names, for the owner only."""
         return [
             {"name": name, "insert_policy": "local", "created_at": None, "mode": subject.mode}
             for name in user_tables(self._database)
@@ -129,12 +130,12 @@ class TableAccess:
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
     def query(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """Rows by columns, where, args, order, limit, offset."""
+        """Return rows by columns, where, args, order, limit, offset."""
         subject = self._subject(visitor, request)
         return self._select(visitor, subject, read.columns(subject, request), request)
 
     def query_one(self, visitor: Visitor, request: Request) -> dict[str, object] | None:
-        """The first row of `query`, or None."""
+        """Return the first row of `query`, or None."""
         return next(iter(self.query(visitor, {**request, "limit": 1})), None)
 
     def count(self, visitor: Visitor, request: Request) -> dict[str, int]:
@@ -149,7 +150,7 @@ class TableAccess:
         return {"exists": self.query_one(visitor, {**request, "columns": ["_id"]}) is not None}
 
     def pluck(self, visitor: Visitor, request: Request) -> list[object]:
-        """One column of what `query` finds."""
+        """Return one column of the rows of `query`."""
         column = read.one_column(self._subject(visitor, request), request)
         return [row[column] for row in self.query(visitor, {**request, "columns": [column]})]
 
@@ -161,7 +162,7 @@ class TableAccess:
         return [row[column] for row in rows]
 
     def aggregate(self, visitor: Visitor, request: Request) -> list[dict[str, object]]:
-        """`expr`, as `sum(points)` or `count(*) AS n, max(points) AS most`, over what `query` finds, for each `group_by`."""
+        """Return `expr`, such as `sum(points)`, over the rows of `query`, for each `group_by`."""
         subject = self._subject(visitor, request)
         aggregates = read.aggregates(subject, request)
         selected = ", ".join(f"{each.sql} AS {quoted(each.alias)}" for each in aggregates)
@@ -187,23 +188,25 @@ class TableAccess:
         try:
             return self._database.records(role, sql, arguments)
         except StorageError as error:
+            # The view's random name must not appear in any message: whoever knows it could read past the guard.
             message = str(error) if visitor.owner else self._told(error, sql, view, subject)
             raise AccessError(error.code, message.replace(view, subject.name)) from None
 
     def _visible(self, visitor: Visitor, subject: TargetTable, where: str, order: str, arguments: Sequence[Value]) -> VisibleRows:
-        """The rows the visitor may read, and what of the request the view is told."""
+        """Return the rows that the visitor may read, and the part of the request that the view is told."""
         allowed = self._scope(subject, "read", visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, "read", visitor, f"you may not read {subject.name}"))
         rows = VisibleRows(allowed is Scope.OWN, self._condition)
         if not rows.hides:
             return rows
+        # Only what reveals nothing is passed into the view (row_visibility.py); the rest stays outside it.
         rows = row_visibility.with_request(rows, self._ways_of(subject), subject, where, order, arguments)
         self._key = arguments[0] if rows.key else None
         return rows
 
     def _told(self, error: StorageError, sql: str, view: str, subject: TargetTable) -> str:
-        """Return what a stranger is told of it: nothing that depends on what else there is in the database."""
+        """Return the error for a stranger: nothing in it depends on what else is in the database."""
         refused = f"a query of {subject.name} has its columns, plain values and functions of these, and nothing else"
         return error_masking.masked_error(sql, view, subject.columns) or (refused if isinstance(error, RefusedError) else str(error))
 
@@ -226,6 +229,7 @@ class TableAccess:
     def _make_view(self, subject: TargetTable, rows: VisibleRows) -> str:
         if len(self._views) >= VIEWS_KEPT:
             oldest = next(iter(self._views))
+            # Each view costs memory and makes SQLite read its schema again, so old ones are dropped.
             self._database.rows(f'DROP VIEW temp."{self._views.pop(oldest)}"')
         # A secret name: the guard takes what is read inside this view for allowed, so no caller may name it.
         name = f"v{secrets.token_hex(NAME_BYTES)}"
@@ -276,7 +280,7 @@ class TableAccess:
         return scope(subject.access, operation, visitor, subject.rights, role)
 
     def _only(self, visitor: Visitor, subject: TargetTable, operation: str) -> tuple[str, tuple[Value, ...]]:
-        """The condition a row must meet, as SQL and its arguments."""
+        """Return the condition for a row as SQL, and its arguments."""
         allowed = self._scope(subject, operation, visitor)
         if allowed is Scope.NONE:
             raise AccessError("forbidden", refusal(subject.access, operation, visitor, f"you may not {operation} rows of {subject.name}"))
@@ -287,7 +291,7 @@ class TableAccess:
         return f" AND CASE WHEN _owner = ? COLLATE BINARY THEN {site} ELSE 0 END", (visitor.id,)
 
     def _check_condition(self, subject: TargetTable, row: int) -> None:
-        """What was written must still meet the site's own condition; inside `atomic`, so that a refusal undoes it."""
+        """Check that written rows still meet the site's own condition; inside `atomic`, so that a refusal undoes it."""
         if self._condition:
             sql = f"SELECT 1 FROM {quoted(subject.name)} WHERE _id = ? AND (\n{self._condition}\n)"
             if not self._database.query(QUERY, sql, (row,)).values:
@@ -358,7 +362,7 @@ class TableAccess:
             return {"status": "ok", "id": row}
 
     def change_structure(self, operation: str, request: Request) -> dict[str, object]:
-        """Tables and columns made, renamed and removed."""
+        """Make, rename or remove tables and columns."""
         self._forget_views()  # SQLite would make those of a renamed table follow it, and they are kept under its old name
         with self._database.atomic():
             return table_changes.CHANGES[operation](self._database, request)

@@ -1,6 +1,6 @@
 """Changes of tables that the owner of a site makes by hand: create, add and drop columns, rename, delete.
 
-Each runs inside a transaction and keeps the registries in step. Whoever calls has made sure that it is the owner.
+Each runs inside a transaction and keeps the registries in step. The caller has checked that it is the owner.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLASSIC_MODE: Final = "classic"
 
 
 def create_table(database: Database, request: Request) -> dict[str, object]:
-    """Make a table of `columns`, also called `column_defs`: a typed one where they say so (page_columns.py), else a classic one."""
+    """Create a table of `columns` (or `column_defs`), typed or classic by their form; return its name and kind."""
     name = _new_name(database, request.get("name") or request.get("table"))
     given = request.get("columns") or request.get("column_defs")
     if page_columns.is_typed(given):

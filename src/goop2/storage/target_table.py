@@ -1,4 +1,4 @@
-"""A table somebody from outside asked for: its columns, its policies, and what of it they may know."""
+"""A table that somebody from outside named: its columns, its policies, and what of it they may know."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ class TargetTable:
         return tuple(column.name for column in self.typed.columns if column.type == "blob") if self.typed else ()
 
     def visible_to(self, visitor: Visitor) -> bool:
-        """Return whether it is named to the visitor."""
+        """Return whether the visitor may see its name."""
         return visitor.owner or self.access["read"] != "local"
 
     def known_to(self, visitor: Visitor) -> bool:
-        """Return whether the visitor may do anything with it; one that only takes rows in is not listed but can be named."""
+        """Return whether the visitor may do anything with it; a table that only accepts rows is not listed but can be named."""
         return visitor.owner or any(policy != "local" for policy in self.access.values())
 
     def need_declaration(self) -> None:
-        """Raises `DeclarationError` when it is damaged."""
+        """Raise `DeclarationError` if it is damaged."""
         if self.damage:
             raise DeclarationError(self.damage)
 
     def settable(self, data: Mapping[str, Value]) -> dict[str, Value]:
-        """Columns of a classic table and what they are set to. Raises `AccessError` for one there is not."""
+        """Return columns of a classic table and their new values. Raises `AccessError` for an unknown one."""
         for name in data:
             if name not in self.columns or name in SYSTEM_COLUMNS:
                 raise AccessError("bad_request", f"{self.name} has no column {shown(name)} to set")

@@ -1,6 +1,6 @@
-"""The template group: the one hosted group whose roles the policy `group` looks at (behaviour.md, Changes, "Roles").
+"""The template group: the one hosted group whose roles the policy `group` applies (behaviour.md, Changes, "Roles").
 
-`_meta` names it and the template's default role, as other peers write them. Who is in which group is for the caller of storage to know.
+`_meta` names it and the template's default role, as other peers write them. It must not know who is in which group; the caller does.
 """
 
 from __future__ import annotations

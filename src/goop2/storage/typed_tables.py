@@ -1,8 +1,7 @@
 """Typed tables: the functions of goop.schema over one `Database` (manual, "goop.schema"; behaviour.md).
 
-A table is what `_orm_schemas` says it is. Values are checked here, before SQLite sees them; `where`
-and `order` of a caller are SQL, kept to the one table by the guard. Every error is a `StorageError`
-naming table and column, and then nothing has been written.
+`_orm_schemas` defines a table. Values are checked here, before SQLite sees them. A caller's `where` and `order` are SQL, which the guard
+limits to the one table. Every error is a `StorageError` that names table and column, and then nothing has been written.
 """
 
 from __future__ import annotations
@@ -164,7 +163,7 @@ class TypedTables:
         return bool(self.update_where(name, changes, f"_id = ?{condition}", (_id(self.table(name), row_id), *arguments)))
 
     def update_where(self, name: str, changes: Row, where: str, arguments: Sequence[Value]) -> int:
-        """Change some columns of all rows that meet `where`; how many there are."""
+        """Change some columns of all rows that meet `where`; return how many there are."""
         table = self.table(name)
         values = self._checked(table, changes, whole=False)
         assignments = ", ".join((*(f"{quoted(column)} = ?" for column in values), "_updated_at = CURRENT_TIMESTAMP"))
@@ -172,14 +171,14 @@ class TypedTables:
         return self._database.change(_writing("update"), sql, (*values.values(), *arguments))
 
     def delete(self, name: str, row_id: object, only: tuple[str, tuple[Value, ...]] = ("", ())) -> bool:
-        """Remove a row; False when there is no such row."""
+        """Remove a row; return False if there is none."""
         table = self.table(name)
         condition, arguments = only
         sql = f"DELETE FROM {quoted(table.name)} WHERE _id = ?{condition}"
         return bool(self._database.change(_writing("delete"), sql, (_id(table, row_id), *arguments)))
 
     def validate(self, name: str, row: Row) -> None:
-        """Raises `StorageError` when the row could not be inserted."""
+        """Raise `StorageError` if the row could not be inserted."""
         self._checked(self.table(name), row, whole=True)
 
     def _checked(self, table: Table, row: Row, *, whole: bool) -> dict[str, Value]:
@@ -244,6 +243,7 @@ class TypedTables:
             raise StorageError(f"{table.name}: seed takes a list of rows")
         inserted = 0
         with self._database.atomic():
+            # Inside the transaction: two calls at once must not both find an empty table.
             if self.count(name):
                 return 0
             for row in rows:
@@ -276,7 +276,7 @@ def option_arguments(table: Table, options: Mapping[str, object]) -> list[Value]
 
 
 def selection(table: Table, options: Mapping[str, object], source: str = "") -> tuple[str, tuple[Value, ...]]:
-    """SELECT over `source`, the table itself when empty, and its arguments."""
+    """Return a SELECT over `source`, the table itself if empty, and its arguments."""
     fields = _fields(table, options.get("fields"))
     sql = f"SELECT {fields} FROM {source or quoted(table.name)}"
     where, order = option_sql(table, options, "where"), option_sql(table, options, "order")
@@ -289,7 +289,7 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
 
 
 def parse_registered(name: str, text: str) -> Table:
-    """Return a table as `_orm_schemas` holds it. Raises `DeclarationError` naming the registry when the text is damaged."""
+    """Return a table from `_orm_schemas`. Raises `DeclarationError` naming the registry if the text is damaged."""
 
     def fail(place: str, message: str) -> StorageError:
         return DeclarationError(f"_orm_schemas, table {shown(name)}: {place} {message}")

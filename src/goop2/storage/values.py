@@ -1,6 +1,6 @@
-"""The types of typed columns: what a value must be, how SQLite stores it, what `auto` makes of none.
+"""The types of typed columns: what a value must be, how SQLite stores it, and what `auto` makes of a missing value.
 
-A table of types and nothing else; it knows neither tables nor SQL beyond the type's name.
+It is a table of types and nothing else; it must not know tables, nor SQL beyond the type's name.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def instant(text: str) -> str:
 
 
 def _parses(parse: Callable[[str], object], shape: str) -> Callable[[object], bool]:
-    """Of this very shape: what SQLite could take for a number, as 20260131, would come back as one."""
+    """Return whether a text has exactly this form: SQLite would take others, such as 20260131, for a number."""
     shaped = re.compile(shape + r"\Z")
 
     def fits(value: object) -> bool:
@@ -126,7 +126,7 @@ AUTOMATIC: Final = (*(name for name, type_ in TYPES.items() if type_.automatic),
 
 
 def check(kind: str, keys: Sequence[str], value: object) -> str:
-    """Return "" when `value` may stand in a column of type `kind`, else what is wrong. `keys`: the values of an enum."""
+    """Return "" if `value` may be in a column of type `kind`, else what is wrong. `keys`: the values of an enum."""
     type_ = TYPES[kind]
     if not type_.fits(value):
         return f"takes {type_.allowed}, not {shown(value)}"
@@ -151,7 +151,7 @@ def whole_number(value: object, minimum: int = 0) -> int | None:
 
 
 def stored(kind: str, value: object) -> Value:
-    """Return a checked value as it is bound: SQLite must keep what was given."""
+    """Return a checked value for SQLite, which must keep it unchanged."""
     if kind == "datetime" and isinstance(value, str):
         return instant(value)
     if kind == "integer":
@@ -164,7 +164,7 @@ def stored(kind: str, value: object) -> Value:
 
 
 def shown(value: object) -> str:
-    """Return a value as messages show it."""
+    """Return a value for a message."""
     if isinstance(value, bytes):
         return "a string that is not UTF-8"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"

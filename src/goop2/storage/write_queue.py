@@ -1,23 +1,23 @@
-"""Who may write next: a queue in front of the one write lock of data.db, over all processes of a folder.
+"""A queue for writers in front of the one write lock of data.db, over all processes of a folder.
 
-SQLite lets its waiters ask again and again, and whoever asks at the right moment gets the lock: a script that writes in a loop starves
-everybody else. Here scripts stand in a queue of the kernel's, and the peer's own writes go before them. Four bytes of the file
+SQLite lets waiting writers ask again and again, and whoever asks at the right moment gets the lock: a script that writes in a loop starves
+everybody else. Here scripts wait in a queue of the kernel's, and the peer's own writes go before them. Four bytes of the file
 `data/write-queue.lock` are locked, and nothing is ever written to it:
 
-    NEXT    the script that goes next holds it while it waits for WRITER; those behind it wait here, in the order they came. A script
-            that has just written finds it taken and goes to the end: the kernel hands no lock over, so on WRITER alone it would be
-            there again before the one that was woken.
-    GATE    a writer of the peer that has found the database locked holds it, shared, until its own write is done. A script waits for
-            it to be free before it writes. So the peer waits for one transaction of a script at most.
-    WRITER  the script at the front holds it while it asks SQLite for its lock, and until its write is done.
-    OUTSIDE a script that was at the front for longer than anybody of the peer may hold SQLite's lock holds it, shared, and leaves the
-            queue: another program has the lock. Those behind it find that out when they come to the front, and leave too, since a wait
-            for a byte has no end before its process has one. Out of the queue each asks until its own time is over, and says why.
+    NEXT    held by the script that goes next, while it waits for WRITER; those behind it wait here, in the order they came. A script that
+            has just written finds it taken and goes to the end. The kernel hands no lock over, so with WRITER alone it would be there
+            again before the one that was woken.
+    GATE    held, shared, by a writer of the peer that has found the database locked, until its own write is done. A script waits for it to
+            be free before it writes. So the peer waits for one transaction of a script at most.
+    WRITER  held by the script at the front while it asks SQLite for its lock, and until its write is done.
+    OUTSIDE held, shared, by a script that was at the front for longer than anybody of the peer may hold SQLite's lock: another program has
+            the lock, and the script leaves the queue. Those behind it notice that when they come to the front, and leave too, since a wait
+            for a byte has no end before its process ends. Outside the queue each asks until its own time is over, and reports why.
 
-A script that has written little yet does not stand in the queue before it meets another writer: most writes take less time than that.
+A script that has written little does not queue before it meets another writer: most writes take less time than that.
 
-Locks end with the process that holds them, whatever ends it. Where the file or its locks cannot be had, writers ask again and again
-as before. It must not know SQLite.
+Locks end with the process that holds them, whatever ends it. If the file or its locks cannot be had, writers ask again and again as before.
+It must not know SQLite.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _never() -> bool:
 
 
 class Rank(Enum):
-    """Whose writes a connection makes."""
+    """The kind of writer that uses a connection."""
 
     PEER = auto()
     """The peer's own: messages, groups, the console. Before everybody else."""
@@ -99,7 +99,7 @@ class WriteQueue:
         return self._is_taken(_ASK_WHO_WAITS)
 
     def is_held_outside(self) -> bool:
-        """Return whether another script has found that another program holds the lock."""
+        """Return whether another script has noticed that another program holds the lock."""
         return self._is_taken(_ASK_OUTSIDE)
 
     def _is_taken(self, by: bytes) -> bool:
@@ -116,7 +116,7 @@ class WriteQueue:
         self.leave()
 
     def end_outside(self) -> None:
-        """End the wait for another program."""
+        """Stop waiting for another program."""
         with contextlib.suppress(OSError):
             fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _END_OUTSIDE)
 
@@ -141,7 +141,7 @@ class WriteQueue:
             self.pass_gate(enough)
 
     def pass_gate(self, enough: Callable[[], bool] = _never) -> None:
-        """Wait until no writer of the peer waits or `enough` says so; a wait of the kernel would last as long as the process."""
+        """Wait until no writer of the peer waits or `enough` says so; a wait in the kernel would last as long as the process."""
         while self._is_taken(_ASK_GATE) and not enough():
             time.sleep(GATE_SLEEP_SECONDS)
 
@@ -151,7 +151,7 @@ class WriteQueue:
             fcntl.fcntl(self.descriptor, fcntl.F_SETLK, _FREE_WRITER)
 
     def shut_gate(self) -> None:
-        """Keep scripts from beginning a write until `open_gate`. Does not wait; to be called again while the lock is waited for."""
+        """Keep scripts from beginning a write until `open_gate`. It does not wait; call it again while the lock is waited for."""
         if not self._gate_shut and _OFD_SETLK is not None:
             with contextlib.suppress(OSError):  # a script passes just now
                 fcntl.fcntl(self.descriptor, _OFD_SETLK, _SHUT_GATE)

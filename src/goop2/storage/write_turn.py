@@ -1,9 +1,9 @@
-"""When a connection may write: its turn in the write queue, and how it waits where SQLite's lock is taken.
+"""When a connection may write: its turn in the write queue, and how it waits while SQLite's lock is taken.
 
 docs/architecture.md, "Who writes next", has the rules; write_queue.py has the locks. It must not know what is written.
 
-A script's connection enters before each write and leaves after it, but takes a place in the queue only once it has met another writer.
-The peer's own connections shut a gate when they meet one, and open it when they have written.
+A script's connection enters before each write and leaves after it, but joins the queue only after it has met another writer. The peer's own
+connections shut a gate when they meet one, and open it when they have written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOCK_TIME_SPENT: Final = (
 
 
 class WriteTurn:
-    """One connection's turns. Times are `time.monotonic()`."""
+    """The turns of one connection. Times are `time.monotonic()`."""
 
     def __init__(self, rank: Rank, queue: WriteQueue | None, has_waited_enough: Callable[[], bool]) -> None:
         """`queue`: None where writers ask SQLite again and again. `has_waited_enough`: whether this wait has come to its end."""
@@ -47,18 +47,31 @@ class WriteTurn:
         self.is_held = False
         """Whether `leave` is due when no transaction is open."""
         self.waiting_since = 0.0
-        self.lock_seconds = 0.0
+        self._lock_seconds = 0.0
         """How long a script's invocation has had the write lock."""
+
+    @property
+    def lock_seconds(self) -> float:
+        """Return how long this invocation has held the write lock."""
+        return self._lock_seconds
+
+    def begin_invocation(self) -> None:
+        """Count lock time from zero: the next writes are another invocation's."""
+        self._lock_seconds = 0.0
+
+    def begin_wait(self, now: float) -> None:
+        """Note that a wait for SQLite's lock begins outside a held turn."""
+        self.waiting_since = now
 
     def enter(self) -> None:
         """Begin a write outside a transaction: stand in the queue, if this connection is a script's. Raises `LockTimeSpentError`."""
         if self._rank is not Rank.SCRIPT or self.is_held:
             return
-        if self.lock_seconds >= LOCK_MAX_SECONDS:
+        if self._lock_seconds >= LOCK_MAX_SECONDS:
             raise LockTimeSpentError(LOCK_TIME_SPENT)
         self.waiting_since = self._locked_since = time.monotonic()
         # A first short write that meets nobody costs one look, not a place in the queue.
-        if self.queue is not None and (self.lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
+        if self.queue is not None and (self._lock_seconds >= QUEUE_FROM_SECONDS or self.queue.is_waited_in()):
             self._stand_in_queue(self.queue)
             self._locked_since = time.monotonic()
         self.is_held = True
@@ -67,7 +80,7 @@ class WriteTurn:
         """End the turn, after a statement that left no transaction open."""
         self.is_held = False
         if self._rank is Rank.SCRIPT:
-            self.lock_seconds += time.monotonic() - self._locked_since
+            self._lock_seconds += time.monotonic() - self._locked_since
             if self._queued and self.queue is not None:
                 self._queued = False
                 self.queue.leave()
@@ -78,7 +91,7 @@ class WriteTurn:
             self.queue.open_gate()
 
     def wait(self, now: float) -> None:
-        """Wait a moment for SQLite's lock: for the place in front, where there is a queue, else for chance."""
+        """Wait a moment for SQLite's lock: in the queue if there is one, else for a random time."""
         self._wait(now)
         self._locked_since = time.monotonic()  # waiting is not holding
 

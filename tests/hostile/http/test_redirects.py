@@ -23,7 +23,7 @@ ASTRAY = {
     "a file": ("file:///etc/passwd", "blocked: file:///etc/passwd is no http or https address"),
     "gopher": ("gopher://127.0.0.1/", "blocked: gopher://127.0.0.1/ is no http or https address"),
     "data": ("data:text/plain,hello", "blocked: data:text/plain,hello is no http or https address"),
-    "port 0": ("http://evil.example:0/", "blocked: port 0 is none"),
+    "port 0": ("http://evil.example:0/", "blocked: port 0 is not between"),
     "a tab in a scheme": ("ht\ttp://127.0.0.1/", "blocked: the address holds a control character"),
     "a broken address": ("http://[::1/", "blocked: the redirect to http://[::1/ is no address"),
 }

@@ -13,7 +13,7 @@ from tests.clock import Clock
 from tests.services.listen.sounds import wav
 
 from goop2.services.listen import service as listening_module
-from goop2.services.listen.service import Listening, State
+from goop2.services.listen.service import ListenService, State
 from goop2.services.listen.session import ListenError
 from goop2.services.listen.tracks import Library
 
@@ -24,12 +24,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def listening(tmp_path: Path, clock: Clock) -> Listening:
+def listening(tmp_path: Path, clock: Clock) -> ListenService:
     wav(tmp_path / "tone.wav", 3)
-    return Listening(tmp_path, Library(tmp_path, tmp_path / "lua", []), clock)
+    return ListenService(tmp_path, Library(tmp_path, tmp_path / "lua", []), clock)
 
 
-async def test_a_position_is_followed_while_it_plays_on(listening: Listening, clock: Clock) -> None:
+async def test_a_position_is_followed_while_it_plays_on(listening: ListenService, clock: Clock) -> None:
     group = (await listening.create("Evening")).id
     assert listening.follow(group) is None
     await listening.load("tone.wav")
@@ -42,7 +42,7 @@ async def test_a_position_is_followed_while_it_plays_on(listening: Listening, cl
     assert position() == 1.5
 
 
-CHANGES: list[Callable[[Listening], Awaitable[object]]] = [
+CHANGES: list[Callable[[ListenService], Awaitable[object]]] = [
     lambda listening: listening.pause(),
     lambda listening: listening.seek(1),
     lambda listening: listening.play(),
@@ -52,7 +52,7 @@ CHANGES: list[Callable[[Listening], Awaitable[object]]] = [
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=["pause", "seek", "play", "load", "close"])
-async def test_any_change_ends_what_followed(listening: Listening, change: Callable[[Listening], Awaitable[object]]) -> None:
+async def test_any_change_ends_what_followed(listening: ListenService, change: Callable[[ListenService], Awaitable[object]]) -> None:
     group = (await listening.create("Evening")).id
     await listening.load("tone.wav")
     await listening.play()
@@ -62,13 +62,13 @@ async def test_any_change_ends_what_followed(listening: Listening, change: Calla
     assert followed[1]() is None
 
 
-async def test_only_the_open_session_is_followed(listening: Listening) -> None:
+async def test_only_the_open_session_is_followed(listening: ListenService) -> None:
     await listening.create("Evening")
     with pytest.raises(ListenError, match="no such session"):
         listening.follow("listen-0123456789abcdef")
 
 
-async def test_all_who_serve_listeners_are_counted(listening: Listening) -> None:
+async def test_all_who_serve_listeners_are_counted(listening: ListenService) -> None:
     told: list[int] = []
     listening.counts.add(told.append)
     end = listening.serves(lambda: ["ann", "bob"])
@@ -82,7 +82,7 @@ async def test_all_who_serve_listeners_are_counted(listening: Listening) -> None
 
 async def test_the_end_of_a_track_is_a_pause_there_which_others_hear(tmp_path: Path) -> None:
     wav(tmp_path / "tone.wav", 0.3)
-    listening = Listening(tmp_path, Library(tmp_path, tmp_path / "lua", []))
+    listening = ListenService(tmp_path, Library(tmp_path, tmp_path / "lua", []))
     await listening.create("Evening")
     await listening.load("tone.wav")
     told: list[str] = []
@@ -106,7 +106,7 @@ async def test_the_end_of_a_track_is_a_pause_there_which_others_hear(tmp_path: P
 async def test_where_it_is_is_kept_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening_module, "KEPT_EVERY_SECONDS", 0.05)
     wav(tmp_path / "tone.wav", 20)
-    listening = Listening(tmp_path, Library(tmp_path, tmp_path / "lua", []))
+    listening = ListenService(tmp_path, Library(tmp_path, tmp_path / "lua", []))
     await listening.create("Evening")
     await listening.load("tone.wav")
     await listening.play()
@@ -121,7 +121,7 @@ async def test_a_track_whose_file_is_gone_plays_no_more(tmp_path: Path, monkeypa
     """Who came now would hear nothing."""
     monkeypatch.setattr(listening_module, "KEPT_EVERY_SECONDS", 0.05)
     wav(tmp_path / "tone.wav", 20)
-    listening = Listening(tmp_path, Library(tmp_path, tmp_path / "lua", []))
+    listening = ListenService(tmp_path, Library(tmp_path, tmp_path / "lua", []))
     await listening.create("Evening")
     await listening.load("tone.wav")
     await listening.play()
@@ -137,7 +137,7 @@ async def test_a_track_whose_file_is_gone_plays_no_more(tmp_path: Path, monkeypa
     await listening.stop()
 
 
-async def test_what_cannot_be_kept_leaves_no_rests(listening: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_kept_leaves_no_rests(listening: ListenService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -147,7 +147,7 @@ async def test_what_cannot_be_kept_leaves_no_rests(listening: Listening, tmp_pat
     assert list((tmp_path / "data").iterdir()) == []
 
 
-async def test_others_hear_of_a_change_whose_script_is_cancelled(listening: Listening) -> None:
+async def test_others_hear_of_a_change_whose_script_is_cancelled(listening: ListenService) -> None:
     await listening.create("Evening")
     await listening.load("tone.wav")
     told = asyncio.Event()

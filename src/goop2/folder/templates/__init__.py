@@ -1,8 +1,8 @@
-"""The templates `goop2 init` starts from, and the demo that is all of them in one peer.
+"""The templates that `goop2 init` starts from, and the demo that joins all of them in one peer.
 
-A template is a folder here, laid out as the peer folder it becomes; `shared/` goes into each. The demo is put together by
-code: every site moves under a folder of its own, with a link back, while scripts, tables and api.json stay where a peer looks for them.
-It knows paths and texts, and nothing of what they say.
+A template is a folder here, laid out as the peer folder it becomes; `shared/` goes into each. Code puts the demo together: each site moves
+into a folder of its own, with a link back, while scripts, tables and api.json stay where a peer looks for them. It must not know what paths
+and texts mean.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TemplateClashError(Exception):
 
 
 def files_of(name: str) -> dict[str, str]:
-    """Path inside the new folder → content, of a template of `TEMPLATES` or of the `DEMO`."""
+    """Return path inside the new folder → content, of a template of `TEMPLATES` or of the `DEMO`."""
     return _demo() if name == DEMO else _template(name)
 
 
@@ -71,7 +71,7 @@ def _demo() -> dict[str, str]:
 
 
 def _in_demo(path: PurePosixPath, site: str) -> str | None:
-    """Return where a template's file stands in the demo; None for settings and README, of which the demo has its own."""
+    """Return the place of a template's file in the demo; None for settings and README, of which the demo has its own."""
     if any(path.is_relative_to(staying) for staying in _STAY):
         return str(path)
     return str(_SITE / site / path.relative_to(_SITE)) if path.is_relative_to(_SITE) else None

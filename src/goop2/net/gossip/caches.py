@@ -1,4 +1,4 @@
-"""Messages that were seen, by name, and messages that neighbours can ask for. Both are bounded; the clock is passed in."""
+"""Caches: ids of messages that were seen, and messages that neighbours can ask for. Both are bounded; the clock is passed in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWERS_PER_NEIGHBOUR: Final = 3
 
 
 class SeenCache:
-    """Names of messages, each for so many seconds and the newest so many."""
+    """Ids of messages, each for so many seconds and at most so many."""
 
     def __init__(self, seconds: float, most: int, clock: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -32,13 +32,13 @@ class SeenCache:
         return until is not None and until > self._clock()
 
     def add(self, name: bytes) -> None:
-        """Remember a message; one that is remembered keeps its time."""
+        """Remember a message; one that is already remembered keeps its time."""
         now = self._clock()
         self._until.setdefault(name, now + self._seconds)
         self.evict(now)
 
     def evict(self, now: float | None = None) -> None:
-        """Forget what is older, and the oldest beyond the bound."""
+        """Drop ids that are too old, then the oldest beyond the bound."""
         now = self._clock() if now is None else now
         while self._until:
             name, until = next(iter(self._until.items()))
@@ -56,7 +56,7 @@ class _CachedMessage:
 
 
 class MessageCache:
-    """The messages of the last heartbeats, at most so many bytes of them."""
+    """The messages of the last heartbeats, bounded in bytes."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -70,7 +70,7 @@ class MessageCache:
         return len(self._kept)
 
     def add(self, name: bytes, id_: bytes, content: bytes) -> None:
-        """Keep a message; the oldest make room for it."""
+        """Store a message; the oldest ones make room for it."""
         if name in self._kept:
             return
         self._kept[name] = _CachedMessage(id_, content)
@@ -80,7 +80,7 @@ class MessageCache:
             self._drop(next(iter(self._kept)))
 
     def ask(self, name: bytes, neighbour: str) -> bytes | None:
-        """Return a message a neighbour asks for; None when it is not kept, or was asked for too often."""
+        """Return a message that a neighbour asks for; None if it is not stored, or was asked for too often."""
         kept = self._kept.get(name)
         if kept is None or kept.asked.get(neighbour, 0) >= ANSWERS_PER_NEIGHBOUR:
             return None
@@ -88,12 +88,12 @@ class MessageCache:
         return kept.content
 
     def offered(self) -> list[bytes]:
-        """Return the ids of what is new enough to be offered."""
+        """Return the ids of messages that are new enough to be offered."""
         recent = list(self._windows)[-GOSSIP_WINDOWS:]
         return [self._kept[name].id for window in recent for name in window if name in self._kept]
 
     def shift(self) -> None:
-        """Begin a new heartbeat; what is older than KEPT_WINDOWS goes."""
+        """Begin a new heartbeat; messages older than KEPT_WINDOWS are dropped."""
         self._windows.append([])
         while len(self._windows) > KEPT_WINDOWS:
             for name in self._windows.popleft():

@@ -1,8 +1,8 @@
-"""Which messages are looked at, checked and handed on. Pure: the clock is passed in.
+"""Decide which messages are read, checked and forwarded. Pure: the clock is passed in.
 
-In this order, the cheap before the dear: its size; how many the neighbour has sent; whether it can be read, is of our topic and by an
-author whose id holds its key; whether it was seen; how many all neighbours have sent; the signature; how many the author has sent; and
-what the application says. Only a message whose signature is right is remembered: what is forged must not hide what is real.
+Cheap checks come before expensive ones, in this order: the size; the neighbour's rate; whether the message can be read, is of our topic and
+by an author whose id holds its key; whether it was seen; the rate of all neighbours; the signature; the author's rate; and what the
+application says. Only a message with a valid signature is remembered, so that a forged copy cannot hide the real one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Heard = Callable[[str, bytes], bool]
 
 
 class Intake:
-    """The messages of all neighbours, as far as they may come."""
+    """Checks the messages of all neighbours, within the rate limits."""
 
     def __init__(self, topic: str, author: bytes, heard: Heard, clock: Callable[[], float]) -> None:
         self.seen = SeenCache(GOSSIP_SEEN_SECONDS, GOSSIP_SEEN_MAX, clock)
@@ -51,7 +51,7 @@ class Intake:
         self._told_at = -GOSSIP_FLOOD_TOLD_SECONDS
 
     def take(self, neighbour: str, data: bytes) -> GossipMessage | None:
-        """Hear a message a neighbour sent; return it when it is to be handed on. Raises `RemoteProtocolError` when it cannot be read."""
+        """Check a message of a neighbour; return it if it is to be forwarded. Raises `RemoteProtocolError` when it cannot be read."""
         if len(data) > GOSSIP_MESSAGE_MAX_BYTES + _ENVELOPE_MAX_BYTES:
             return None
         if not self._by_neighbour.take(neighbour):
@@ -65,7 +65,7 @@ class Intake:
         return message if self._check(neighbour, message) else None
 
     def tell_of_flood(self, neighbour: str, why: str) -> None:
-        """Log that a neighbour sends too much; a flood is one line a minute, however many take part."""
+        """Log that a neighbour sends too much; one line a minute, however many neighbours do."""
         now = self._clock()
         if now - self._told_at >= GOSSIP_FLOOD_TOLD_SECONDS:
             self._told_at = now
@@ -86,5 +86,5 @@ class Intake:
         try:
             return self._heard(author, message.data)
         except Exception as error:  # a mistake above us must not end a neighbour's stream
-            _log.warning("a message of gossip could not be taken", peer=author, why=repr(error))
+            _log.warning("a gossip message could not be handled", peer=author, why=repr(error))
             return False

@@ -1,11 +1,11 @@
-"""A signed message, to and from bytes (libp2p's pubsub, StrictSign). Opens nothing.
+"""A signed message, to and from bytes (libp2p's pubsub, StrictSign). No I/O.
 
     Message     1 author's id  2 data  3 number, 8 bytes  4 topic  5 signature  6 key
 
-The signature is over "libp2p-pubsub:" and fields 1 to 4 in their order. The author's id holds its Ed25519 key, so field 6 is not needed, is
-not written, and must say the same where it is there. An author whose id does not hold its key (RSA) is unknown here, and costs no check.
+The signature covers "libp2p-pubsub:" and fields 1 to 4 in their order. The author's id holds its Ed25519 key, so field 6 is not needed. We
+do not write it, and where it is present it must agree. An author whose id does not hold its key (RSA) is refused without a check.
 
-A message is handed on as it is written here, whatever order or unknown fields it came with: what nobody signed goes no further.
+A message is forwarded in the form written here, whatever order or unknown fields it came with, so unsigned parts go no further.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NAME_HEAD: Final = peer_ids.key_message(b"")
 
 @dataclass(frozen=True, slots=True)
 class GossipMessage:
-    """A message of somebody whose id holds its key; whether it signed it is not known yet."""
+    """A message whose author's id holds its key; the signature is not checked yet."""
 
     author: bytes
     """The binary form of its id."""
@@ -48,12 +48,12 @@ class GossipMessage:
 
     @property
     def name(self) -> bytes:
-        """Return what the message is remembered by (`name_of_id`)."""
+        """Return the key by which the message is remembered (`name_of_id`)."""
         return self.author[_MULTIHASH_BYTES:] + self.seqno
 
     @property
     def id(self) -> bytes:
-        """Return the id that goes over the wire."""
+        """Return the id of the message on the wire."""
         return self.author + self.seqno
 
     @property
@@ -62,7 +62,7 @@ class GossipMessage:
         return peer_ids.from_bytes(self.author)
 
     def is_authentic(self) -> bool:
-        """Return whether the author signed it. This is the expensive part: a tenth of a millisecond."""
+        """Return whether the author signed it. This check is expensive: a tenth of a millisecond."""
         try:
             nacl.bindings.crypto_sign_open(self.signature + _PREFIX + self.signed, self.author[-PUBLIC_KEY_BYTES:])
         except (BadSignatureError, ValueError):
@@ -70,12 +70,12 @@ class GossipMessage:
         return True
 
     def write(self) -> bytes:
-        """Return its bytes."""
+        """Return the message as bytes."""
         return self.signed + content(_SIGNATURE, self.signature)
 
 
 def read_message(data: bytes) -> GossipMessage | None:
-    """Return a message; None when its author is unknown or it can have no valid signature. Raises `RemoteProtocolError`."""
+    """Return a message; None if its author is unknown or it cannot have a valid signature. Raises `RemoteProtocolError`."""
     fields = parse("a message", data, _FIELDS)
     author, seqno, signature = fields.content(_FROM), fields.content(_SEQNO), fields.content(_SIGNATURE)
     if not peer_ids.holds_key(author) or len(seqno) != SEQNO_BYTES or len(signature) != SIGNATURE_BYTES:
@@ -92,7 +92,7 @@ def read_message(data: bytes) -> GossipMessage | None:
 
 
 def sign(seed: bytes, data: bytes, number: int, topic: str) -> GossipMessage:
-    """Return a message of the author with this secret."""
+    """Return a message of the author, signed with this secret."""
     key = SigningKey(seed)
     author = peer_ids.to_bytes(peer_ids.peer_of(bytes(key.verify_key)))
     seqno = number.to_bytes(SEQNO_BYTES, "big")
@@ -101,12 +101,12 @@ def sign(seed: bytes, data: bytes, number: int, topic: str) -> GossipMessage:
 
 
 def name_of_id(id_: bytes) -> bytes:
-    """Return what a message with this id is remembered by: js-libp2p leaves out the two bytes with which the others' ids begin."""
+    """Return the key by which a message of this id is remembered: js-libp2p leaves out the first two bytes of the others' ids."""
     return id_[_MULTIHASH_BYTES:] if len(id_) == _NAME_BYTES + _MULTIHASH_BYTES else id_
 
 
 def can_be_id(id_: bytes) -> bool:
-    """Return whether a message that is taken here can have this id."""
+    """Return whether a message that is accepted here can have this id."""
     name = name_of_id(id_)
     return len(name) == _NAME_BYTES and name.startswith(_NAME_HEAD)
 

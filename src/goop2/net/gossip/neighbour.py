@@ -1,7 +1,7 @@
-"""One neighbour we send to: the stream we opened, opened again when it ends, and what waits to be written.
+"""One neighbour we send to: the stream we opened, opened again when it ends, and the queue of what waits to be written.
 
-GossipSub uses a stream in one direction: each side writes on the one it has opened. What is written goes to the muxer at once while that
-takes it, and no task wakes up for it. What waits is bounded: a neighbour that reads too slowly misses the newest, our own words last.
+GossipSub uses each stream in one direction: each side writes on the one it has opened. A frame goes to the muxer at once while that has
+room, without waking a task. The queue is bounded: a neighbour that reads too slowly misses the newest messages, our own last.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Queue:
             self._bytes += len(frame)
 
     def take(self) -> bytes:
-        """Return all frames, and forget them."""
+        """Return all frames, and empty the queue."""
         taken = b"".join(self._frames)
         self._frames.clear()
         self._bytes = 0
@@ -52,7 +52,7 @@ class _Queue:
 
 
 class Neighbour:
-    """A neighbour while there is a connection to it. `reached` is called with it and True when it can be written to, False when no more."""
+    """A neighbour while it is connected. `reached` is called with it and whether it can be written to, at each change."""
 
     def __init__(self, host: Host, peer: str, hello: bytes, reached: Callable[[Neighbour, bool], object]) -> None:
         self.peer = peer
@@ -73,18 +73,18 @@ class Neighbour:
 
     @property
     def opened_by_us(self) -> bool:
-        """Return whether we have dialled it."""
+        """Return whether this peer dialled it."""
         return self._stream is not None and self._stream.connection.opened_by_us
 
     def push(self, frame: bytes, handed_on: bool) -> None:
-        """Write a frame: at once where the other side takes it, else as soon as it does."""
+        """Write a frame: at once if the other side has room, else as soon as it has."""
         if self._blocked is not None:
             (self._then if handed_on else self._first).add(frame)
         elif self._stream is not None:
             self._write(self._stream, memoryview(frame))
 
     def hint(self, *, has_spoken: bool = False) -> None:
-        """Tell that it speaks gossip after all, or that there is another connection."""
+        """Note that the neighbour supports gossip after all, or that there is another connection."""
         self._has_spoken = self._has_spoken or has_spoken
         if self._stream is None:
             self._again.set()
@@ -93,7 +93,7 @@ class Neighbour:
             self._again.set()
 
     async def say_goodbye(self, seconds: float) -> None:
-        """Write what waits, and give the other side so long to read it: of a stream that is reset it throws away what it has not read."""
+        """Write what waits, and give the other side so many seconds to read it: when a stream is reset, unread bytes are lost."""
         with contextlib.suppress(TimeoutError, NetworkError):
             async with asyncio.timeout(seconds):
                 if self._blocked is not None:
@@ -105,12 +105,12 @@ class Neighbour:
                         await stream.muxed.changed.wait()
 
     async def close(self) -> None:
-        """End the stream."""
+        """End the stream, and open no other."""
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
 
     async def _run(self) -> None:
-        """For ever: open the stream, and again when it has ended."""
+        """Open the stream, and again when it has ended, for ever."""
         loop = asyncio.get_running_loop()
         wait = RETRY_FIRST_SECONDS
         while True:
@@ -121,6 +121,7 @@ class Neighbour:
                 pass  # it ended, or never began
             except Exception as error:  # a mistake of ours must not be the last word to a neighbour
                 _log.warning("a stream of gossip failed", peer=self.peer, why=repr(error))
+            # A stream that lasted is reopened soon; one that ends at once, after growing pauses.
             wait = RETRY_FIRST_SECONDS if loop.time() - began > RETRY_MAX_SECONDS else min(wait * 2, RETRY_MAX_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -128,12 +129,13 @@ class Neighbour:
             self._again.clear()
 
     async def _speak(self) -> None:
-        """Open a stream, unless the other side has said that it speaks no gossip, and keep it to its end."""
+        """Open a stream, unless the other side does not support gossip, and keep it until it ends."""
         connection = self._best()
         if connection is None or not (self._has_spoken or self._may_speak()):
             return
         async with await self._host.open_on(connection, *PROTOCOLS) as stream:
             try:
+                # First on the stream: neighbours ignore messages of peers whose subscription they have not seen.
                 await stream.write(self._hello)
                 self._stream = stream
                 self._again.clear()
@@ -150,6 +152,7 @@ class Neighbour:
             self._blocked = None
         if self._stream is not None:
             self._stream = None
+            # The next stream begins with the subscription, so old frames must not go before it.
             self._first.take()
             self._then.take()
             self._reached(self, False)
@@ -175,7 +178,7 @@ class Neighbour:
             self._blocked = asyncio.create_task(self._write_slowly(stream, frame))
 
     async def _write_slowly(self, stream: Stream, rest: memoryview) -> None:
-        """Write a frame that is not taken at once, and what gathers meanwhile."""
+        """Write a frame that is not accepted at once, and those that gather meanwhile."""
         try:
             while rest:
                 await stream.write(rest)

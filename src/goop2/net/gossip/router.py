@@ -1,15 +1,16 @@
-"""To whom what is sent: GossipSub v1.1's router for one topic. Pure: no socket, no task; the clock and the dice are passed in.
+"""GossipSub v1.1's router for one topic: decide which neighbour gets what. Pure: no socket and no task; clock and random numbers are passed
+in.
 
 The service tells it what happens (`reach`, `listen`, `control`, `publish`, `forward`, `heartbeat`) and takes what is to be written
 (`drain`).
 
     mesh       neighbours that get every message at once: DEGREE of them, DEGREE_LOW to DEGREE_HIGH, OUTBOUND on connections we opened
-    back-off   who leaves a mesh stays out of it for a while, by both sides' count
-    fan-out    while the mesh is short, our own words go to some other listeners too, the same ones for a minute: who has just met its
-               neighbours may be gone before a heartbeat tells who missed what, and a full neighbour may have put it out of its mesh
-    gossip     every heartbeat some others are told the ids of new messages (IHAVE), and ask for what they lack (IWANT)
-    conduct    what only the neighbour itself can be to blame for takes points from it; who has none left is ignored for a while. That is
-               all the score there is: what others say through a neighbour is never held against it
+    back-off   a neighbour that leaves a mesh stays out of it for a while, by both sides' count
+    fan-out    while the mesh is short, our own messages go to some other listeners too, the same ones for a minute. A peer that has just
+               met its neighbours may be gone before a heartbeat shows what was missed, and a full neighbour may have removed it
+    gossip     every heartbeat some others are told the ids of new messages (IHAVE), and ask for those they lack (IWANT)
+    conduct    only what the neighbour itself must be to blame for costs it points; a neighbour without points is ignored for a while. There
+               is no other score: what others say through a neighbour is never held against it
 
 Messages of other topics, and controls about them, do not get here.
 """
@@ -74,7 +75,7 @@ class OutgoingFrame:
 
 @dataclass(slots=True)
 class _Neighbour:
-    """What is known of a neighbour."""
+    """The state of one neighbour in this topic."""
 
     reached: bool = False
     """It can be written to."""
@@ -91,7 +92,7 @@ class _Neighbour:
 
 @dataclass(slots=True)
 class _Pending:
-    """The control a neighbour is sent next."""
+    """The control that a neighbour is sent next."""
 
     ihave: list[bytes] = field(default_factory=list)
     iwant: list[bytes] = field(default_factory=list)
@@ -100,7 +101,7 @@ class _Pending:
 
 
 class Router:
-    """The state of one topic."""
+    """The state of one topic, without I/O."""
 
     def __init__(self, topic: str, seen: SeenCache, clock: Callable[[], float], dice: Random | None = None) -> None:
         self.mesh: set[str] = set()
@@ -135,19 +136,19 @@ class Router:
     # What happens.
 
     def reach(self, peer: str, outbound: bool) -> None:
-        """A neighbour can be written to from now on."""
+        """Note that a neighbour can be written to from now on."""
         neighbour = self._neighbour(peer)
         neighbour.reached, neighbour.outbound = True, outbound
         self._welcome(peer)
 
     def lose(self, peer: str) -> None:
-        """A neighbour cannot be written to any more."""
+        """Note that a neighbour cannot be written to any more."""
         if peer in self._neighbours:
             self._neighbours[peer].reached = False
             self._part(peer)
 
     def listen(self, peer: str, listens: bool) -> None:
-        """A neighbour begins or ends to listen; what it listens to is known as long as the stream it opened is there."""
+        """Note that a neighbour begins or stops to listen; that is known while the stream it opened lasts."""
         if (listens and self.ignores(peer)) or (not listens and peer not in self._neighbours):
             return
         self._neighbour(peer).listens = listens
@@ -157,7 +158,7 @@ class Router:
             self._part(peer)
 
     def control(self, peer: str, control: Control) -> None:
-        """A neighbour sends a control."""
+        """Apply a control of a neighbour."""
         neighbour = self._neighbours.get(peer)
         if neighbour is None or self.ignores(peer):
             return
@@ -178,22 +179,22 @@ class Router:
         self._send(message, self.mesh.union(list(self.fanout)[: max(besides, 0)]), handed_on=False)
 
     def forward(self, message: GossipMessage, source: str) -> None:
-        """Hand on a message a neighbour sent."""
+        """Forward a message of a neighbour."""
         self._send(message, self.mesh - {source, message.author_id}, handed_on=True)
 
     def fault(self, peer: str, points: int) -> None:
-        """Take points from a neighbour that misbehaves; without any left it is ignored for a while."""
+        """Take points from a neighbour that misbehaves; one without points is ignored for a while."""
         if not self._faults.take(peer, points):
             self._ignored[peer] = self._clock() + IGNORED_SECONDS
             _bound(self._ignored, self._clock())
             self.listen(peer, False)
 
     def ignores(self, peer: str) -> bool:
-        """Return whether nothing is taken from a neighbour now."""
+        """Return whether nothing is accepted from a neighbour now."""
         return self._ignored.get(peer, 0.0) > self._clock()
 
     def heartbeat(self) -> None:
-        """Mend the mesh, tell some neighbours what is new, and forget what is over. Once a second."""
+        """Repair the mesh, offer new messages to some neighbours, and drop what has expired. Call it once a second."""
         self._heartbeats += 1
         now = self._clock()
         self.fanout = {peer: until for peer, until in self.fanout.items() if until > now}
@@ -208,7 +209,7 @@ class Router:
             self._forget(now)
 
     def drain(self) -> list[OutgoingFrame]:
-        """Return what is to be written, and forget it."""
+        """Return the frames to write, and empty the queue of them."""
         for peer, pending in self._pending.items():
             control = Control(tuple(pending.ihave), tuple(pending.iwant), pending.graft, pending.prune)
             self._outgoing.append(OutgoingFrame(peer, write_control(control, self._topic)))
@@ -219,8 +220,9 @@ class Router:
     # The mesh.
 
     def _welcome(self, peer: str) -> None:
-        """Tell a new listener what was said just before it came, and take it into the mesh at once while that is short: a heartbeat may be
-        too late for who is soon gone."""
+        """Offer a new listener the messages from just before it came, and take it into a short mesh at once. A heartbeat may be too late
+        for a peer that is soon gone.
+        """
         neighbour = self._neighbours[peer]
         if not (neighbour.listens and neighbour.reached):
             return
@@ -231,16 +233,17 @@ class Router:
             self._graft([peer])
 
     def _part(self, peer: str) -> None:
-        """Forget a neighbour as far as it is gone."""
+        """Remove a neighbour as far as it is gone."""
         self.mesh.discard(peer)
         self.fanout.pop(peer, None)
         self._pending.pop(peer, None)
         neighbour = self._neighbours[peer]
         if not neighbour.reached and not neighbour.listens:
+            # Kept while either direction is open: back-offs and counters must not start anew when one stream is reopened.
             del self._neighbours[peer]
 
     def _candidates(self, *, outbound_only: bool = False) -> list[str]:
-        """Return who may be taken into the mesh."""
+        """Return the neighbours that may be taken into the mesh."""
         now = self._clock()
         return [
             peer
@@ -262,8 +265,10 @@ class Router:
             self._graft(self._some(self._candidates(outbound_only=True), missing))
 
     def _kept_of_mesh(self) -> set[str]:
-        """Return DEGREE of the mesh, OUTBOUND of them at least on connections we opened."""
+        """Return DEGREE neighbours of the mesh, at least OUTBOUND of them on connections this peer opened."""
         order = self._some(self.mesh, len(self.mesh))
+        # Outbound connections cannot be made by an attacker, so a mesh that keeps some cannot be taken over by many inbound
+        # ones.
         first = [peer for peer in order if self._is_outbound(peer)][:OUTBOUND]
         return set((first + [peer for peer in order if peer not in first])[:DEGREE])
 
@@ -286,6 +291,8 @@ class Router:
     def _take_graft(self, peer: str, neighbour: _Neighbour) -> None:
         if peer in self.mesh:
             return
+        # The specification's rule: a GRAFT during the back-off is a fault, and begins the back-off anew (prune with a new
+        # time).
         if self.back_offs.get(peer, 0.0) > self._clock():
             self.fault(peer, EARLY_GRAFT)
             self._prune([peer])
@@ -315,6 +322,7 @@ class Router:
 
     def _send(self, message: GossipMessage, peers: Iterable[str], *, handed_on: bool) -> None:
         content = message.write()
+        # Our own messages come back from the mesh; they must count as seen before the first neighbour has them.
         self._seen.add(message.name)
         self._catch_up()
         self.cache.add(message.name, message.id, content)
@@ -371,7 +379,7 @@ class Router:
         return self._neighbours.setdefault(peer, _Neighbour())
 
     def _catch_up(self) -> None:
-        """Without neighbours there are no heartbeats: then what is kept ages when it is next needed."""
+        """Age the cache when it is next needed: without neighbours there are no heartbeats."""
         now = self._clock()
         if self.is_idle:
             for _ in range(min(KEPT_WINDOWS, int(now - self._shifted_at))):
@@ -385,7 +393,7 @@ class Router:
         return self._pending.setdefault(peer, _Pending())
 
     def _some(self, peers: Iterable[_T], most: int) -> list[_T]:
-        """Return so many of them at random."""
+        """Return so many of them, chosen at random."""
         every = list(peers)
         return self._dice.sample(every, min(most, len(every)))
 
@@ -395,7 +403,7 @@ class Router:
 
 
 def _bound(times: dict[str, float], now: float) -> None:
-    """Forget what is over once there are many, then whatever is over first: a name costs a stranger a handshake."""
+    """Drop what has expired once there are many, then whatever expires first: an id costs a stranger only a handshake."""
     if len(times) <= FORGETTING_AT_KEYS:
         return
     for peer in [peer for peer, until in times.items() if until <= now]:

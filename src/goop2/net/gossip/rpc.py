@@ -1,4 +1,4 @@
-"""What neighbours send each other (GossipSub v1.1), to and from bytes, as far as it is about one topic. Opens nothing.
+"""The messages between neighbours (GossipSub v1.1), to and from bytes, as far as they concern one topic. No I/O.
 
     RPC         1 subscriptions*  2 publish* (messages.py)  3 control         behind its size on the stream
     SubOpts     1 subscribe  2 topic
@@ -6,10 +6,9 @@
     IHave       1 topic  2 message ids*
     IWant       1 message ids*
     Graft       1 topic
-    Prune       1 topic  3 back-off in seconds                (peers to connect to, 2, are not read: whoever is there gives a sign)
+    Prune       1 topic  3 back-off in seconds                (field 2, peers to connect to, is ignored: presence finds peers)
 
-Reading is bounded before it begins: what is in a message or a control has a size below which it says nothing, so that no RPC makes more
-objects than its bytes are worth.
+Each part of a message or control must have a minimum size, so an RPC cannot make more objects than its bytes justify.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _BYTES_PER_CONTROL_PART: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """An RPC whose messages and control are not read yet."""
+    """An RPC whose messages and control are not parsed yet."""
 
     subscriptions: tuple[tuple[str, bool], ...] = ()
     """Topic, and whether the neighbour begins or ends to listen to it."""
@@ -44,7 +43,7 @@ class Rpc:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What a neighbour asks or tells about one topic, beside messages."""
+    """A neighbour's requests and notices about one topic, besides messages."""
 
     ihave: tuple[bytes, ...] = ()
     """Ids of messages it can send."""
@@ -71,7 +70,7 @@ def _read_subscription(data: bytes) -> tuple[str, bool]:
 
 
 def read_control(data: bytes, topic: str) -> Control:
-    """Return what a control says about a topic. Raises `RemoteProtocolError`."""
+    """Return the control for a topic. Raises `RemoteProtocolError`."""
     fields = parse("a control", data, {_IHAVE: CONTENT, _IWANT: CONTENT, _GRAFT: CONTENT, _PRUNE: CONTENT}, _most(data))
     ihave: list[bytes] = []
     for each in fields.contents(_IHAVE):
@@ -90,7 +89,7 @@ def _most(data: bytes) -> int:
 
 
 def write_subscription(topic: str, listens: bool = True) -> bytes:
-    """Return the RPC by which a peer begins or ends to listen, as it stands on the stream."""
+    """Return the RPC that begins or ends listening, as it stands on the stream."""
     return delimited(content(SUBSCRIPTIONS, number(1, int(listens)) + content(2, topic.encode())))
 
 

@@ -1,10 +1,10 @@
-"""A topic of GossipSub on a host: `open_gossip`.
+"""A GossipSub topic on a host: `open_gossip`.
 
-1. What a stranger sends ends its own stream at most. It is read no faster than the limits say, a little at a time, and whole RPCs only:
-   what is not whole yet is bounded for all together.
-2. What a neighbour listens to is known from the stream it opened, as long as that is open; a newer one takes its place.
-3. Our own words go to the mesh and to some listeners besides (router.py), and at the end everything that was said gets out.
-4. The numbers of our messages go up over restarts too: a number seen twice is a message dropped.
+1. What a stranger sends ends its own stream at most. RPCs are read no faster than the limits say, and only whole ones; the bytes of
+   incomplete RPCs are bounded in total.
+2. What a neighbour listens to is known from the stream it opened, while that is open; a newer stream replaces it.
+3. Our own messages go to the mesh and to some other listeners (router.py). Before the end, everything queued is sent.
+4. The sequence numbers of our messages grow over restarts too: others drop a number they have seen.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class Gossip:
-    """A topic that is listened to; made by `open_gossip`."""
+    """A topic this peer listens to. Made by `open_gossip`."""
 
     def __init__(self, host: Host, topic: str, heard: Heard) -> None:
         self.listeners_changed = asyncio.Event()
@@ -57,6 +57,7 @@ class Gossip:
         self._topic = topic
         self._intake = Intake(topic, peer_ids.to_bytes(host.peer_id), heard, time.monotonic)
         self._router = Router(topic, self._intake.seen, time.monotonic)
+        # Sequence numbers must grow over restarts, and nothing is saved: the clock does both.
         self._number = time.time_ns()
         self._neighbours: dict[str, Neighbour] = {}
         self._incoming: dict[str, Stream] = {}
@@ -69,7 +70,7 @@ class Gossip:
         self._closed = False
 
     async def publish(self, payload: bytes) -> None:
-        """Say it to everybody who listens, signed."""
+        """Send a signed message to everybody who listens."""
         if self._closed:
             return
         self._number += 1
@@ -77,11 +78,11 @@ class Gossip:
         self._write()
 
     def neighbours(self) -> tuple[str, ...]:
-        """Return who of the connected peers listens to the topic too."""
+        """Return the connected peers that listen to the topic too."""
         return self._router.listeners
 
     async def _run(self) -> None:
-        """Give a heartbeat every second, for ever; none while there is nobody."""
+        """Call the heartbeat every second, for ever; not while there are no neighbours."""
         while True:
             await self._busy.wait()
             await asyncio.sleep(seconds_to_tick(HEARTBEAT_SECONDS))
@@ -96,6 +97,7 @@ class Gossip:
     async def _close(self) -> None:
         neighbours = tuple(self._neighbours.values())
         await asyncio.gather(*(neighbour.say_goodbye(LAST_WORDS_SECONDS) for neighbour in neighbours))
+        # After the last words are sent, since `publish` does nothing from here on.
         self._closed = True
         for stream in tuple(self._incoming.values()):
             stream.reset()
@@ -135,13 +137,16 @@ class Gossip:
     # Who sends to us.
 
     async def _accept(self, stream: Stream) -> None:
-        """Take what a neighbour sends, to the end of its stream. It is reset then: an open one would be written to and heard by nobody."""
+        """Handle what a neighbour sends, to the end of its stream, and reset the stream then: an open one would be written to and read by
+        nobody.
+        """
         peer = stream.peer
         if self._closed or self._router.ignores(peer):
             stream.reset()
             return
         older = self._incoming.pop(peer, None)
         if older is not None:
+            # Two streams of one neighbour would be read at twice the allowed rate.
             older.reset()
             self._listen(peer, False)
         self._incoming[peer] = stream
@@ -161,7 +166,7 @@ class Gossip:
             stream.reset()
 
     async def _read(self, stream: Stream) -> None:
-        """Raises `RemoteProtocolError` and `NetworkError`."""
+        """Read the RPCs of a stream. Raises `RemoteProtocolError` and `NetworkError`."""
         reader = DelimitedReader("an RPC", GOSSIP_RPC_MAX_BYTES)
         until: float | None = None
         held = 0
@@ -184,7 +189,7 @@ class Gossip:
             self._unread.free(held)
 
     async def _take_all(self, peer: str, reader: DelimitedReader) -> bool:
-        """Take every RPC that is whole; return whether there was one."""
+        """Handle every whole RPC; return whether there was one."""
         number = 0
         while (data := reader.next_message()) is not None:
             number += 1
@@ -230,6 +235,7 @@ async def open_gossip(host: Host, topic: str, heard: Heard) -> AsyncIterator[Gos
     for protocol in PROTOCOLS:
         await host.serve(protocol, gossip._accept, None)
     unwatch = host.watch(gossip._connected, gossip._disconnected)
+    # Connections from before the topic was opened; `watch` reports only later ones.
     for connection in host.connections():
         gossip._connected(connection)
     beating = asyncio.create_task(gossip._run())

@@ -1,1 +1,1 @@
-"""Finding other peers: who is said to be here, on the local network, over gossip and through a rendezvous server."""
+"""Find other peers: on the local network, over gossip, and through rendezvous servers."""

@@ -1,6 +1,6 @@
-"""Limits the share of a core that work for one stranger may take: beyond it, the work waits.
+"""Limit the share of a core that work for one stranger may take: beyond it, the work waits.
 
-Counted in processor time, so it holds whatever is sent: a flood of events, of lines without any, or of a few that are costly to read.
+It counts processor time, so it holds whatever is sent: a flood of events, of lines without any, or of a few that are expensive to read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Finding peers, all ways together: mDNS, gossip, rendezvous servers and the peers the owner typed in, into one roster.
+"""Run all ways of finding peers together: mDNS, gossip, rendezvous servers and the peers the owner typed in, into one roster.
 
-Whoever is found is dialled, which proves who it is; a connection that ends is sought again (redialer.py). Leaving the block says goodbye.
+Every peer that is found is dialled, which proves who it is. A lost connection is dialled again (redialer.py). At the end of the block an
+`offline` announcement is sent.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ Says = Callable[[], Presence]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """The ways to find peers while they are open; made by `open_discovery`."""
+    """The ways to find peers while they are open. Made by `open_discovery`."""
 
     roster: Roster
     troubles: Troubles
@@ -61,16 +62,16 @@ class Discovery:
 
     @property
     def dialled_at(self) -> tuple[str, ...]:
-        """Return where others have dialled this peer not long ago, beyond its own network."""
+        """Return where others have dialled this peer recently, beyond its own network."""
         return _dialled_at(self.host, self.reachability)
 
     @property
     def through_relays(self) -> tuple[str, ...]:
-        """Return where this peer is reached through relays now."""
+        """Return where this peer can be reached through relays now."""
         return _through(self.reservations)
 
     def changed(self) -> None:
-        """Announce at once that the label or something else this peer says of itself is different."""
+        """Announce at once that the label or something else about this peer has changed."""
         self.announcer.changed.set()
 
     async def connect(self, address: PeerAddress) -> None:
@@ -103,6 +104,7 @@ async def open_discovery(
         stack.push_async_callback(redialer.close)
         _run(stack, redialer.run())
         redialer.seek_remembered()
+        # Opened before the announcer and so closed after it: the last announcement still goes out over gossip.
         gossip = await stack.enter_async_context(open_gossip(host, TOPIC, listener.gossip))
         if near_by:
             staying = stay_near_by(
@@ -145,7 +147,7 @@ async def open_discovery(
 
 
 def over_gossip(gossip: Gossip) -> Send:
-    """Return the way an announcement travels over gossip: without our key for payload encryption.
+    """Return the function that sends an announcement over gossip, without our key for payload encryption.
 
     A Go peer that learns our key encrypts everything for us from then on, its answer to `identity` too, which is how we would learn its key
     (network.md, "Payload keys"). So our key goes to a peer whose key we know, and to a rendezvous, which tells both keys to both.
@@ -158,7 +160,7 @@ def over_gossip(gossip: Gossip) -> Send:
 
 
 async def _greet(gossip: Gossip, announcer: Announcer) -> None:
-    """Announce this peer to whoever has just begun to listen, so that it need not wait for a heartbeat; until cancelled."""
+    """Announce this peer to every new listener, so that it need not wait for a heartbeat; until cancelled."""
     greeted: frozenset[str] = frozenset()
     greeted_at = -GREETING_SECONDS
     while True:
@@ -183,7 +185,7 @@ def _with_addresses(says: Says, host: Host, direct: Callable[[], tuple[str, ...]
 
 
 def _direct(host: Host, reachability: Reachability, announced: Sequence[str] | None) -> tuple[str, ...]:
-    """Return where this peer can be dialled without a relay: first where others have dialled it not long ago, beyond its own network."""
+    """Return where this peer can be dialled without a relay; first where others have dialled it recently, beyond its own network."""
     return tuple(dict.fromkeys((*_dialled_at(host, reachability), *real_addresses(host, announced))))
 
 
@@ -212,11 +214,11 @@ def _run(stack: contextlib.AsyncExitStack, work: Coroutine[object, object, None]
 
 
 async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task. One that has failed is logged, and takes nothing else with it."""
+    """Cancel a task. If it has failed, that is logged, and nothing else is affected."""
     task.cancel()
     try:
         await task
     except asyncio.CancelledError:
         pass
     except Exception as error:
-        _log.warning("a part of finding peers had ended", why=str(error) or type(error).__name__)
+        _log.warning("a way of finding peers had failed", why=str(error) or type(error).__name__)

@@ -1,10 +1,10 @@
-"""Finds peers on the local network by mDNS, in libp2p's form: DNS-SD with a service type of its own.
+"""Find peers on the local network by mDNS, in libp2p's form: DNS-SD with a service type of its own.
 
-    goop-mdns.local.                      PTR  <random name>.goop-mdns.local.      the type is literally this, no _…._udp
+    goop-mdns.local.                      PTR  <random name>.goop-mdns.local.      the type is exactly this, without _…._udp
     <random name>.goop-mdns.local.        TXT  dnsaddr=/ip4/192.168.1.7/tcp/4001/p2p/12D3Koo…    one string per real address
 
-zeroconf registers such a type only when it is not strict, its browser never fires for it and its properties drop repeated keys: so records
-are heard with a listener of our own, and TXT is read and written raw. What is found proves nothing: a dial does.
+zeroconf registers such a type only when it is not strict, its browser does not report it, and its properties drop repeated keys. So we
+listen for records ourselves, and read and write TXT as bytes. A record proves nothing; the dial does.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ async def open_mdns(
     asking = None
     try:
         try:
+            # Before the announcement: answers to it may come at once.
             opened.zeroconf.async_add_listener(_Listener(peer_id, service, found), None)
             await opened.async_register_service(_announcement(peer_id, port, own, service), strict=False)
         except OPENING_FAULTS as error:
@@ -106,7 +107,7 @@ async def open_mdns(
 
 
 def _quiet() -> None:
-    """Keep zeroconf's own lines off stderr: it warns of every packet an interface that is gone does not take."""
+    """Keep zeroconf's own log lines off stderr: it warns of every packet that a vanished interface does not accept."""
     logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
 
 
@@ -127,8 +128,8 @@ async def stay_near_by(
     places: Callable[[], Iterable[Place]] = tuple,
     well: Callable[[], object] = lambda: None,
 ) -> None:
-    """`open_mdns` until cancelled, anew whenever this machine's addresses (`look`) or `places` are others: it has moved, or an interface
-    is another although its address is the same, and what was joined on the old one is gone with it.
+    """Run `open_mdns` until cancelled, and restart it when this machine's addresses (`look`) or `places` change. The machine has then
+    moved, or an interface was replaced although its address is the same, and its multicast membership is gone.
 
     `note` gets a sentence when it does not work where the machine is, once; then it is tried again, and `well` is called when it works.
     """
@@ -203,7 +204,7 @@ def text_of(entries: Iterable[str]) -> bytes:
 
 
 def entries_of(text: bytes) -> Iterator[str]:
-    """Return the strings of a TXT record's content, whatever it is; a cut one is left out."""
+    """Return the strings of a TXT record's content, whatever it holds; a cut one is left out."""
     at = 0
     while at < len(text):
         end = at + 1 + text[at]
@@ -230,13 +231,14 @@ class _Listener(RecordUpdateListener):
         self._found = found
 
     def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
-        """Take records that came (zeroconf calls this)."""
+        """Handle records that came (zeroconf calls this)."""
         for record in (update.new for update in records):
             if isinstance(record, DNSText) and record.name.endswith(self._suffix):
                 others = [address for address in addresses_of(record.text) if address.peer != self._peer_id]
                 if others:
                     self._found(others)
             elif isinstance(record, DNSPointer) and record.alias.endswith(self._suffix):
+                # Some responders send the PTR record alone; the addresses are in the TXT record of the name it points to.
                 zc.async_send(_question(record.alias, _TYPE_TXT))
 
 

@@ -1,11 +1,11 @@
-"""data/peers.json: the peers the owner typed in, which are looked for again at the next start, and the keys that peers have told.
+"""data/peers.json: the peers the owner typed in, which are dialled again at the next start, and the keys that peers have sent.
 
     {"peers": [{"id": "12D3Koo…", "addresses": ["/ip4/192.0.2.7/tcp/4001"]}], "keys": [{"id": "12D3Koo…", "key": "base64"}]}
 
-The keys must outlive a restart: a Go peer keeps ours and goes on to encrypt everything for us (network.md, "Payload keys").
+The keys must survive a restart: a Go peer keeps ours and goes on to encrypt everything for us (network.md, "Payload keys").
 
-A file and not a table: `goop2 connect` writes it while no peer runs, the owner can read and mend it, and data.db stays what other
-implementations know. It is written whole and renamed, so a crash leaves the old one or the new.
+It is a file and not a table for three reasons: `goop2 connect` writes it while no peer runs, the owner can read and correct it, and data.db
+keeps the layout of other implementations. It is written to a new file and renamed, so a crash leaves the old or the new one.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class RememberedPeers:
         content = msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "wb") as written:
             written.write(content)
+            # On the disk before the rename, or a crash could leave an empty file under the final name.
             written.flush()
             os.fsync(written.fileno())
         new.replace(self._path)

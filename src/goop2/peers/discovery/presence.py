@@ -1,12 +1,11 @@
-"""Presence (`goop.presence.v1`): announces this peer, and reads the announcements of others.
+"""Presence (`goop.presence.v1`): announce this peer, and read the announcements of others.
 
     online    once, at the start
     update    every HEARTBEAT_SECONDS, and when something about this peer changes. A Go peer answers each `online` with a probe, a database
-              write and a request for our avatar, so it is said once
+              write and a request for our avatar, so it is sent once
     offline   at a clean end
 
-What others say over gossip is signed: only the author is believed, about itself alone. This module must not know how an announcement
-travels.
+Announcements over gossip are signed; each is accepted only about its author. This module must not know how an announcement travels.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class Announcer:
-    """Announces this peer; made by `open_announcer`.
+    """Announces this peer. Made by `open_announcer`.
 
     `says` gives what is true now, its type and time left out; `changed` is set by whoever has changed that.
     """
@@ -61,7 +60,7 @@ class Announcer:
                 self.changed.clear()
 
     async def give(self, kind: str, ways: Sequence[Send] | None = None) -> None:
-        """Make one announcement of a kind, over all ways at once or over `ways`. A way that takes longer than a heartbeat misses it."""
+        """Send one announcement of a kind, over all ways at once or over `ways`. A way that takes longer than a heartbeat misses it."""
         # Two announcements of one millisecond, or a clock set back, would look like a replay.
         self._last_ts = max(self._last_ts + 1, int(time.time() * _MILLISECONDS))
         said = msgspec.structs.replace(self._says(), type=kind, ts=self._last_ts)
@@ -77,7 +76,7 @@ class Announcer:
 
 @contextlib.asynccontextmanager
 async def open_announcer(says: Callable[[], Presence], ways: Sequence[Send], changed: asyncio.Event) -> AsyncIterator[Announcer]:
-    """Announce this peer until the block is left, then say goodbye. Parameters: `Announcer`."""
+    """Announce this peer until the block is left, then announce that it is offline. Parameters: `Announcer`."""
     announcer = Announcer(says, ways, changed)
     giving = asyncio.create_task(announcer.run())
     try:
@@ -87,24 +86,26 @@ async def open_announcer(says: Callable[[], Presence], ways: Sequence[Send], cha
         await asyncio.gather(giving, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
+                # After the heartbeat has ended, or an `update` could follow and bring the peer back.
                 await announcer.give("offline")
 
 
 class PresenceListener:
-    """Reads the announcements of others into a roster; `found` is called with the addresses of whoever is believed."""
+    """Reads the announcements of others into a roster; `found` is called with the addresses of trusted ones."""
 
     def __init__(self, roster: Roster, found: Found) -> None:
         self._roster = roster
         self._found = found
 
     def gossip(self, author: str, payload: bytes) -> bool:
-        """Take a message with a proved author; return whether to hand it on: it is well-formed, about the author, and no replay."""
+        """Take a message whose author is proved; return whether to forward it: it is well-formed, about the author, and no replay."""
         try:
             said = read(payload)
         except RemoteProtocolError:
             return False
         if said.peer_id != author:
             return False
+        # Forwarded for peers of other implementations, and not used here: DCUtR does this.
         if said.type == "punch":
             return True
         if not self._roster.signed(author, said):
@@ -117,6 +118,7 @@ class PresenceListener:
         """Take a message whose author is not proved."""
         try:
             said = read(payload)
+            # A rendezvous server may name anything as a peer; an invalid id would stay in the roster.
             peer_id(said.peer_id)
         except (RemoteProtocolError, AddressError):
             return

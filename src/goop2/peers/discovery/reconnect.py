@@ -1,8 +1,8 @@
 """The schedule of dials: whom to dial, and when again. Pure: the clock and the random numbers are passed in.
 
-A peer is wanted for as long as there is reason to think it can be reached: a peer that was reached or that the owner typed in for a day,
-one somebody merely told of for a minute. Between two tries the wait doubles, up to RETRY_MAX_SECONDS, and half of it is chance, so that a
-hundred peers do not knock at the moment a router is back.
+A peer stays on the schedule while it may be reachable: for a day if it was reached or typed in, for a minute if somebody only named it. The
+wait doubles between attempts, up to RETRY_MAX_SECONDS, and half of it is random, so that a hundred peers do not dial at the moment a router
+is back.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Wanted:
 
 
 class RedialSchedule:
-    """The peers that are wanted. `dice` gives a number from 0 to 1."""
+    """The peers to dial. `dice` returns a number from 0 to 1."""
 
     def __init__(self, clock: Callable[[], float], dice: Callable[[], float]) -> None:
         self._clock = clock
@@ -45,11 +45,11 @@ class RedialSchedule:
         return len(self._wanted)
 
     def told_of(self, peer: str) -> None:
-        """Want a peer for a minute, because somebody says that it is there."""
+        """Plan to dial a peer for a minute, because somebody named it."""
         self._want(peer, HEARSAY_PATIENCE_SECONDS)
 
     def known(self, peer: str) -> None:
-        """Want a peer for a day: it was reached, or the owner typed it in."""
+        """Plan to dial a peer for a day: it was reached, or the owner typed it in."""
         self._want(peer, PATIENCE_SECONDS)
 
     def forget(self, peer: str) -> None:
@@ -57,13 +57,13 @@ class RedialSchedule:
         self._wanted.pop(peer, None)
 
     def at_once(self, peer: str) -> None:
-        """End the wait for a peer that is wanted: there is new reason to think it can be reached."""
+        """End the wait for a peer on the schedule: there is new reason to think it can be reached."""
         if peer in self._wanted:
             self._wanted[peer].wait = RETRY_FIRST_SECONDS
             self._wanted[peer].next_try = self._clock()
 
     def due(self, connected: Collection[str]) -> list[str]:
-        """Return whom to dial now; each counts as being dialled until `reached` or `failed`."""
+        """Return the peers to dial now; each counts as being dialled until `reached` or `failed`."""
         now = self._clock()
         for peer in [peer for peer, wanted in self._wanted.items() if wanted.until <= now and not wanted.dialling]:
             del self._wanted[peer]
@@ -105,7 +105,7 @@ class RedialSchedule:
             self._forget_one()
 
     def _forget_one(self) -> None:
-        """Forget a peer that somebody merely told of, if there is one, else the one longest not heard of."""
+        """Forget a peer that somebody only named, if there is one, else the one not heard of for longest."""
         limit = self._clock() + HEARSAY_PATIENCE_SECONDS
         told_of = next((peer for peer, wanted in self._wanted.items() if wanted.until <= limit), None)
         del self._wanted[told_of or next(iter(self._wanted))]

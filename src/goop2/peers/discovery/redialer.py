@@ -1,6 +1,6 @@
-"""Keeps connections to the peers that are wanted: dials who was found, and again who was lost (reconnect.py says when).
+"""Keep connections to wanted peers: dial those that were found, and those that were lost (reconnect.py says when).
 
-A dial proves who is there. It must not know how a peer was found: the ways to find peers call `found` with addresses.
+A dial proves who is there. This module must not know how a peer was found: the ways to find peers call `found` with addresses.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class Redialer:
-    """Dials for one host, and keeps its roster up to date about connections."""
+    """Dials for one host, and tells its roster about connections."""
 
     def __init__(self, host: Host, roster: Roster, remembered: RememberedPeers, troubles: Troubles) -> None:
         self._host = host
@@ -44,7 +44,7 @@ class Redialer:
         self._ends = (host.watch(self._wake), roster.subscribe(self._wake))
 
     async def connect(self, address: PeerAddress) -> None:
-        """Connect to a peer the owner typed in, and remember it whether it is there or not, but not when another peer is there.
+        """Connect to a peer the owner typed in, and remember it, reachable or not; but not if another peer answers there.
 
         Raises `UnreachableError`, of which `WrongPeerError` is one.
         """
@@ -54,6 +54,7 @@ class Redialer:
         try:
             await self._host.connect(address.peer, [address])
         except WrongPeerError:
+            # A mistyped address must not be dialled at every start.
             self._remembered.forget(address.peer, address.transport)
             self._host.forgets(address)
             if not self._host.is_known(address.peer):
@@ -116,6 +117,7 @@ class Redialer:
         self._woken.set()
 
     def _notice_connections(self) -> None:
+        # A relay is a connection, but not a peer to show or to dial again.
         now = frozenset(connected.peer for connected in self._host.peers()) - self._host.relays
         for peer in now - self._connected:
             self._roster.connected(peer)

@@ -1,7 +1,7 @@
-"""A rendezvous server as a peer uses it: announcements are posted there, and those of others come back as server-sent events.
+"""A rendezvous server from a peer's side: announcements are posted to it, and those of others come back as server-sent events.
 
-Whatever the server says proves nothing (roster.py). When it is away, everything else goes on, and it is asked again, later and later. So
-it is when something else answers in its place, such as the login page of a network; that is told, for the owner can do something about it.
+Nothing that the server says is trusted (roster.py). When it is away, everything else continues, and it is asked again after growing pauses.
+The same happens when something else answers, such as the login page of a network; then the owner is told, who can do something about it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ServerAwayError(Exception):
 
 
 class NotARendezvousError(ServerAwayError):
-    """What answers is no rendezvous server: the text is a sentence for the owner."""
+    """Something other than a rendezvous server answers; the text is a sentence for the owner."""
 
 
 AWAY: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, RemoteProtocolError, ServerAwayError, OSError)
@@ -70,7 +70,7 @@ class _SaidRelay(msgspec.Struct):
 
 
 class Server:
-    """One server; made by `open_server`."""
+    """One server. Made by `open_server`."""
 
     def __init__(self, url: str, hear: Callable[[bytes], object], pool: httpcore.AsyncConnectionPool, troubles: Troubles) -> None:
         self.url = url.rstrip("/")
@@ -85,17 +85,18 @@ class Server:
         """When its events were heard last, or it was asked first."""
 
     async def send(self, said: Presence) -> None:
-        """Leave an announcement there. Raises when it is not taken."""
+        """Post an announcement. Raises when it is not accepted."""
         headers = [("content-type", "application/json")]
         async with self._pool.stream(
             "POST", f"{self.url}/publish", headers=headers, content=write(said), extensions={"timeout": _TIMEOUT}
         ) as answer:
             if answer.status not in (_OK, _NO_CONTENT):
                 raise ServerAwayError(f"{self.url} answers {answer.status}")
+            # Read to the end, so that the connection can be used again.
             await self._content(answer, "/publish")
 
     async def relay(self) -> list[PeerAddress]:
-        """Return where the server's relay is said to be; nothing when it has none. Raises one of AWAY."""
+        """Return the addresses of the server's relay; nothing when it has none. Raises one of AWAY."""
         async with self._pool.stream("GET", f"{self.url}/relay", extensions={"timeout": _TIMEOUT}) as answer:
             if answer.status == _NOT_FOUND:
                 return []
@@ -105,7 +106,7 @@ class Server:
         return relay_addresses(content)
 
     async def _content(self, answer: httpcore.Response, path: str) -> bytes:
-        """Read the body of an answer. Raises `ServerAwayError` when it is too long: a stranger's answer may have no end."""
+        """Read the body of an answer. Raises `ServerAwayError` when it is too long: a stranger's answer may be endless."""
         content = bytearray()
         async for piece in answer.aiter_stream():
             content += piece
@@ -127,6 +128,7 @@ class Server:
                     least = min(error.retry_after_seconds, RETRY_AFTER_MAX_SECONDS)
             if self.reached:
                 self._silent_since = time.monotonic()
+            # A server that worked is asked again soon; one that never did, after growing pauses.
             wait = RETRY_FIRST_SECONDS if self.reached else min(wait * 2, RETRY_MAX_SECONDS)
             self.reached = False
             await asyncio.sleep(max(wait * random.uniform(0.5, 1), least))
@@ -144,7 +146,8 @@ class Server:
             )
 
     async def _hear_all(self) -> None:
-        """Hear events until the stream ends; the next stream begins after the last event of this one."""
+        """Read events until the stream ends; the next stream begins after the last event of this one."""
+        # A new stream needs a new reader, since half an event may be left in the old one.
         last_id = self._reader.last_id
         self._reader = ServerSentEventReader()
         self._reader.last_id = last_id
@@ -160,13 +163,14 @@ class Server:
                     await self._share.do(partial(self._hear, event))
 
     def _read(self, piece: bytes, events: list[bytes]) -> None:
-        """Add the events that a piece completes. Raises `RemoteProtocolError`."""
+        """Handle the events that a piece completes. Raises `RemoteProtocolError`."""
         events += self._reader.receive(piece)
 
     def _check(self, answer: httpcore.Response) -> None:
         """Raise `ServerAwayError` unless events follow, and `NotARendezvousError` where the owner must be told."""
         headers = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
         kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()
+        # Redirects are never followed: a login page would otherwise get our announcements.
         if answer.status in _REDIRECTS or (answer.status == _OK and kind != EVENT_STREAM):
             what = f"{cut(kind)[:60] or 'something without a type'}" if answer.status == _OK else f"a redirect ({answer.status})"
             raise NotARendezvousError(
@@ -178,17 +182,18 @@ class Server:
 
 
 def _seconds(text: str) -> float:
-    """Return what `Retry-After` says in seconds; 0 for a date, or nothing."""
+    """Return the seconds of `Retry-After`; 0 for a date, or nothing."""
     return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0.0
 
 
 def relay_addresses(content: bytes) -> list[PeerAddress]:
-    """The addresses in what a server says of its relay, with or without the relay's id at their end. Raises `ServerAwayError` when it
-    says nothing."""
+    """Return the addresses in a server's answer about its relay, with or without the relay's id at their end. Raises `ServerAwayError` when
+    there are none.
+    """
     try:
         said = decode(content, _SaidRelay)
     except InvalidJsonError as error:
-        raise ServerAwayError(f"what is said of the relay is nothing: {error}") from None
+        raise ServerAwayError(f"the answer about the relay is invalid: {error}") from None
     found = []
     for text in said.addrs[:ADDRESSES_MAX]:
         with contextlib.suppress(AddressError):
@@ -200,7 +205,7 @@ def relay_addresses(content: bytes) -> list[PeerAddress]:
 
 @contextlib.asynccontextmanager
 async def open_server(url: str, hear: Callable[[bytes], object], troubles: Troubles) -> AsyncIterator[Server]:
-    """Hear what others leave at `url` until the block is left; `hear` gets each message and must not raise."""
+    """Read the announcements of others at `url` until the block is left; `hear` gets each message and must not raise."""
     async with httpcore.AsyncConnectionPool(max_connections=3, retries=0) as pool:
         server = Server(url, hear, pool, troubles)
         listening = asyncio.create_task(server._listen())

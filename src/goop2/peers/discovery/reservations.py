@@ -1,7 +1,7 @@
-"""Keeps a reservation at the relay of a rendezvous server, through which peers reach this one when they cannot dial it.
+"""Keep a reservation at the relay of a rendezvous server, through which peers that cannot dial this one reach it.
 
-The server says where its relay is and proves nothing: the relay is dialled, which proves its id, and must give the place itself. Its clock
-may be any: how long a place lasts is believed between RENEW_MIN_SECONDS and RENEW_MAX_SECONDS.
+The server says where its relay is, and is not trusted: the relay is dialled, which proves its id, and must give the reservation itself. Its
+clock may be wrong: the life of a reservation is believed between RENEW_MIN_SECONDS and RENEW_MAX_SECONDS.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class RelayReservation:
                 lasts = await self._reserve(relay) if relay else NO_RELAY_SECONDS
             except (*AWAY, NetworkError) as error:
                 self._tell(())
-                _log.info("no place at a relay", server=self._server.url, why=str(error) or type(error).__name__)
+                _log.info("no reservation at a relay", server=self._server.url, why=str(error) or type(error).__name__)
                 wait = min(wait * 2, RETRY_MAX_SECONDS)
                 await asyncio.sleep(wait * random.uniform(0.5, 1))
                 continue
@@ -76,6 +76,7 @@ class RelayReservation:
         while (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(LOOK_SECONDS, left) if relay else left)
             if relay and not self._host.is_connected(relay[0].peer):
+                # A circuit of this relay would come from a place that we no longer have.
                 self._host.leave(relay[0].peer)
                 self._tell(())
                 return
@@ -87,5 +88,5 @@ class RelayReservation:
 
 
 def renew_after(lasts_seconds: float) -> float:
-    """Return after how many seconds to renew a reservation that is said to last so long: half of it, within bounds."""
+    """Return after how many seconds to renew a reservation of this length: half of it, within bounds."""
     return min(max(lasts_seconds / 2, RENEW_MIN_SECONDS), RENEW_MAX_SECONDS)

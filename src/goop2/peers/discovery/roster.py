@@ -1,16 +1,16 @@
 """The roster of peers that are online: announcements in, changes out. Pure: the clock is passed in, nothing is sent.
 
-What is believed of whom:
+What is trusted about a peer:
 
-    over gossip         the message is signed: believed when its author is the peer it speaks of, dropped otherwise
-    from a rendezvous   nothing is proved: shows an unknown peer and where it may be, until its announcements stop. It never takes a peer
-                        away and never changes what the peer itself has said. A false address costs a dial, which proves the id
+    over gossip         the message is signed: accepted when its author is the peer it describes, dropped otherwise
+    from a rendezvous   not trusted: it shows an unknown peer and where it may be, until its announcements stop. It never removes a peer
+                        and never changes what the peer itself has said. A false address costs a dial, which proves the id
     a connection        proves that the peer is there
 
-A key for payload encryption is a peer's own when it has said so itself. One that a rendezvous tells is kept apart: it may open what the
-peer sends, which its connection vouches for, and nothing is ever encrypted with it (peers/payload_crypto.py).
+A payload key counts as a peer's own when the peer has sent it itself. One that a rendezvous server names is kept apart as a hint: it may
+decrypt what the peer sends, which its connection proves, and nothing is ever encrypted with it (peers/payload_crypto.py).
 
-A peer is offline OFFLINE_AFTER_SECONDS after its last announcement. An older message than the last is a replay and dropped.
+A peer is offline OFFLINE_AFTER_SECONDS after its last announcement. A message older than the last one is a replay and is dropped.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class DiscoverySource(Enum):
 
 
 class RosterEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A peer that is here. Its texts are untrusted."""
+    """A peer that is online. Its texts are untrusted."""
 
     id: str
     label: str
@@ -79,7 +79,7 @@ class _RosterRecord:
 
 
 class Roster:
-    """The peers that are here, this one left out. `clock` gives seconds and never goes back."""
+    """The peers that are online, without this one. `clock` gives seconds and never goes back."""
 
     def __init__(self, self_id: str, clock: Callable[[], float]) -> None:
         self._self_id = self_id
@@ -109,11 +109,11 @@ class Roster:
         return entry.peer.hinted_key if entry else ""
 
     def subscribe(self, callback: Callable[[RosterChange], None]) -> Callable[[], None]:
-        """Call `callback` with every change from now on; gives the function that ends it."""
+        """Call `callback` with every change from now on; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     def signed(self, author: str, said: Presence) -> bool:
-        """Take a presence whose author is proved; return whether it was believed."""
+        """Take a presence whose author is proved; return whether it was accepted."""
         if author != said.peer_id or author == self._self_id or said.type == "punch" or self._replayed(said):
             return False
         self._last_ts[author] = (said.ts, self._clock())
@@ -127,7 +127,7 @@ class Roster:
         return True
 
     def hearsay(self, said: Presence) -> bool:
-        """Take a presence that proves nothing; return whether it changed or kept up anything."""
+        """Take a presence that proves nothing; return whether it changed or prolonged anything."""
         if said.peer_id == self._self_id or said.type not in ("online", "update"):
             return False
         entry = self._entries.get(said.peer_id)
@@ -139,7 +139,7 @@ class Roster:
         return True
 
     def alive(self, peer: str) -> None:
-        """Note that a connection or an answer proves that a peer is here; what it is called is not known from that."""
+        """Note that a connection or an answer proves that a peer is here; its label is not known from that."""
         entry = self._entries.get(peer)
         if entry is not None:
             entry.at = self._clock()
@@ -148,12 +148,13 @@ class Roster:
             self._here(Presence("online", peer), DiscoverySource.ITSELF)
 
     def connected(self, peer: str) -> None:
-        """Note that a connection has come up: the peer may have been started anew, with another clock."""
+        """Note that a connection has come up: the peer may have restarted with another clock."""
+        # Its clock may have been set back; without this its new announcements would count as replays.
         self._last_ts.pop(peer, None)
         self.alive(peer)
 
     def introduced(self, peer: str, label: str, email: str = "") -> None:
-        """Take what a connected peer says it is called. What its announcements say goes before."""
+        """Take the label that a connected peer gives. Its announcements count more."""
         self.alive(peer)
         entry = self._entries.get(peer)
         if entry is None:
@@ -164,7 +165,7 @@ class Roster:
         self._here(said, DiscoverySource.ITSELF)
 
     def expire(self) -> None:
-        """Drop whoever was silent too long."""
+        """Remove the peers that were silent too long."""
         limit = self._clock() - OFFLINE_AFTER_SECONDS
         while self._entries and next(iter(self._entries.values())).at <= limit:
             self._gone(next(iter(self._entries)))
@@ -188,7 +189,7 @@ class Roster:
             self._subscribers.notify(RosterChange("offline", entry.peer))
 
     def _make_room(self, source: DiscoverySource) -> bool:
-        """Return whether there is room for a new one."""
+        """Return whether there is room for a new peer."""
         if len(self._entries) < PEERS_MAX:
             return True
         unproved = (
@@ -205,7 +206,7 @@ class Roster:
 
 
 def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) -> RosterEntry:
-    """Return what is known now. A key that a message leaves out is still the peer's key."""
+    """Return the old and the new announcement combined. If the new one has no key, the old key stays."""
     itself = source is DiscoverySource.ITSELF
     hinted = "" if itself else said.public_key
     public_key = said.public_key if itself else ""

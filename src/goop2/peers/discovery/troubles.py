@@ -1,4 +1,4 @@
-"""What hinders finding other peers, in sentences for the owner: now, and since the start."""
+"""Problems with finding other peers, as sentences for the owner: current ones, and those since the start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.net")
 
 
 class Troubles:
-    """The troubles of one peer. Each is logged once, and again when it is over."""
+    """The problems of one peer. Each is logged once, and again when it is over."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []

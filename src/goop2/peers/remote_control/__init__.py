@@ -1,1 +1,1 @@
-"""What the owner's commands ask of the running peer's network, over the control socket."""
+"""The operations that the owner's commands ask of a running peer, over its control socket."""

@@ -1,4 +1,4 @@
-"""What the owner asks of the kept messages from a terminal: which conversations there are, and to delete them. It needs no network."""
+"""Saved messages, for commands: list conversations and delete them. It needs no network."""
 
 from __future__ import annotations
 

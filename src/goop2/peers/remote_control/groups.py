@@ -1,4 +1,4 @@
-"""What the owner asks of groups from a terminal, by an open network: all that this peer hosts and is in, whoever made it join."""
+"""Groups, for commands, through an open network: all groups that this peer hosts or is in, whoever made it join."""
 
 from __future__ import annotations
 

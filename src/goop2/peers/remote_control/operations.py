@@ -1,4 +1,4 @@
-"""What the owner asks of other peers from a terminal: call, send, peers, connect; by an open network, whoever opened it.
+"""Other peers, for commands: call, send, peers, connect; through an open network, whoever opened it.
 
 The running peer offers these on its control socket; without one a command opens a network of its own (cli/peers.py).
 """

@@ -1,4 +1,4 @@
-"""What the owner asks of the own scripts from a terminal, done by the peer that runs: its last good versions, its limits, its runs."""
+"""The peer's own scripts, for commands: run by the running peer, with its last good versions, its limits and its run history."""
 
 from __future__ import annotations
 

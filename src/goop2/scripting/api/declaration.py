@@ -1,7 +1,7 @@
-"""What a declaration of a goop function consists of. No function is named here.
+"""The parts of a declaration of a goop function. No function is named here.
 
-From one `Function` follow its Lua stub, the check of its arguments on both sides of the wall, who may call it, how it fails, and
-what authors read. It must not know how any function does its work.
+From one `Function` follow its Lua stub, the check of its arguments on both sides of the wall, who may call it, how it fails, and what
+authors read. It must not know how a function does its work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Declarations → what authors read: docs/goop-table.md and the editor types docs/goop.lua (LuaLS).
+"""Write what authors read from the declarations: docs/goop-table.md and the editor types docs/goop.lua (LuaLS).
 
 `python -m goop2.scripting.api.docs` writes both; a test keeps them equal to the declarations.
 """
@@ -109,7 +109,7 @@ def _methods(function: Function) -> list[Function]:
 
 
 def _tables(group: str) -> list[str]:
-    """`group.member` → `group`, `group.member`: the tables that must be there before its functions."""
+    """Return the tables that must exist before the functions of a group: `group`, `group.member` for `group.member`."""
     names = group.split(".") if group else []
     return [".".join(names[:count]) for count in range(1, len(names) + 1)]
 

@@ -1,7 +1,7 @@
-"""Declarations → what both sides of the wall hold a host call to: who may make it, with which arguments, and how it fails.
+"""The rules for a host call, from its declaration: who may make it, with which arguments, and how it fails.
 
-The worker is told its part in `Setup` (`rules`). The peer checks again what a worker sends (`PeerCall`), since native code may have
-taken the worker over. `forgotten` compares the declarations with the operations there are.
+The worker gets its part in `Setup` (`rules`). The peer checks again what a worker sends (`PeerCall`), since native code may have taken the
+worker over. `forgotten` compares the declarations with the existing operations.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WHERE: Final = {
 
 
 def rules(functions: Iterable[Function]) -> tuple[OperationRule, ...]:
-    """Return what a worker is told: the operations that are not Lua."""
+    """Return the rules for a worker: of all operations that are not Lua."""
     return tuple(
         OperationRule(function.name, function.place is ExecutionSite.PEER, not function.functions_only, function.failure)
         for function in operations(functions)

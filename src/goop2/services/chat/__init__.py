@@ -1,4 +1,4 @@
-"""Direct messages: kept, delivered, and answered by the engine when they are commands.
+"""Direct messages: saved, delivered, and answered by the engine when they are commands.
 
-It knows the engine and the storage, and neither the web nor the network: who can carry a message to another peer lends that.
+It must not know the web or the network, only the engine and the storage: whoever can carry a message to another peer passes that in.
 """

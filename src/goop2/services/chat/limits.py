@@ -1,4 +1,4 @@
-"""Every number of what strangers may keep in the chat, with its unit and reason.
+"""Every number of what strangers may store in the chat, with its unit and reason.
 
 Together they stay below the 64 MB the peer's own tables may use beyond `storage.max_mb`.
 """

@@ -1,8 +1,8 @@
 """The message store: a thread and a database connection of its own, so that no script, page or query delays a message.
 
-What is awaited here is committed when it comes back. At most WAITING_MAX wait; beyond it a message is refused, which its sender hears.
-What others send is in a budget (quotas.py): whoever is over one gives up the oldest messages in it, in the same transaction. A database
-that is damaged or cannot be opened stops no start: each message is refused with the reason until it can be.
+When an awaited operation returns, it is committed. At most WAITING_MAX wait; beyond that a message is refused, and its sender is told.
+Others' messages count against budgets (quotas.py): whoever is over a budget loses its oldest messages, in the same transaction. A database
+that is damaged or cannot be opened does not stop a start: each message is refused with the reason until it works.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class MessageStoreBusyError(StorageError):
-    """Too many messages wait to be kept."""
+    """Too many messages wait to be saved."""
 
 
 class MessageStore:
@@ -59,7 +59,7 @@ class MessageStore:
         return ""
 
     async def close(self) -> None:
-        """Keep what waits, then close."""
+        """Save the waiting messages, then close."""
         await self._database.close()
 
     async def add(
@@ -73,7 +73,7 @@ class MessageStore:
         state: str = "",
         charged: tuple[str, str] | None = None,
     ) -> StoredMessage | None:
-        """Keep a message (`messages.add`). Raises `StorageError`.
+        """Save a message (`messages.add`). Raises `StorageError`.
 
         `charged`: whose doing it is, (sender, origin); None for the owner's own.
         """
@@ -88,15 +88,15 @@ class MessageStore:
         return await self._do(lambda database: self._forget(database, messages.strangers(database, self._self_id)))
 
     async def mark(self, number: int, state: str, unless: str | None = None) -> bool:
-        """Save how the delivery of a message stands now (`messages.mark`)."""
+        """Save the delivery state of a message (`messages.mark`)."""
         return await self._do(lambda database: messages.mark(database, number, state, unless))
 
     async def mark_shown(self, numbers: Sequence[int], state: str) -> list[str]:
-        """Save that messages that came in are on a page (`messages.mark_shown`)."""
+        """Save that messages from others were shown on a page (`messages.mark_shown`)."""
         return await self._do(lambda database: messages.mark_shown(database, numbers, state))
 
     async def mark_by_wire_id(self, sender: str, peer: str, wire_id: str, state: str) -> StoredMessage | None:
-        """Return the same by its id on the wire."""
+        """Save the delivery state of the message with this id on the wire; return the message."""
         return await self._do(lambda database: messages.mark_by_wire_id(database, sender, peer, wire_id, state))
 
     async def page(self, peer: str, before: int | None = None, limit: int = PAGE_MAX) -> list[StoredMessage]:
@@ -104,15 +104,16 @@ class MessageStore:
         return await self._do(lambda database: messages.page(database, peer, before, min(limit, PAGE_MAX)))
 
     async def conversations(self) -> list[Conversation]:
-        """Return with whom there are messages, the latest first."""
+        """Return the conversations, the latest first."""
         return await self._do(lambda database: messages.conversations(database, CONVERSATIONS_MAX))
 
     def _prepare(self, database: Database) -> None:
-        """Make what is missing, and count what others have used."""
+        """Create missing tables, and count what others have stored."""
         messages.create_schema(database)
         with contextlib.suppress(DatabaseFileError):  # where a page is damaged, the others are still read and written
             messages.charge_uncharged(database, self._self_id, MESSAGE_OVERHEAD_BYTES, CONTACT)
         self._budgets = self._counted(database)
+        # A folder of an older version, or of another program, may hold more than the budgets allow.
         while (over := self._budgets.over_all()) is not None:
             with database.atomic():
                 if not self._make_room(database, self._budgets, over):
@@ -171,7 +172,7 @@ class MessageStore:
         return message
 
     def _make_room(self, database: Database, budgets: Budgets, over: tuple[str, str, int]) -> bool:
-        """Return whether there was something to remove; else another program has removed it, and everything is counted anew."""
+        """Return whether something could be removed; otherwise another program has removed it, and everything is counted again."""
         sender, origin, size = over
         number, freed = messages.remove_oldest(database, sender, origin, size)
         budgets.add(sender, origin, -freed)
@@ -189,7 +190,7 @@ class MessageStore:
         return known
 
     def _note_contact(self, database: Database, budgets: Budgets, peer: str) -> None:
-        """Charge whatever a peer sent as a contact's from now on, because the owner has written to it."""
+        """Count a peer's messages as a contact's from now on, because the owner has written to it."""
         if peer == self._self_id or self._contacts.get(peer):
             return
         for before in messages.recharge(database, peer, CONTACT):

@@ -1,10 +1,10 @@
-"""Bytes of kept messages by who caused them, and who gives up the oldest ones when there is no room. Pure: no database, no clock.
+"""Budgets of saved messages: count bytes by who caused them, and decide whose oldest messages are removed. Pure: no database, no clock.
 
-    a contact     a peer the owner has written to: bounded as a sender and with all contacts, never by strangers
-    a stranger    everybody else: bounded as a sender, with all of one network (its origin), and with all strangers
+    a contact     a peer the owner has written to: bounded by itself and with all contacts, never by strangers
+    a stranger    everybody else: bounded by itself, with all of one network (its origin), and with all strangers
 
-Whoever is over a bound gives up first: the sender, then the largest sender of its network, then the largest sender of the largest
-network. So a flood pays for itself, whatever it calls itself. The owner's own messages are in no budget.
+When a bound is exceeded, messages are removed first from the sender, then from the largest sender of its network, then from the largest
+sender of the largest network. So a flood removes its own messages, whatever ids it uses. The owner's own messages are in no budget.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STALE_ENTRIES_MIN: Final = 64
 
 
 class LargestFirst:
-    """Sizes by key, and the key of the largest: a heap whose outdated entries are dropped when they are met."""
+    """Sizes by key, and the key of the largest: a heap whose outdated entries are dropped when they come up."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
@@ -46,19 +46,21 @@ class LargestFirst:
             return
         self._sizes[key] = left
         heapq.heappush(self._heap, (-left, key))
+        # Each change adds an entry and outdates one; without this the heap would grow with every message.
         if len(self._heap) > _STALE_ENTRIES_PER_KEY * len(self._sizes) + _STALE_ENTRIES_MIN:
             self._heap = [(-size, key) for key, size in self._sizes.items()]
             heapq.heapify(self._heap)
 
     def largest(self) -> str | None:
         """Return the key with the most bytes; None when there is none."""
+        # An entry whose size is no longer the key's current one is outdated.
         while self._heap and self._sizes.get(self._heap[0][1]) != -self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][1] if self._heap else None
 
 
 class Budgets:
-    """What is kept now. `charges`: (sender, origin, bytes) of everything that is."""
+    """The bytes of all saved messages. `charges`: (sender, origin, bytes) of each."""
 
     def __init__(self, charges: Iterable[tuple[str, str, int]] = ()) -> None:
         self._contacts = LargestFirst()
@@ -69,7 +71,7 @@ class Budgets:
             self.add(sender, origin, size)
 
     def add(self, sender: str, origin: str, size: int) -> None:
-        """Count `size` bytes of `sender`; negative when messages are gone."""
+        """Count `size` bytes of `sender`; negative when messages were removed."""
         if origin == CONTACT:
             self._contacts.add(sender, size)
             return
@@ -80,7 +82,7 @@ class Budgets:
             del self._strangers[origin]
 
     def over(self, sender: str, origin: str) -> tuple[str, str, int] | None:
-        """Return whose oldest messages must go when `sender` has added one: (sender, origin, bytes); None when all fits."""
+        """Return whose oldest messages must be removed after a message of `sender`: (sender, origin, bytes); None when all fits."""
         senders = self._contacts if origin == CONTACT else self._strangers.get(origin, LargestFirst())
         if (excess := senders[sender] - SENDER_BYTES) > 0:
             return sender, origin, excess
@@ -89,7 +91,7 @@ class Budgets:
         return _of_largest(senders, origin, senders.total - ORIGIN_BYTES) or self.over_all()
 
     def over_all(self) -> tuple[str, str, int] | None:
-        """Return the same where only all strangers together are too many."""
+        """Return the same if only the limit of all strangers is exceeded."""
         origin = self._origins.largest()
         return None if origin is None else _of_largest(self._strangers[origin], origin, self._origins.total - STRANGERS_BYTES)
 

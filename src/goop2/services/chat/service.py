@@ -1,9 +1,9 @@
-"""Chat: each message is saved, subscribers are notified, and the engine answers it when it begins with `!`.
+"""Chat: save each message, notify subscribers, and let the engine answer it when it begins with `!`.
 
-What others say is bounded by messages a minute (limits.py) and by bytes kept (quotas.py); whoever is refused is told so.
+Others' messages are bounded by rate (limits.py) and by bytes saved (quotas.py); a refused sender is told so.
 
-Three ways in: `say`, somebody on this machine or on a page talks with this peer; `send`, the owner writes to another peer; `receive`,
-another peer has written, known by the id its connection proved. Who carries a message to another peer is lent (`Carry`).
+There are three ways in. `say`: somebody on this machine or on a page writes to this peer. `send`: the owner writes to another peer.
+`receive`: another peer has written, known by the id its connection proved. `Carry`, which is passed in, takes a message to another peer.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TellShown = Callable[[str, Sequence[str]], None]
 
 
 class UndeliveredError(Exception):
-    """A message did not reach its peer, or was refused there; why, in a sentence. `code` is an error class of behaviour.md."""
+    """A message did not reach its peer, or was refused there; the message says why. `code` is an error class of behaviour.md."""
 
     def __init__(self, message: str, code: str = "unavailable", retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -64,13 +64,13 @@ class UndeliveredError(Exception):
 
 
 class ChatError(Exception):
-    """A message was not taken; why, in a sentence. `code` is an error class of behaviour.md."""
+    """A message was not accepted; the message says why. `code` is an error class of behaviour.md."""
 
     code = "bad_request"
 
 
 class ChatRefusedError(ChatError):
-    """A message is none that is wrong, but is not taken now. `code` is rate_limited or unavailable."""
+    """A valid message is not accepted now. `code` is rate_limited or unavailable."""
 
     def __init__(self, message: str, code: str, retry_after_seconds: float) -> None:
         super().__init__(message)
@@ -79,7 +79,7 @@ class ChatRefusedError(ChatError):
 
 
 class ChatReply(msgspec.Struct, frozen=True):
-    """A message was kept, or its delivery stands otherwise (`changed`)."""
+    """A message that was saved, or whose delivery state has changed (`changed`)."""
 
     message: StoredMessage
     changed: bool = False
@@ -88,14 +88,14 @@ class ChatReply(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What another peer said to everybody. It is not kept."""
+    """A broadcast of another peer. It is not saved."""
 
     sender: str
     content: str
 
 
 class Refusals(msgspec.Struct):
-    """Messages of others that were not taken since the start, for Home and the log."""
+    """Others' messages that were refused since the start, for Home and the log."""
 
     count: int = 0
     last_at: float = 0.0
@@ -131,7 +131,7 @@ class ChatService:
         self._tell_shown: TellShown | None = None
 
     def attach(self, carry: Carry, caller_of: Callable[[str], Caller], tell_shown: TellShown | None = None) -> None:
-        """Send messages to other peers by `carry` from now on; `caller_of` says who a peer is to the scripts."""
+        """Send messages to other peers with `carry` from now on; `caller_of` makes the caller of a peer for scripts."""
         self._carry_to, self._caller_of, self._tell_shown = carry, caller_of, tell_shown
 
     def detach(self) -> None:
@@ -139,7 +139,7 @@ class ChatService:
         self._carry_to, self._caller_of, self._tell_shown = no_network, Caller, None
 
     def subscribe(self, callback: Callable[[ChatReply], None]) -> Callable[[], None]:
-        """Hear of every message from now on; gives the function that ends it."""
+        """Call `callback` with every message from now on; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     async def messages(self, peer: str, before: int | None = None) -> list[StoredMessage]:
@@ -164,46 +164,49 @@ class ChatService:
         return await self._store.forget_strangers()
 
     async def say(self, caller: Caller, content: str) -> Reply:
-        """Take what `caller` says to this peer itself; the reply is a message too. Raises `ChatError`, `StorageError`."""
+        """Save what `caller` says to this peer, and answer it; the reply is a message too. Raises `ChatError`, `StorageError`."""
         check(content)
         charged = None if caller.owner else (caller.id, caller.address)
         with self._counting_refusals(owner=caller.owner):
             if not caller.owner:
                 self._check_rate(caller.id, caller.address)
-            await self._keep(caller.id, caller.id, content, _now(), charged=charged)
+            await self._save(caller.id, caller.id, content, _now(), charged=charged)
         if not is_command(content):
             return Reply("")
         reply = await self._engine.command(caller, content)
         if reply.text:
             state = REPLY if caller.owner else ""
-            await self._keep(caller.id, self._self_id, reply.text, _now(), state=state, charged=charged, reply=True)
+            await self._save(caller.id, self._self_id, reply.text, _now(), state=state, charged=charged, reply=True)
         return reply
 
     async def send(self, peer: str, content: str) -> StoredMessage:
-        """Send what the owner writes to another peer; how it went stands in its state. Raises `ChatError`, `StorageError`."""
+        """Send a message of the owner to another peer; its state says how that went. Raises `ChatError`, `StorageError`."""
         return (await self.deliver(peer, content))[0]
 
     async def deliver(
         self, peer: str, content: str, charged: tuple[str, str] | None = None
     ) -> tuple[StoredMessage, UndeliveredError | None]:
-        """Send as `send` does; return also why the message was not delivered. `charged`: whose budget pays, None for the owner's own."""
+        """Send as `send` does; also return why the message was not delivered. `charged`: whose budget pays, None for the owner's own
+        messages.
+        """
         check(content)
         wire_id = str(uuid.uuid4())
-        message = await self._keep(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
+        message = await self._save(peer, self._self_id, content, _now(), wire_id=wire_id, state=SENDING, charged=charged)
         assert message is not None, "an id was drawn twice"
         return await self._carry(message, wire_id)
 
     async def receive(self, peer: str, wire_id: str, content: str, timestamp: int | None, origin: str = "") -> bool:
-        """Another peer has written; committed when this returns, then a command is answered. False when it was known already.
+        """Save a message of another peer; it is committed when this returns. Then answer a command. Return False if it was known already.
 
         `origin`: the network its connection comes from. Raises `ChatError`, `StorageError`; then it must not be acknowledged.
         """
         check(content)
         with self._counting_refusals():
             self._check_rate(peer, origin)
+            # Refused before it is saved, so the sender tries again; a saved command without an answer would be lost.
             if is_command(content) and len(self._answering) >= ANSWERING_MAX:
                 raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
-            message = await self._keep(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
+            message = await self._save(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
         if message is not None and is_command(content):
             task = asyncio.create_task(self._answer(peer, content, origin))
             self._answering.add(task)
@@ -217,13 +220,14 @@ class ChatService:
             self._check_rate(peer, origin)
 
     async def delivered(self, peer: str, wire_id: str) -> None:
-        """Note that the other side's browser has shown a message of ours."""
+        """Note that the other side's browser has shown a message of this peer."""
         message = await self._store.mark_by_wire_id(self._self_id, peer, wire_id, DELIVERED)
         if message is not None:
             self._subscribers.notify(ChatReply(message, changed=True))
 
     def shown(self, messages: Iterable[StoredMessage]) -> None:
         """Note that a page of the owner's shows these messages, all with one peer; their writer is told of each once."""
+        # A message with a state was reported before; each is reported once.
         new = [each for each in messages if each.sender == each.peer and not each.state]
         if new and self._tell_shown is not None:
             task = asyncio.create_task(self._show(new, self._tell_shown))
@@ -231,7 +235,9 @@ class ChatService:
             task.add_done_callback(self._showing.discard)
 
     async def close(self) -> None:
-        """End what is being answered, then keep what waits."""
+        """End the answers under way, then save the waiting messages."""
+        # Cancelled before the store is closed: an answer under way would otherwise find it closed and be lost without a log
+        # line.
         ending = self._answering | self._showing
         for task in ending:
             task.cancel()
@@ -243,6 +249,7 @@ class ChatService:
         wait = self._rate.check(caller, "", None)
         if wait is None and origin:
             wait = self._origin_rate.check(origin, "", None)
+            # A flood from the same network used up its share. A caller who writes rarely still has a small one of its own.
             if wait is not None and self._crowd_rate.check(caller, "", None) is None:
                 wait = None
         if wait is not None:
@@ -250,7 +257,7 @@ class ChatService:
 
     @contextlib.contextmanager
     def _counting_refusals(self, *, owner: bool = False) -> Iterator[None]:
-        """Note for the owner that a message was not taken, whoever sent it; one log line for many."""
+        """Count a message that was not accepted, for the owner, whoever sent it; one log line for many."""
         try:
             yield
         except (ChatRefusedError, StorageError) as refusal:
@@ -268,9 +275,9 @@ class ChatService:
             try:
                 await self.deliver(peer, reply.text, charged=(peer, origin))
             except Exception as error:
-                self._log.warning("a reply was not kept", peer=peer, cause=str(error))
+                self._log.warning("a reply was not saved", peer=peer, cause=str(error))
 
-    async def _keep(
+    async def _save(
         self,
         peer: str,
         sender: str,
@@ -291,7 +298,7 @@ class ChatService:
         try:
             ids = await self._store.mark_shown([each.id for each in messages], SHOWN)
         except StorageError as error:
-            self._log.warning("nobody was told that a message is shown", cause=str(error))
+            self._log.warning("a read receipt was not sent", cause=str(error))
         else:
             if ids:
                 tell(messages[0].peer, ids)
@@ -310,7 +317,7 @@ class ChatService:
 
 
 def check(content: str) -> None:
-    """Check that `content` is a message at all. Raises `ChatError`."""
+    """Check that `content` is a valid message. Raises `ChatError`."""
     size = len(content.encode("utf-8", "replace"))
     if not content.strip():
         raise ChatError("the message is empty")
@@ -324,7 +331,7 @@ def _now() -> int:
 
 @contextlib.asynccontextmanager
 async def open_chat(self_id: str, engine: Engine, store: MessageStore) -> AsyncIterator[ChatService]:
-    """Open `store` and the chat of the peer `self_id` over it, until the block is left. What hinders it is `ChatService.problem`."""
+    """Open `store` and the chat of the peer `self_id` on it, until the block is left. `ChatService.problem` says what prevents it."""
     chat = ChatService(self_id, engine, store, await store.open())
     try:
         yield chat

@@ -1,4 +1,4 @@
-"""`on_group_close` of data functions: ended groups, told one after the other, under the limits and in the log of every run."""
+"""Call `on_group_close` of data functions for ended groups, one after the other, with the limits and the log of every run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why something about a group cannot be done. Each carries the `code` that pages and commands get."""
+"""The errors of groups. Each carries the `code` that pages and commands get."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from goop2.net.faults import NetworkError
 
 
 class TooManyGroupsError(NetworkError):
-    """As many groups as there may be are open; the message says how many."""
+    """The limit of open groups is reached; the message says how many."""
 
     code = "bad_request"
 
@@ -42,6 +42,6 @@ class GroupFullError(NetworkError):
 
 
 class InvalidGroupError(NetworkError):
-    """What was asked for can be no group."""
+    """The requested group is not possible."""
 
     code = "bad_request"

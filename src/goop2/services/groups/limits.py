@@ -1,6 +1,6 @@
 """Every number of groups, with its reason.
 
-A host answers every member, so each bound is on what one peer can make it keep or send.
+A host answers every member, so each limit bounds what one peer can make it store or send.
 """
 
 from __future__ import annotations

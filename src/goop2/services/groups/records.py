@@ -1,4 +1,4 @@
-"""What the state of groups gives: messages to send, a group as it is, and what has changed."""
+"""The values that the state of groups returns: messages to send, a group as it is, and what has changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Outgoing(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupInfo:
-    """A group as it is now. Names are untrusted text where another peer hosts it."""
+    """A group as it is now. Names are untrusted text when another peer hosts it."""
 
     id: str
     host: str
@@ -62,7 +62,7 @@ class GroupInfo:
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """Something happened in a group."""
+    """A change in a group, as its subscribers get it."""
 
     what: Kind
     group: GroupInfo

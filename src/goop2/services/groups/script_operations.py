@@ -1,6 +1,6 @@
-"""goop.group in the peer: who is what in the template group, and groups that scripts open and end.
+"""goop.group in the peer: the roles in the template group, and groups that scripts open and end.
 
-A script speaks with the owner's word, since the owner wrote it; whom it lets do so is for the script to say.
+A script acts as the owner, who wrote it; the script decides for whom it does so.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class GroupOperations:
 
     @property
     def by_name(self) -> Mapping[str, PeerOperation]:
-        """Name in the goop table → operation."""
+        """Return name in the goop table → operation."""
         return {
             "group.is_member": self.is_member,
             "group.member.role": self.role,

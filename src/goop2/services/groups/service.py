@@ -1,6 +1,6 @@
-"""The groups of a peer while it runs: the state machine (services/groups/state.py), its storage, and its subscribers.
+"""The groups of a running peer: the state machine (services/groups/state.py), its storage, and its subscribers.
 
-Knows neither pages nor libp2p: whoever brings the network lends it `post` and `carry`. Who may do what from a page is web/api/groups.py's.
+It must not know pages or libp2p: whoever brings the network passes in `post` and `carry`. web/api/groups.py decides what a page may do.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Check = Callable[[str], object]
 
 
 class Invited(msgspec.Struct, frozen=True):
-    """An invitation that came. Its text is another peer's."""
+    """An invitation from another peer, with its text."""
 
     host: str
     """Who sent it, which the connection proved, and hosts the group."""
@@ -84,7 +84,7 @@ class GroupService:
         self._unsubscribe = self.groups.subscribe(self._take)
 
     async def open(self) -> None:
-        """Read what was before this start. Where that cannot be read, `problem` says why, and nothing is written over it."""
+        """Load what was saved before this start. If that cannot be read, `problem` says why, and nothing is written over it."""
         try:
             saved = await asyncio.shield(self._database.run(storage.read))
             self.favorites = await asyncio.shield(self._database.run(storage.favorites))
@@ -162,15 +162,16 @@ class GroupService:
         return known
 
     async def end(self, group: str) -> None:
-        """End a group hosted here. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session's has its end) and
-        `StorageError`."""
+        """End a group hosted here. Raises `UnknownGroupError`, `InvalidGroupError` (a listening session ends its group itself) and
+        `StorageError`.
+        """
         if listen.is_session(group) and any(one.id == group for one in self.groups.hosted()):
             raise InvalidGroupError("the group of a listening session ends with the session: end that")
         self._send_all(self.groups.close(group))
         await self.save()
 
     async def remove(self, group: str, peer: str) -> None:
-        """Remove a member from a group hosted here; it stays out until it is invited. Raises `NetworkError` and `StorageError`."""
+        """Remove a member from a group hosted here; it cannot return unless it is invited. Raises `NetworkError` and `StorageError`."""
         self._send_all(self.groups.remove(group, peer))
         await self.save()
 
@@ -232,7 +233,7 @@ class GroupService:
         return await self._database.run(lambda database: role_in(database, roles))
 
     async def invite(self, group: str, peer: str) -> None:
-        """Tell a peer that it may join. Raises `NetworkError`."""
+        """Invite a peer to a group. Raises `NetworkError`."""
         if self._carry is None:
             raise _not_up()
         invitation = self.groups.invitation(group, peer)
@@ -257,7 +258,7 @@ class GroupService:
     # A member's.
 
     async def join(self, host: str, group: str) -> GroupInfo:
-        """Ask the host to be let into a group; return the group.
+        """Ask the host for membership in a group; return the group.
 
         Raises `NetworkError`, whose `code` says whose fault it is.
         """
@@ -269,6 +270,7 @@ class GroupService:
         self._has_groups.set()  # no change tells of it: the host has not answered
         answer: asyncio.Future[GroupChange] = asyncio.get_running_loop().create_future()
         waiting = self._answers.setdefault((host, group), [])
+        # Registered before the request is sent: the host's answer may arrive at once.
         waiting.append(answer)
         try:
             self._post(asking)
@@ -316,11 +318,13 @@ class GroupService:
 
     def invited(self, sender: str, invite: topics.Invite) -> None:
         """Take an invitation; one that is not from the host of the group is dropped."""
+        # A peer may invite to its own groups only: a forged host would make this peer send its join there.
         if invite.host_peer_id not in ("", sender) or not 0 < len(invite.group_id) <= NAME_MAX_CHARS:
             return
         new = Invited(sender, invite.group_id, invite.group_name[:NAME_MAX_CHARS], invite.kind[:NAME_MAX_CHARS])
         self._invites.pop((sender, new.group), None)
         of_sender = [key for key in self._invites if key[0] == sender]
+        # The oldest of the same sender goes first, so one peer cannot push out the invitations of others.
         if len(of_sender) >= INVITES_PER_PEER_MAX:
             del self._invites[of_sender[0]]
         self._invites[sender, new.group] = new
@@ -381,11 +385,12 @@ class GroupService:
     # What is saved.
 
     async def save(self) -> None:
-        """Write it down now. Raises `StorageError`."""
+        """Save the groups now. Raises `StorageError`."""
+        # Before the write: a change during the write sets it again and is saved with the next.
         self._changed, self._unsaved = False, True
         now = self._to_save()
         if not self._database.is_open:
-            raise DatabaseFileError(f"the groups cannot be kept: {self.problem}")
+            raise DatabaseFileError(f"the groups cannot be saved: {self.problem}")
         # Shielded: cancelling the caller must not cancel the write.
         await asyncio.shield(self._database.run(partial(self._write, now=now)))
         self._unsaved = self._changed
@@ -430,12 +435,13 @@ class GroupService:
             try:
                 await self.save()
             except StorageError as error:
-                self._log.warning("the groups cannot be kept", why=str(error))
+                self._log.warning("the groups cannot be saved", why=str(error))
+            # Changes that come meanwhile are saved together.
             await asyncio.sleep(SAVE_SECONDS)
 
 
 def code_of(fault: NetworkError | StorageError) -> ErrorCode:
-    """Return the class of what went wrong with a group. That it cannot be kept is nobody's fault who asks."""
+    """Return the error class of a failure with a group. A failure to save is not the caller's fault."""
     return ErrorCode(fault.code) if isinstance(fault, NetworkError) else ErrorCode.UNAVAILABLE
 
 
@@ -452,7 +458,7 @@ def _not_up() -> UnreachableError:
 
 @contextlib.asynccontextmanager
 async def open_groups(own_id: str, path: Path, care: FileCare = CARELESS) -> AsyncIterator[GroupService]:
-    """Open the groups of the peer `own_id`, which are kept in the database at `path`, until the block is left."""
+    """Open the groups of the peer `own_id`, which are saved in the database at `path`, until the block is left."""
     grouping = GroupService(own_id, path, care)
     try:
         await grouping.open()

@@ -90,7 +90,7 @@ class GroupState:
         """What a peer calls itself, for the list of members; "" where that is not known."""
 
     def subscribe(self, callback: Callable[[GroupChange], None]) -> Callable[[], None]:
-        """Call `callback` with every change from now on; gives the function that ends it."""
+        """Call `callback` with every change from now on; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     def hosted(self) -> tuple[GroupInfo, ...]:
@@ -104,7 +104,7 @@ class GroupState:
         return self._hosted[group]
 
     def joined(self) -> tuple[GroupInfo, ...]:
-        """Return the groups of others that this peer is in or has asked to be in."""
+        """Return the groups of others that this peer is in or has asked to join."""
         return tuple(self._joined.values())
 
     def is_member(self, peer: str, kind: str = TEMPLATE) -> bool:
@@ -138,7 +138,7 @@ class GroupState:
         return self._told("meta", known, [])
 
     def members_since(self, group: str) -> dict[str, int]:
-        """Return the members of a group hosted here, here or away, and since when. Raises `UnknownGroupError`."""
+        """Return the members of a group hosted here, online or away, and since when. Raises `UnknownGroupError`."""
         self.hosted_here(group)
         return dict(self._joined_at[group])
 
@@ -148,11 +148,11 @@ class GroupState:
         return tuple(self._removed[group])
 
     def was_removed(self, group: str, peer: str) -> bool:
-        """Return whether a peer may not come back into a group hosted here."""
+        """Return whether a peer may not return to a group hosted here."""
         return peer in self._removed.get(group, ())
 
     def restore(self, hosted: Iterable[HostedBefore], joined: Iterable[GroupInfo]) -> None:
-        """Take the groups of the last run, with members and who was removed; nobody is here yet."""
+        """Take the groups of the last run, with members, roles and removed peers; no member is online yet."""
         for group, members, removed in hosted:
             self._joined_at[group.id], self._removed[group.id] = dict(members), dict.fromkeys(removed)
             here = (self.own_id,) if self.own_id in members else ()
@@ -197,7 +197,7 @@ class GroupState:
         return self._hosted[id_]
 
     def invitation(self, group: str, peer: str) -> bytes:
-        """Return what a peer is sent that may join, though it was removed before; JSON. Raises `UnknownGroupError`."""
+        """Return the invitation for a peer, which may then join even if it was removed before; JSON. Raises `UnknownGroupError`."""
         known = self.hosted_here(group)
         self._removed[group].pop(peer, None)
         return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile, known.context))
@@ -211,11 +211,12 @@ class GroupState:
         return self._told("meta", known, self._to_all(known, "meta", msgspec.json.encode(meta)))
 
     def remove(self, group: str, peer: str) -> list[Outgoing]:
-        """Remove a member, who comes back by an invitation alone. Raises `UnknownGroupError` and `UnknownMemberError`."""
+        """Remove a member, who can return only by an invitation. Raises `UnknownGroupError` and `UnknownMemberError`."""
         known = self.hosted_here(group)
         if peer == self.own_id or peer not in self._joined_at[group]:
             raise UnknownMemberError(f"{peer[:ID_MAX_CHARS]!r} is no member of the group {known.name!r} that could be removed")
         self._removed[group][peer] = None
+        # Bounded; the peer removed longest ago may then join again.
         if len(self._removed[group]) > REMOVED_MAX:
             del self._removed[group][next(iter(self._removed[group]))]
         farewell = [self._farewell(group, peer)] if peer in known.members else []
@@ -250,7 +251,7 @@ class GroupState:
     # As a member.
 
     def join(self, host: str, group: str) -> list[Outgoing]:
-        """Ask to be let in; `joined` or `refused` follows, or nothing. Raises `TooManyGroupsError`."""
+        """Ask to join a group; `joined` or `refused` follows, or nothing. Raises `TooManyGroupsError`."""
         if (host, group) not in self._joined:
             if len(self._joined) >= JOINED_MAX:
                 raise TooManyGroupsError(f"{JOINED_MAX} groups are joined, the most there may be: leave one")
@@ -263,7 +264,7 @@ class GroupState:
         return [self._enveloped(host, group, "join")]
 
     def leave(self, host: str, group: str) -> list[Outgoing]:
-        """Be there no more. Raises `UnknownGroupError`."""
+        """Leave a group. Raises `UnknownGroupError`."""
         known = self._joined.pop((host, group), None)
         if known is None:
             raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
@@ -271,7 +272,9 @@ class GroupState:
         return self._told("ended", known, [self._enveloped(host, group, "leave")])
 
     def ping(self, host: str, group: str) -> list[Outgoing]:
-        """Ask the host for a sign; one that takes no message is lost, and its groups are over. Raises `UnknownGroupError`."""
+        """Ask the host for a sign of life; if the message cannot be delivered, the host is lost and its groups are over. Raises
+        `UnknownGroupError`.
+        """
         if (host, group) not in self._joined:
             raise UnknownGroupError(f"the group {group!r} of {host} is not joined")
         return [self._enveloped(host, group, "ping")]
@@ -312,7 +315,7 @@ class GroupState:
         return [sent for group in tuple(self._hosted.values()) if peer in group.members for sent in self._without(group, peer)]
 
     def back(self, peer: str) -> list[Outgoing]:
-        """Note that a peer is online: ask again to be let into its groups."""
+        """Note that a peer is online again: ask again to join its groups."""
         return [
             self._enveloped(*key, "join")
             for key, group in self._joined.items()
@@ -354,6 +357,7 @@ class GroupState:
 
     def _affords(self, peer: str, cost: int) -> bool:
         minute = self._now_ms() // 60_000
+        # All budgets start anew each minute, so this needs no memory of earlier peers.
         if minute != self._minute:
             self._minute, self._spent = minute, Counter()
         self._spent[peer] += cost
@@ -366,13 +370,14 @@ class GroupState:
         bound = _bound(group)
         if peer not in members and len(members) >= bound:
             return [self._refusal(peer, group.id, GroupErrorPayload(FULL, f"the group has {bound} members, the most there may be"))]
+        # A member that comes back keeps its first time, by which others list it.
         members.setdefault(peer, self._now_ms())
         roles = {**group.roles, peer: group.roles.get(peer, group.default_role)}
         group = self._with_members(replace(group, roles=roles), {*group.members, peer})
         return self._told("members", group, [self._welcome(group, peer), *self._list_to_all(group, without=peer)])
 
     def _kept_out(self, group: GroupInfo, peer: str, said: Group) -> list[Outgoing]:
-        """Answer a removed peer that asks again, or was away when it was removed and does not know."""
+        """Answer a removed peer that asks again, or that was away when it was removed and does not know."""
         if said.type == "join":
             return [self._refusal(peer, group.id, _REMOVED)]
         return [self._farewell(group.id, peer)] if said.type in ("msg", "ping") else []
@@ -417,7 +422,7 @@ class GroupState:
         return Outgoing(peer, topics.group_topic(group.id, "welcome"), msgspec.json.encode(welcome))
 
     def _list_to_all(self, group: GroupInfo, without: str = "") -> list[Outgoing]:
-        """Send the member list to all now, or when a second is over since the last time."""
+        """Send the member list to all members now, or a second after the last time."""
         if self._now_ms() - self._listed_at.get(group.id, -LIST_EVERY_MS) >= LIST_EVERY_MS:
             self._listed_at[group.id] = self._now_ms()
             return self._to_all(group, "members", msgspec.json.encode(Members(self._listed(group))), without)
@@ -434,6 +439,7 @@ class GroupState:
         if said.type == "ping":
             return [self._enveloped(group.host, group.id, "pong")]
         if isinstance(said.event, GroupErrorPayload) or said.type == "close":
+            # `close` and `error` are the host's last word; later messages of this group find it gone.
             del self._joined[group.host, group.id]
             self._retries.answered((group.host, group.id))
             refused = said.event if isinstance(said.event, GroupErrorPayload) else from_host.why_over(said.event)
@@ -477,5 +483,5 @@ def _bound(group: GroupInfo) -> int:
 
 
 def _may_be_said(group: GroupInfo, payload: bytes) -> bool:
-    """Return whether a member may say this: members take it as their host's word, so none may speak for a session."""
+    """Return whether a member may send this. Members take a message about a session for their host's word, so no member may send one."""
     return len(payload) <= PAYLOAD_MAX_BYTES and group.kind != listen.APP_TYPE

@@ -1,12 +1,12 @@
-"""What scripts may ask of the world: HTTP requests that cannot be turned against the owner's network.
+"""HTTP requests of scripts, which cannot be turned against the owner's network.
 
-    operations.py   goop.http for scripts: arguments, the count, the deadline, the answer
-    client.py       one request: its hops, its time, its place among the others
-    url.py          the text of an address → scheme, host, port, path; the odd spellings end here
-    egress_policy.py         host and port → the addresses that may be connected to; looked up once, all of them public
-    addresses.py    which addresses are public
+    operations.py     goop.http for scripts: arguments, the count, the deadline, the answer
+    client.py         one request: its hops, its time, its place among the others
+    url.py            the text of an address → scheme, host, port, path; odd spellings are refused here
+    egress_policy.py  host and port → the addresses that may be connected to; looked up once, all of them public
+    addresses.py      which addresses are public
     connector.py      the only way to a socket; it leads through the egress policy
 
-Scripts and their arguments come from strangers, so the address of a request, its headers, every
-answer and every redirect do too. Nothing here may trust them, nor know who runs scripts.
+Scripts and their arguments come from strangers, and so do the address of a request, its headers, every answer and every redirect. It must
+not trust them, nor know who runs scripts.
 """

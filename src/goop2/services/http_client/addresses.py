@@ -1,10 +1,9 @@
-"""Which addresses are public: anyone on the internet can be there, and nobody in particular near the owner.
+"""Decide which addresses are public: anybody on the internet may be there, and nothing near the owner in particular.
 
-The registries of special addresses (IANA, RFC 6890 and its updates) as one table, the first matching
-row saying what an address is; Python's `ipaddress` has the last word, so that a registry newer than
-this table counts too. Addresses that carry another inside are judged by what they carry where a network
-really translates them (mapped IPv4, and NAT64, without which IPv6-only networks reach no IPv4 site), and
-refused where that belongs to the past. Pure.
+The registries of special addresses (IANA, RFC 6890 and its updates) are one table, whose first matching row says what an address is.
+Python's `ipaddress` decides last, so that a registry newer than this table counts too. An address that carries another one is judged by the
+inner address where a network really translates it (mapped IPv4, and NAT64, without which IPv6-only networks reach no IPv4 site). Obsolete
+forms of such addresses are refused. Pure.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ SITE_PREFIX_BITS: Final = 64
 
 
 def why_not_public(address: IPAddress) -> str:
-    """Return what `address` is, as in "a private address"; "" when it is public."""
+    """Return the kind of a non-public `address`, as in "a private address"; "" when it is public."""
     carried = carried_address(address)
     if carried is not None:
         return why_not_public(carried)
@@ -87,12 +86,12 @@ def carried_address(address: IPAddress) -> IPv4Address | None:
 
 
 def mapped_address(address: IPAddress) -> IPAddress:
-    """Return the IPv4 address of a mapped one, which is how the system reaches it; any other as it is."""
+    """Return the IPv4 address inside a mapped one, which the system really connects to; other addresses unchanged."""
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 def why_ours(address: IPAddress, source: IPAddress) -> str:
-    """Why `address` belongs to the owner's own network, when `source` is what this machine would speak to it from; "" when it does not.
+    """Return why `address` belongs to the owner's own network, if this machine would use `source` to reach it; "" when it does not.
 
     A public address can be the machine's own, where a firewall that keeps others out lets it in; and in
     IPv6 the other devices at home have public addresses.

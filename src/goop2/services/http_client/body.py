@@ -1,7 +1,6 @@
-"""The body of an answer, taken in piece by piece, decompressed, and never larger than it may be. No I/O.
+"""Collect the body of an answer piece by piece, decompressed, within its size limit. No I/O.
 
-Only gzip is asked for, and zlib is told how much it may give: a bomb is cut while it is read, at the
-first byte too many, whatever it would have become.
+Only gzip is requested, and zlib is told how much it may return: a decompression bomb is cut at the first byte too many, whatever its size.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ GZIP_NAMES: Final = ("gzip", "x-gzip")
 
 
 class ResponseBody:
-    """`feed` it pieces, then `finish`. Both raise `OutboundError`."""
+    """Collects a body: `feed` it pieces, then `finish`. Both raise `OutboundError`."""
 
     def __init__(self) -> None:
         self._content = bytearray()
@@ -56,7 +55,7 @@ class GzipBody(ResponseBody):
         self._begun = False
 
     def finish(self) -> bytes:
-        """Return the whole content; what is cut short is no answer. Nothing at all stands for nothing."""
+        """Return the whole content; a truncated body is an error. An empty body stays empty."""
         if self._begun and not self._member.eof:
             raise OutboundError("response is cut short")
         return super().finish()
@@ -75,7 +74,7 @@ class GzipBody(ResponseBody):
 
 
 def body_for(headers: Mapping[str, str]) -> ResponseBody:
-    """Return what takes in the body of an answer with these headers. Raises `OutboundError`."""
+    """Return the collector for the body of an answer with these headers. Raises `OutboundError`."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > BODY_MAX_BYTES:
         raise too_large()

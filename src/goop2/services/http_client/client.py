@@ -1,12 +1,11 @@
 """One request for a script: its hops, its time, its place among the others.
 
-httpcore without httpx above it: connections come through a backend of ours (connector.py), so the egress policy
-is not a check beside the client but its only way out, and TLS verifies the name the request has, whatever
-address was connected to. What httpx adds — proxies and certificates of the environment, cookies,
-.netrc, redirects, whole-chunk decompression — would each have to be switched off or bounded again.
+It uses httpcore without httpx. Connections come through a backend of ours (connector.py), so the egress policy is the only way out and not
+a check beside the client. TLS verifies the host name of the request, whatever address was connected to. What httpx adds (proxies and
+certificates from the environment, cookies, .netrc, redirects, unbounded decompression) would each have to be switched off or bounded.
 
-A connection serves one hop and is closed. Kept ones would skip the lookup and the check, and carry
-what a server still sends after its answer into the request of another caller; docs/benchmarks.md has the price.
+A connection serves one hop and is closed. A kept connection would skip the lookup and the check, and could carry what a server sends after
+its answer into the request of another caller; docs/benchmarks.md has the cost.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from goop2.services.http_client.resolver import Lookup, system_lookup
 
 
 def default_tls() -> ssl.SSLContext:
-    """Return a TLS context that trusts whom this system trusts, and Mozilla's list, for systems that have none."""
+    """Return a TLS context that trusts this system's certificates, and Mozilla's list, for systems that have none."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
@@ -42,7 +41,7 @@ def default_tls() -> ssl.SSLContext:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What lies outside the peer; tests stand a small one of their own in its place."""
+    """What the client uses outside the peer; tests replace it."""
 
     lookup: Lookup = system_lookup
     route: Route = system_route
@@ -59,9 +58,10 @@ class Client:
         self._slots = Slots(REQUESTS_AT_ONCE, REQUESTS_AT_ONCE_PER_CALLER, WAITING_MAX)
 
     async def fetch(self, request: HttpRequest, caller: Caller, seconds: float) -> Response:
-        """Return the answer to `request`, within `seconds`. Raises `OutboundError`; cancelled, it leaves nothing open."""
+        """Return the answer to `request`, within `seconds`. Raises `OutboundError`; when cancelled, it leaves nothing open."""
         begun = time.monotonic()
         try:
+            # The time for waiting counts too: the script's deadline does not wait for a place.
             async with asyncio.timeout(max(0.0, seconds)), self._slots.place(caller):
                 return await self._follow(request, caller)
         except TimeoutError:
@@ -104,6 +104,7 @@ async def _read(answer: httpcore.Response, headers: dict[str, str]) -> Response:
     async for piece in answer.aiter_stream():
         body.feed(piece)
         count += 1
+        # A fast server could otherwise keep the event loop busy with one answer.
         if not count % PIECES_A_TURN:
             await asyncio.sleep(0)
     return Response(answer.status, headers, body.finish())

@@ -1,6 +1,6 @@
 """The concurrency limit of outbound requests: a total, a share for each caller, and a fair queue.
 
-The owner takes no place and never waits here. It knows nothing of what is done in a place.
+The owner takes no place and never waits here. It must not know what is done in a place.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Slots:
             await self._wait(_Waiting(caller.tenant, asyncio.get_running_loop().create_future()))
 
     def give_back(self, caller: Caller) -> None:
-        """Give the place to whose turn it is."""
+        """Give the place to the next caller in turn."""
         if not caller.owner:
             self._release(caller.tenant)
 
@@ -78,5 +78,6 @@ class Slots:
         if not self._held[caller]:
             del self._held[caller]
         while (next_one := self._line.take(self._may_take)) is not None:
+            # Counted for the waiting caller before it wakes up, so that nobody takes its place in between.
             self._held[next_one.caller] += 1
             next_one.turn.set_result(None)

@@ -1,7 +1,7 @@
 """The only way from a request to a socket: httpcore asks here for a connection, and the egress policy decides.
 
-One `EgressConnector` serves one hop. It connects to what the egress policy gave and to nothing else, counts what
-comes back, and closes what it opened, however the hop ends: a task cancelled twice, a handshake cut short.
+One `EgressConnector` serves one hop. It connects only to what the egress policy returned, counts the bytes that come back, and closes what
+it opened, however the hop ends: also when a task is cancelled twice, or a handshake is cut short.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Admit = Callable[[str, int], Awaitable[Sequence[SocketAddress]]]
 
 
 class EgressConnector(httpcore.AsyncNetworkBackend):
-    """The network behind the egress policy; an async context manager whose end closes every connection."""
+    """The network behind the egress policy; an async context manager that closes every connection at its end."""
 
     def __init__(self, admit: Admit, sockets: httpcore.AsyncNetworkBackend) -> None:
         self._admit = admit
@@ -38,7 +38,7 @@ class EgressConnector(httpcore.AsyncNetworkBackend):
         await asyncio.shield(asyncio.ensure_future(self._close()))
 
     def expect_body(self) -> None:
-        """Note that the headers are there, and a body may follow."""
+        """Note that the headers have arrived, and a body may follow."""
         self._allowance.expect_body()
 
     async def connect_tcp(
@@ -49,7 +49,8 @@ class EgressConnector(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """httpcore.AsyncNetworkBackend."""
+        """Connect through the egress policy (httpcore.AsyncNetworkBackend)."""
+        # The caller's deadline and the egress policy decide these, not httpcore.
         del timeout, local_address, socket_options
         found = await self._admit(host, port)
         stream = await self._first_to_answer(found)
@@ -71,51 +72,52 @@ class EgressConnector(httpcore.AsyncNetworkBackend):
 
 
 class Allowance:
-    """Bytes that may still come: first headers, then a body."""
+    """The number of bytes that may still come: first headers, then a body."""
 
     def __init__(self) -> None:
         self._left = HEADERS_MAX_BYTES
         self._exceeded = too_many_headers()
 
     def expect_body(self) -> None:
-        """Start the byte limit of the body, once the headers were read."""
+        """Start the byte limit of the body, after the headers."""
         self._left = RECEIVED_MAX_BYTES
         self._exceeded = too_large()
 
     def spend(self, count: int) -> None:
         """Count bytes against the budget. Raises `OutboundError` when it is used up."""
+        # Reads of one byte cost more than they carry; a server that dribbles must not keep us busy.
         self._left -= max(count, READ_COST_BYTES)
         if self._left < 0:
             raise self._exceeded
 
 
 class CountedStream(httpcore.AsyncNetworkStream):
-    """A connection that brings `allowance` and no more, a little at a time."""
+    """A connection that delivers `allowance` bytes and no more, a little at a time."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, allowance: Allowance) -> None:
         self._stream = stream
         self._allowance = allowance
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """httpcore.AsyncNetworkStream."""
+        """Read and count bytes (httpcore.AsyncNetworkStream)."""
         data = await self._stream.read(min(max_bytes, READ_BYTES), timeout)
         self._allowance.spend(len(data))
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """httpcore.AsyncNetworkStream."""
+        """Write bytes (httpcore.AsyncNetworkStream)."""
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:
-        """httpcore.AsyncNetworkStream."""
+        """Close the connection (httpcore.AsyncNetworkStream)."""
         await self._stream.aclose()
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        """httpcore.AsyncNetworkStream."""
+        """Begin TLS on the connection (httpcore.AsyncNetworkStream)."""
         return CountedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._allowance)
 
     def get_extra_info(self, info: str) -> Any:
-        """httpcore.AsyncNetworkStream."""
+        """Return what the stream below knows (httpcore.AsyncNetworkStream)."""
         return self._stream.get_extra_info(info)

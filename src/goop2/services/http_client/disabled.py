@@ -1,4 +1,6 @@
-"""goop.http where the owner has not switched it on: it says so. Imports nothing of the client, so that such a peer starts sooner."""
+"""goop.http where the owner has not switched it on: every function says so. It imports nothing of the client, so that such a peer starts
+sooner.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The egress policy: host and port → the addresses that may be connected to.
 
     a host the owner allows on this port → wherever it is
-    anything else → its address, or all addresses its name has, looked up once; each must be public
+    anything else → its address, or all addresses of its name, looked up once; each must be public
 
-Every connection passes here (connector.py), so every hop does. The answer of the one lookup is what is
-connected to: a name that would answer differently the next time is not asked again.
+Every connection passes here (connector.py), and so does every hop. The looked-up addresses are the ones connected to, so a name cannot give
+another answer the next time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ANY_PORT = 9
 
 
 def system_route(address: IPAddress) -> IPAddress | None:
-    """Return what the system's routing says; no packet is sent."""
+    """Return the address from which the system would send; no packet is sent."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -50,11 +50,11 @@ class Gate:
         self._route = route
 
     def allows(self, host: str, port: int) -> bool:
-        """Return whether the owner named exactly this."""
+        """Return whether the owner named exactly this host and port."""
         return (host, port) in self._allow
 
     async def addresses(self, host: str, port: int, caller: Caller, *, allowed: bool) -> Sequence[SocketAddress]:
-        """Return where to connect for canonical `host`; with `allowed` wherever it is. Raises `OutboundError`."""
+        """Return where to connect for canonical `host`; if `allowed`, wherever it is. Raises `OutboundError`."""
         literal = _literal(host)
         found = [(host, port)] if literal else await self._lookups.addresses(host, port, caller)
         if not found:

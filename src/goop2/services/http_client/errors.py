@@ -1,4 +1,4 @@
-"""Why a request gave no answer, as one sentence its script can show."""
+"""The reasons why a request gave no answer, each as one sentence its script can show."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ SHOWN_CHARS = 100
 
 
 class OutboundError(Exception):
-    """No answer; `str()` is the sentence. Nothing is left open."""
+    """There is no answer; `str()` is the reason in one sentence. Nothing is left open."""
 
 
 class BlockedError(OutboundError):
-    """The rules refuse it, whatever the network would have said."""
+    """The rules refuse the request, whatever the network would have answered."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"blocked: {why}")
 
 
 def shown(text: str) -> str:
-    """Return what a stranger wrote, fit for a sentence."""
+    """Return a stranger's text in a form fit for a sentence."""
     return printable(text, SHOWN_CHARS)
 
 

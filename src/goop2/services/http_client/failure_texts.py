@@ -1,6 +1,6 @@
-"""What went wrong on the way, as httpcore, h11 and OpenSSL say it → one sentence for the script.
+"""Turn failures, as httpcore, h11 and OpenSSL report them, into one sentence for the script.
 
-A time-out and a cancellation are nobody's failure here; they pass.
+A time-out and a cancellation are no failures here; they pass through.
 """
 
 from __future__ import annotations

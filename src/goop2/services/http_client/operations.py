@@ -1,7 +1,6 @@
-"""goop.http as scripts have it: arguments checked, requests counted, the deadline kept, the answer shaped.
+"""goop.http for scripts: check the arguments, count the requests, keep the deadline, and shape the answer.
 
-What arrives here was sent by a process that runs a stranger's code: nothing about it is believed. The
-count is the peer's own, not the worker's.
+The arguments come from a process that runs a stranger's code, so nothing in them is trusted. The peer counts the requests itself.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class _Options(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ArgumentError(Exception):
-    """The script called us wrongly: raised there, not answered."""
+    """The script passed wrong arguments: an error is raised at its line, not returned."""
 
 
 class HttpOperations:
@@ -56,7 +55,7 @@ class HttpOperations:
 
     @property
     def by_name(self) -> Mapping[str, PeerOperation]:
-        """Name in the goop table → operation."""
+        """Return name in the goop table → operation."""
         return {"http.get": self.get, "http.post": self.post}
 
     async def get(self, invocation: Invocation, url: Scalar = None, options: Scalar = None) -> Answer:
@@ -71,9 +70,11 @@ class HttpOperations:
         spent = invocation.spent.get(SPENT, 0)
         if spent >= REQUESTS_PER_INVOCATION:
             return TOO_MANY
+        # Counted before the arguments are read: refused requests count too, or a script could try endlessly.
         invocation.spent[SPENT] = spent + 1
         try:
             request = _get(url, options) if name == "get" else _post(url, body, options)
+            # Earlier than the script's own deadline, so that the script gets the error and can answer its caller.
             seconds = invocation.deadline - time.monotonic() - ANSWER_SECONDS
             return _shaped(await self._client.fetch(request, invocation.caller, seconds), full=_given(options).full)
         except OutboundError as error:

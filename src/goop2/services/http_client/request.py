@@ -1,4 +1,4 @@
-"""A request as values: what is asked, what may be added to it, and what a redirect makes of it. Pure."""
+"""A request as values: its parts, the headers a script may add, and the request that a redirect makes of it. Pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request, before any hop or after some."""
+    """One request, before or after some hops."""
 
     method: Literal["GET", "POST"]
     target: Target
@@ -58,6 +58,7 @@ class HttpRequest:
 
     def wire_headers(self) -> list[tuple[bytes, bytes]]:
         """Return all headers, as they are sent."""
+        # "Connection: close": a connection serves one hop (client.py).
         ours = [("Host", self.target.authority), ("User-Agent", USER_AGENT), ("Accept-Encoding", "gzip"), ("Connection", "close")]
         if self.method == "POST":
             ours.append(("Content-Length", str(len(self.body))))
@@ -66,7 +67,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a server answered; `headers` by lower-case name, several of one name joined by ", "."""
+    """The answer of a server; `headers` by lower-case name, several of one name joined by ", "."""
 
     status: int
     headers: Mapping[str, str]
@@ -74,7 +75,7 @@ class Response:
 
 
 def checked_headers(pairs: Iterable[tuple[str, str]]) -> Headers:
-    """Return `pairs` when a script may send them. Raises `OutboundError`."""
+    """Return `pairs` if a script may send them. Raises `OutboundError`."""
     headers = tuple((name, value.strip(" \t")) for name, value in pairs)
     if len(headers) > REQUEST_HEADERS_MAX or sum(len(name) + len(value) for name, value in headers) > REQUEST_HEADERS_MAX_BYTES:
         raise OutboundError(f"a request takes at most {REQUEST_HEADERS_MAX} headers with {REQUEST_HEADERS_MAX_BYTES} characters in all")
@@ -98,7 +99,7 @@ def received_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def redirected(request: HttpRequest, status: int, headers: Mapping[str, str]) -> HttpRequest | None:
-    """Return the next hop that an answer asks for; None when it is the last. Raises `OutboundError`.
+    """Return the next hop of a redirect; None for the last answer. Raises `OutboundError`.
 
     Another origin is told nothing that could be a credential; a body never follows from https to http.
     """
@@ -108,8 +109,10 @@ def redirected(request: HttpRequest, status: int, headers: Mapping[str, str]) ->
     hop = replace(request, target=target)
     if status in BECOME_GET and request.method == "POST":
         hop = replace(hop, method="GET", body=b"", headers=_without(hop.headers, "content-type"))
+    # A header may be a key for the first origin; a redirect must not give it to another.
     if target.origin != request.target.origin:
         hop = replace(hop, headers=tuple(header for header in hop.headers if header[0].lower() in HARMLESS))
+    # Only a redirect with a body is refused: without one nothing of the script's travels on.
     if hop.body and request.target.scheme == "https" and target.scheme == "http":
         raise BlockedError("a redirect from https to http would send the body unencrypted")
     return hop

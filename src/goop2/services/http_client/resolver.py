@@ -1,8 +1,8 @@
-"""Names looked up by the system's resolver, each in a thread of its own that can be given up.
+"""Look up names with the system's resolver, each in a thread of its own that can be abandoned.
 
-The resolver cannot be interrupted and waits half a minute for a silent name server, so a shared pool of
-threads, the event loop's among them, is not for names that strangers choose: they would hold all of it.
-The threads are daemons: the end of the peer does not wait for them. It judges no address.
+The resolver cannot be interrupted and waits half a minute for a silent name server. In a shared pool of threads, such as the event loop's,
+names that strangers choose could occupy all of it. The threads are daemons: the peer ends without waiting for them. It must not judge
+addresses.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Lookup = Callable[[str, int], Sequence[SocketAddress]]
 
 
 def system_lookup(name: str, port: int) -> list[SocketAddress]:
-    """Return what this system knows of `name`, in the order it would connect."""
+    """Return the addresses of `name`, in the order in which the system would connect."""
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return [(str(address[0]), int(address[1])) for *_, address in found]
 
@@ -39,7 +39,7 @@ class Lookups:
         self._slots = Slots(LOOKUPS_AT_ONCE, LOOKUPS_AT_ONCE_PER_CALLER, WAITING_MAX)
 
     async def addresses(self, name: str, port: int, caller: Caller) -> Sequence[SocketAddress]:
-        """Return where `name` is, asked once. Raises `OutboundError`."""
+        """Return the addresses of `name`, looked up once. Raises `OutboundError`."""
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 return await self._in_thread(name, port, caller)

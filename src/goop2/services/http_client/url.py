@@ -1,9 +1,8 @@
-"""The text of an address → a target: scheme, host, port, path. The only reader of addresses here.
+"""Parse the text of an address into a target: scheme, host, port, path. It is the only parser of addresses here.
 
-A host has one spelling afterwards: a name in lower-case ASCII, or an address as `ipaddress` writes it.
-Whatever two readers could understand differently is refused rather than read: numbers that some
-resolvers take for addresses (`0x7f.1`, `127.1`, `2130706433`), zone ids, a second @, control
-characters. No I/O, and no opinion on which hosts are public: that is the egress policy's.
+A host has one spelling afterwards: a name in lower-case ASCII, or an address as `ipaddress` writes it. A text that two parsers could read
+differently is refused: numbers that some resolvers take for addresses (`0x7f.1`, `127.1`, `2130706433`), zone ids, a second @, control
+characters. No I/O. It must not know which hosts are public; the egress policy does.
 """
 
 from __future__ import annotations
@@ -48,12 +47,12 @@ class Target:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Return who is asked: what may be told one origin is no other's business."""
+        """Return the origin of the request; headers for one origin must not reach another."""
         return self.scheme, self.host, self.port
 
     @property
     def authority(self) -> str:
-        """Return the host, and the port where it is not the scheme's own, as the Host header has them."""
+        """Return the Host header: the host, and the port unless it is the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -65,6 +64,7 @@ def read_url(url: str) -> Target:
     """Return the target of `url`. Undecodable bytes come as surrogates (`surrogateescape`). Raises `OutboundError`."""
     if len(url) > URL_MAX_BYTES:
         raise OutboundError(f"the address has {len(url)} bytes; the most is {URL_MAX_BYTES}")
+    # Before anything is split: a line break inside a part could become a header.
     _refuse_controls(url)
     parts = _PARTS.match(url)
     if parts is None or parts["scheme"].lower() not in DEFAULT_PORTS:
@@ -94,7 +94,7 @@ def read_redirect(base: Target, location: str) -> Target:
 
 
 def canonical_host(host: str) -> str:
-    """Return the one spelling of a name or an address, brackets and a last dot taken off. Raises `BlockedError`."""
+    """Return the canonical spelling of a name or an address, without brackets and a final dot. Raises `BlockedError`."""
     if host.startswith("["):
         return _ipv6(host[1:-1])
     name = _ascii(host).lower().removesuffix(".")
@@ -111,7 +111,7 @@ def _refuse_controls(text: str) -> None:
 
 
 def _ascii(host: str) -> str:
-    """Return a host in ASCII: look-alikes of letters, digits and dots become what they look like, other alphabets `xn--…`."""
+    """Return a host in ASCII: look-alikes of letters, digits and dots become those, other alphabets become `xn--…`."""
     if host.isascii():
         return host
     try:
@@ -140,7 +140,7 @@ def _port(text: str | None, scheme: str) -> int:
     port = int(text) if text else DEFAULT_PORTS[scheme]
     if 1 <= port <= HIGHEST_PORT:
         return port
-    raise BlockedError(f"port {port} is none from 1 to {HIGHEST_PORT}")
+    raise BlockedError(f"port {port} is not between 1 and {HIGHEST_PORT}")
 
 
 def _path(text: str) -> str:

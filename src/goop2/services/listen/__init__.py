@@ -1,1 +1,1 @@
-"""Listening together: one session, a track, and where in it everybody is. It knows neither scripts, pages nor the network."""
+"""Listening together: one session, a track, and the current position. It must not know scripts, pages or the network."""

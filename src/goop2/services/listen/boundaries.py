@@ -1,10 +1,10 @@
-"""Where in an audio file a second begins, at a boundary a decoder can start from, and what it must have read before.
+"""Find where a second begins in an audio file, at a boundary from which a decoder can start, and what it must read before.
 
-    mp3          a frame; nothing before it. All are noted on opening: where the bitrate varies nothing else helps
+    mp3          a frame; nothing before it. All frames are noted on opening, because with a varying bitrate nothing else helps
     wav          a block of samples; before it the chunks up to the data
-    flac         a frame, found by halving the file; before it the mark and STREAMINFO
-    ogg, opus    a page, found by halving the file; before it the pages with the headers. Pages are as long as their maker made them,
-                 mostly a quarter of a second; ffmpeg's last a whole one
+    flac         a frame, found by bisection; before it the mark and STREAMINFO
+    ogg, opus    a page, found by bisection; before it the pages with the headers. Encoders choose the length of a page: mostly a
+                 quarter of a second, with ffmpeg a whole one
 
 Layouts: ISO 11172-3; RFC 9639, 9.1; RFC 3533, 6; RFC 7845, 5.1; Vorbis I, 4.2.2. Everything here reads a file and blocks.
 """
@@ -38,7 +38,7 @@ Boundary = tuple[int, float]
 
 @dataclass(frozen=True, slots=True)
 class SoundRange:
-    """A file to be heard from any second."""
+    """A file that can be heard from any second."""
 
     file: BinaryIO
     prefix: bytes
@@ -49,12 +49,12 @@ class SoundRange:
     """Seconds → the boundary at or before them; `end` beyond the last."""
 
     def offset(self, seconds: float) -> int:
-        """Return where the boundary at or before `seconds` begins in the file."""
+        """Return where in the file the boundary at or before `seconds` begins."""
         return self.boundary(seconds)[0]
 
 
 def sound(file: BinaryIO, track: Track) -> SoundRange:
-    """Return the sound of an open file; one call at a time. Raises `ListenError` when the file is not what it was when it was loaded."""
+    """Return the sound of an open file; one call at a time. Raises `ListenError` if the file has changed since it was loaded."""
     size = file.seek(0, os.SEEK_END)
     try:
         return _FORMATS[track.format](file, track, size)
@@ -63,7 +63,7 @@ def sound(file: BinaryIO, track: Track) -> SoundRange:
 
 
 class _Marks(NamedTuple):
-    """Where frames of an MP3 begin."""
+    """The positions at which frames of an MP3 begin."""
 
     offsets: array[int]
     each: float
@@ -76,6 +76,7 @@ _kept: OrderedDict[tuple[str, int, int], _Marks] = OrderedDict()
 
 
 def _mp3(file: BinaryIO, track: Track, size: int) -> SoundRange:
+    # Part of the key: marks of an older version of the file would lead into the middle of frames.
     changed = os.fstat(file.fileno()).st_mtime_ns
     marks = _kept.pop((track.path, size, changed), None) or _marks(file)
     _kept[track.path, size, changed] = marks
@@ -96,6 +97,7 @@ def _marks(file: BinaryIO) -> _Marks:
         seconds += length
         if (count - 1) % stride == 0:
             marks.append(at)
+            # Every second mark is dropped, so memory stays bounded for a track of any length.
             if len(marks) > MARKS_MAX:
                 marks, stride = marks[::2], stride * 2
     if not marks:
@@ -156,7 +158,7 @@ def _ogg(file: BinaryIO, track: Track, size: int) -> SoundRange:
 def _halved(
     file: BinaryIO, prefix: bytes, first: int, end: int, duration: float, next_after: Callable[[int, int], Boundary | None]
 ) -> SoundRange:
-    """A file whose boundaries say when they are; `next_after` finds the first from an offset on, in so many bytes."""
+    """Return a range for a file whose boundaries carry their time; `next_after` finds the first after an offset, within so many bytes."""
 
     def boundary(seconds: float) -> Boundary:
         if seconds >= duration:

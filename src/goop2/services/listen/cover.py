@@ -1,6 +1,7 @@
-"""The picture in an audio file, as large as a page should load it, and of a kind that holds nothing but a picture.
+"""Find the cover picture in an audio file, if a page should load its size, and if its format can hold only a picture.
 
-A picture may be a stranger's: its kind is told by its first bytes, whatever its tag says, and nothing that could hold a script is one.
+The picture may come from a stranger. Its format is read from its first bytes, whatever its tag says, and formats that can hold a script are
+refused.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Cover:
 
 
 def cover_of(tags: Any, blocks: Iterable[Any] = ()) -> Cover | None:
-    """Return the front cover among tags as mutagen has read them, and FLAC's blocks; else the first picture; None where none fits."""
+    """Return the front cover from mutagen's tags, or FLAC's blocks; else the first picture; None if none is usable."""
     found = [(type_ != _FRONT, cover) for type_, content in _pictures(tags, blocks) if (cover := _cover(content)) is not None]
     return min(found, key=lambda each: each[0])[1] if found else None
 
@@ -46,7 +47,7 @@ def _cover(content: bytes) -> Cover | None:
 
 
 def _pictures(tags: Any, blocks: Iterable[Any]) -> Iterator[tuple[int, bytes]]:
-    """Type and content of each, in FLAC's own blocks, in ID3, in the comments of Ogg, and in APE."""
+    """Yield type and content of each picture: in FLAC's own blocks, in ID3, in the comments of Ogg, and in APE."""
     for block in blocks:
         yield block.type, block.data
     if tags is None:

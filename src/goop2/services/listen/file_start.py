@@ -1,6 +1,6 @@
-"""What stands in front of the sound: ID3v2 tags, which some programs write before any kind of file, and sizes in them that are wrong.
+"""Skip what stands in front of the sound: ID3v2 tags, which some programs write before any kind of file, and which may have wrong sizes.
 
-ID3v2.4, 3.1: a tag says how long it is in four bytes of seven bits; some programs wrote a plain number. Reads, and blocks.
+ID3v2.4, 3.1: a tag gives its length in four bytes of seven bits; some programs wrote a plain number. Reads a file, and blocks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _WITH_FOOTER: Final = 0x10
 
 
 def after_tags(file: BinaryIO) -> int:
-    """Return where the file begins behind its tags; of a tag that claims to go on beyond the file only the header is skipped."""
+    """Return where the file begins behind its tags. If a tag claims to be longer than the file, only its header is skipped."""
     end = file.seek(0, os.SEEK_END)
     at = 0
     for _ in range(TAGS_MAX):
@@ -29,7 +29,7 @@ def after_tags(file: BinaryIO) -> int:
 
 
 def begins(file: BinaryIO, marks: tuple[bytes, ...]) -> int:
-    """Return where one of `marks` stands: at the front of the file, or behind its tags. Raises ValueError where none does."""
+    """Return where one of `marks` begins: at the front of the file, or behind its tags. Raises ValueError if none does."""
     at = 0
     for _ in range(TAGS_MAX):
         header = _read(file, at)

@@ -1,4 +1,4 @@
-"""A FLAC file: what stands before its frames, and which sample a frame begins with. RFC 9639, 8.2 and 9.1. Reads, and blocks."""
+"""A FLAC file: what stands before its frames, and with which sample a frame begins. RFC 9639, 8.2 and 9.1. Reads a file, and blocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADER_MAX_BYTES: Final = 16
 
 
 class FlacLayout(NamedTuple):
-    """What the front of the file says."""
+    """The contents of the front of the file."""
 
     info: bytes
     """STREAMINFO."""
@@ -42,7 +42,7 @@ class Start(NamedTuple):
 
 
 def layout(file: BinaryIO) -> FlacLayout:
-    """Return where the frames of a FLAC file are, and their format. Raises ValueError where it is none."""
+    """Return where the frames of a FLAC file are, and their format. Raises ValueError for another file."""
     front = begins(file, (MARK,))
     file.seek(front)
     head = file.read(8 + _INFO_BYTES)
@@ -67,7 +67,7 @@ def layout(file: BinaryIO) -> FlacLayout:
 
 
 def duration(file: BinaryIO) -> float:
-    """Return the seconds up to the end of the last frame that is there, whatever the front says. Raises ValueError."""
+    """Return the seconds up to the end of the last frame that exists, whatever the front says. Raises ValueError."""
     known = layout(file)
     begin = max(known.first, file.seek(0, os.SEEK_END) - _LAST_FRAME_IN_BYTES)
     file.seek(begin)
@@ -90,7 +90,7 @@ def next_start(content: bytes, begin: int, known: FlacLayout) -> Start | None:
 
 
 def _start(head: bytes, at: int, known: FlacLayout) -> Start | None:
-    """Return the frame whose header this is, None when it is none: its checksum tells."""
+    """Return the frame whose header this is, None for other bytes: the checksum decides."""
     if len(head) < _HEADER_MAX_BYTES or head[1] & 0xFE != 0xF8 or head[3] & 1:
         return None
     more = 8 - (head[4] ^ 0xFF).bit_length()

@@ -1,9 +1,9 @@
-"""A session of another peer, as its host tells of it: the listener's side, apart from messages and the sound.
+"""The listener's side of another peer's session, by its host's messages; without messages or sound of its own.
 
     nothing ── ask ──► asked ── let_in ──► in it: load, play, pause, seek, sync ── close, end ──► nothing
 
-A position is the host's at the moment its word came, and goes on from there. Word is only ever late, so of two that differ a little the one
-that says more was the faster; what differs more is a jump of the host's. Names and tracks are another peer's text.
+A position is the host's at the moment its message arrived, and moves on from there. Messages can only be late. So of two that differ a
+little, the larger position was the faster; a larger difference is a jump of the host. Names and tracks are another peer's text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SLOWER_BY: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The session of another peer we are in, or have asked to be in."""
+    """The session of another peer that we are in, or have asked to join."""
 
     host: str
     session: Session
@@ -39,7 +39,7 @@ Heard = Callable[[Followed | None], None]
 
 
 class Following:
-    """Listener of at most one session. `clock` gives seconds and never goes back."""
+    """The listener of at most one session. `clock` gives seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -47,38 +47,39 @@ class Following:
         self.followed: Followed | None = None
 
     def subscribe(self, callback: Heard) -> Callable[[], None]:
-        """Hear of every change, None when it is over; gives the function that ends it."""
+        """Call `callback` at every change, with None when the session is over; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     def at(self) -> float:
-        """Return the seconds into the track, now; 0 without one."""
+        """Return the current position in the track in seconds; 0 without one."""
         return self.followed.session.at(self._clock()) if self.followed is not None else 0.0
 
     def ended(self) -> bool:
-        """Return whether the track is over, as far as its length tells."""
+        """Return whether the track is over, by its length."""
         return self.followed is not None and self.followed.session.ended(self._clock())
 
     def beginning(self) -> Callable[[], float]:
-        """For sound that begins now: which second of the track that is, said anew as we learn better where the host is."""
+        """Yield the second of the track at which sound that begins now starts, and again when the host's position is known better."""
         begun, run, known = self._clock(), self.followed.run if self.followed is not None else -1, self.at()
 
         def second() -> float:
             nonlocal known
             now = self.followed
             if now is not None and now.run == run and now.session.playing and not self.ended():
+                # The host's latest word, counted back to the moment the sound began.
                 known = self.at() - (self._clock() - begun)
             return known
 
         return second
 
     def ask(self, host: str, group: str) -> None:
-        """We ask to be let in. Raises `ListenError` when we are in one."""
+        """Ask to join a session. Raises `ListenError` if we are in one."""
         if self.followed is not None:
             raise ListenError(f"this peer listens to {self.followed.session.name or self.followed.host} already: goop.listen.close() first")
         self.followed = Followed(host, Session(id=group, name=""))
 
     def let_in(self, name: str, listeners: int) -> None:
-        """We are in it, or what is known of it has changed."""
+        """Note that the host has admitted us, or that the session has changed."""
         if self.followed is not None:
             session = replace(self.followed.session, name=name)
             self._become(replace(self.followed, session=session, listeners=listeners, joined=True))
@@ -97,7 +98,7 @@ class Following:
             self._become(replace(self.followed, session=session, run=self.followed.run + (not goes_on)))
 
     def end(self) -> None:
-        """Forget the session, which is over or which we leave."""
+        """Forget the session, because it is over or we leave."""
         if self.followed is not None:
             self._become(None)
 
@@ -107,7 +108,7 @@ class Following:
 
 
 def _after(session: Session, action: str, track: Track | None, position: float | None, now: float) -> Session | None:
-    """Return the session after that word; None when it says nothing."""
+    """Return the session after that message; None if it says nothing."""
     if action == "load":
         return None if track is None else replace(session, track=track, playing=False, position=position or 0.0, updated=now)
     if session.track is None:
@@ -121,7 +122,7 @@ def _after(session: Session, action: str, track: Track | None, position: float |
 
 
 def _synced(session: Session, there: float, now: float) -> float:
-    """Return where the host is, of what we thought and what it said."""
+    """Return the host's position from our estimate and its message."""
     thought = session.at(now)
     if not session.playing or abs(there - thought) > JUMP_SECONDS or there > thought:
         return there

@@ -1,8 +1,8 @@
-"""The frames of an MP3, each counted: how long it is, and where a second begins. Neither the first frame nor a header at the front can be
-believed: bitrates vary, headers are lost, files are cut.
+"""Count the frames of an MP3: how long it is, and where a second begins. Neither the first frame nor a header at the front can be trusted:
+bitrates vary, headers get lost, files are cut.
 
-Layout of a frame's four bytes: ISO 11172-3, 2.4.1.3. Bytes that are no frame (tags, pictures, garbage) are passed over; where the order is
-lost, two frames of one kind in a row find it again, since one alone may be chance. A file is read in pieces and never held.
+Layout of a frame's four bytes: ISO 11172-3, 2.4.1.3. Bytes that are no frame (tags, pictures, garbage) are skipped. After them, two frames
+of one kind in a row are needed, since a single match may be chance. A file is read in pieces and never held.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class NoMpegFramesError(Exception):
 
 
 class MpegFrame(NamedTuple):
-    """The place of a frame in the file, and its sound."""
+    """A frame: its place in the file, and its sound."""
 
     at: int
     """Offset in the file."""
@@ -53,7 +53,7 @@ class _Header(NamedTuple):
 
 
 def scan(file: BinaryIO) -> tuple[float, int]:
-    """Return seconds, and bytes of audio, of all frames. Raises `NoMpegFramesError`. Reads the whole file, in pieces."""
+    """Return seconds, and bytes of audio, of all frames. Raises `NoMpegFramesError`. Reads the whole file in pieces."""
     seconds, audio = 0.0, 0
     for _, size, length in frames(file):
         seconds, audio = seconds + length, audio + size
@@ -63,7 +63,7 @@ def scan(file: BinaryIO) -> tuple[float, int]:
 
 
 def frames(file: BinaryIO) -> Iterator[MpegFrame]:
-    """Every frame of sound, in order. Raises `NoMpegFramesError` where too much at the front is none."""
+    """Yield every frame of sound in order. Raises `NoMpegFramesError` if too many bytes at the front are no frame."""
     first = start = at = after_tags(file)
     content, synced, any_yet = _read(file, at), False, False
     while True:
@@ -73,7 +73,9 @@ def frames(file: BinaryIO) -> Iterator[MpegFrame]:
                 return
         inside = at - start
         header = _header(content, inside)
+        # Any two bytes of a picture can look like a header; the next header must follow where this frame ends.
         if header is not None and (synced or _another_follows(content, inside, header)):
+            # The first frame may be a Xing, Info or VBRI header, which decoders play as silence or skip.
             if any_yet or not _is_contents(content[inside : inside + _CONTENTS_BYTES]):
                 yield MpegFrame(at, header.size, header.seconds)
             at, synced, any_yet = at + header.size, True, True
@@ -91,7 +93,7 @@ def _read(file: BinaryIO, at: int) -> bytes:
 
 
 def _another_follows(content: bytes, at: int, header: _Header) -> bool:
-    """Return whether a frame of the same kind stands behind this one, or the file ends with it."""
+    """Return whether a frame of the same kind follows this one, or the file ends with it."""
     after = at + header.size
     if after + _HEADER_BYTES > len(content):
         return after == len(content)
@@ -104,7 +106,7 @@ def _is_contents(head: bytes) -> bool:
 
 
 def _header(content: bytes, at: int) -> _Header | None:
-    """Return what begins at `at`, None when it is no frame."""
+    """Return the frame that begins at `at`, None for other bytes."""
     if at + _HEADER_BYTES > len(content) or content[at] != 0xFF or content[at + 1] & 0xE0 != 0xE0:
         return None
     version, layer = content[at + 1] >> 3 & 3, content[at + 1] >> 1 & 3

@@ -1,6 +1,6 @@
-"""An Ogg file: whether it is one recording or several, one behind the other ("chained"), as radio is recorded. RFC 3533, 4 and 6.
+"""An Ogg file: whether it holds one recording or several in a row ("chained"), as radio is recorded. RFC 3533, 4 and 6.
 
-Reads, and blocks.
+Reads a file, and blocks.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _PIECE_BYTES: Final = 1 << 20
 
 
 def codec(head: bytes) -> str:
-    """Return `ogg` (Vorbis) or `opus`, by the first bytes of a file; "" where it is neither."""
+    """Return `ogg` (Vorbis) or `opus`, by the first bytes of a file; "" for neither."""
     if not head.startswith(b"OggS"):
         return ""
     return "ogg" if b"\x01vorbis" in head else "opus" if b"OpusHead" in head else ""
 
 
 def duration(file: BinaryIO) -> float:
-    """Return the seconds up to the last page, by what that page says. Raises ValueError."""
+    """Return the seconds up to the last page, by that page's position. Raises ValueError."""
     file.seek(0)
     head = file.read(CODEC_BYTES)
     if len(head) < CODEC_BYTES:
@@ -49,7 +49,7 @@ def duration(file: BinaryIO) -> float:
 
 
 def is_chained(file: BinaryIO) -> bool:
-    """Return whether a stream begins behind the sound of another: those that are heard, or seen, together all begin at the front."""
+    """Return whether a stream begins behind the sound of another; streams that play at the same time all begin at the front."""
     at = 0
     while (length := _first_page(file, at)) > 0:
         at += length
@@ -63,7 +63,7 @@ def is_chained(file: BinaryIO) -> bool:
 
 
 def _first_page(file: BinaryIO, at: int) -> int:
-    """Return the bytes of the page at `at`, 0 where it is not the first of a stream."""
+    """Return the size of the page at `at`, 0 if it is not the first of a stream."""
     file.seek(at)
     head = file.read(_HEAD_BYTES)
     if len(head) < _HEAD_BYTES or not head.startswith(b"OggS") or not head[5] & _BEGINS:

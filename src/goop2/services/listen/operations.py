@@ -1,4 +1,4 @@
-"""goop.listen as scripts have it: every failure a value (behaviour.md, "The goop table")."""
+"""goop.listen for scripts: every failure is a value (behaviour.md, "The goop table")."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import Scalar
 from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.services.listen.follower import Following
-from goop2.services.listen.service import Listening, State, plain
+from goop2.services.listen.service import ListenService, State, plain
 from goop2.services.listen.session import ListenError
 
 Elsewhere = Callable[[str, Sequence[str]], Awaitable[Answer | None]]
 """Asks the peer that runs in this folder: an operation and its arguments → its answer; None when none runs. Raises `ListenError`."""
 
 
-def operations(listening: Listening) -> Mapping[str, PeerOperation]:
+def operations(listening: ListenService) -> Mapping[str, PeerOperation]:
     """Return the operations of `goop.listen` by name."""
 
     async def create(_invocation: Invocation, name: Scalar) -> Answer:
@@ -46,7 +46,7 @@ def operations(listening: Listening) -> Mapping[str, PeerOperation]:
 
 
 def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[str, PeerOperation]:
-    """Return the operations in a process beside the running peer: the session is that one's, and the own where none runs."""
+    """Return the operations for a process beside the running peer: they use that peer's session, or their own if none runs."""
 
     def asked(name: str, operation: PeerOperation) -> PeerOperation:
         async def ask(invocation: Invocation, *arguments: Scalar) -> Answer:
@@ -61,7 +61,7 @@ def beside(own: Mapping[str, PeerOperation], elsewhere: Elsewhere) -> Mapping[st
     return {name: asked(name, operation) for name, operation in own.items()}
 
 
-def hosted(listening: Listening) -> dict[str, object] | None:
+def hosted(listening: ListenService) -> dict[str, object] | None:
     """Return the session of this peer, for scripts and pages."""
     state = listening.state()
     return None if state is None else group(state, listening.listeners())
@@ -75,7 +75,7 @@ def group(state: State, listeners: int, role: str = "host") -> dict[str, object]
 
 
 def followed(following: Following) -> dict[str, object] | None:
-    """Return the session of another peer that has let us in."""
+    """Return the session of another peer that has admitted us."""
     now = following.followed
     if now is None or not now.joined:
         return None
@@ -110,4 +110,4 @@ def _number(value: Scalar) -> float:
     try:
         return float(_text(value))
     except ValueError:  # in a worker goop.listen.seek takes nothing else
-        raise WorkerProtocolError("goop.listen.seek of what is no number") from None
+        raise WorkerProtocolError("goop.listen.seek needs a number") from None

@@ -1,6 +1,6 @@
-"""Sound at the pace it is heard: a little ahead of the clock, never more, and skipped ahead for a listener who is behind.
+"""Send sound at the pace it is heard: a little ahead of the clock, never more; a listener who is behind is moved ahead.
 
-Nothing is kept for anybody. Whoever takes the pieces says by taking the next that the last is gone; who takes none gets none.
+Nothing is stored for a listener. Taking the next piece says that the last one was sent; a listener who takes none gets none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PIECE_BYTES: Final = 64 * 1024
 async def paced(
     sound: SoundRange, position: Callable[[], float | None], sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces from the current position on: first what a decoder wants, then whole frames or pages.
+    """Yield the pieces from the current position on: first what a decoder needs, then whole frames or pages.
 
     `position` gives seconds into the track, None once it no longer plays on from where it did; that is the end, as is the track's.
     """
@@ -35,6 +35,7 @@ async def paced(
         if at is None:
             yield sound.prefix
             at = begin
+        # A short delay is caught up by sending faster; only a longer one skips sound.
         elif at < begin and at < await asyncio.to_thread(sound.offset, max(0.0, now - BEHIND_SECONDS)):
             at = begin
         while at < until:
@@ -49,7 +50,7 @@ async def paced(
 
 
 def _until(sound: SoundRange, now: float, begin: int) -> int:
-    """Return how far a listener may have it: LEAD_SECONDS, and a browser's block more."""
+    """Return how far ahead a listener may be: LEAD_SECONDS, and one browser block more."""
     per_second = (sound.offset(now + LEAD_SECONDS) - begin) / LEAD_SECONDS
     return sound.offset(now + LEAD_SECONDS + BLOCK_BYTES / per_second) if per_second > 0 else sound.end
 

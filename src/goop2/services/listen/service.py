@@ -1,4 +1,4 @@
-"""The one session of a peer, hosted here or followed elsewhere: its file, its clock, who hears of it. A hosted one survives restarts."""
+"""The one session of a peer, hosted here or followed elsewhere: its file, clock and subscribers. A hosted session outlives restarts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Kept(msgspec.Struct, frozen=True):
     track: Track | None = None
 
 
-class Listening:
+class ListenService:
     """Host of at most one session, or listener (`following`). `clock` gives seconds and never goes back."""
 
     def __init__(self, folder: Path, library: Library, clock: Callable[[], float] = time.monotonic) -> None:
@@ -69,11 +69,11 @@ class Listening:
         """Told how many listen, whenever somebody comes or goes."""
 
     def subscribe(self, callback: Callable[[State | None], None]) -> Callable[[], None]:
-        """Hear of every change, None when the session is closed; gives the function that ends it."""
+        """Call `callback` at every change, with None when the session is closed; return the function that unsubscribes."""
         return self._subscribers.add(callback)
 
     def serves(self, who: Callable[[], Iterable[str]]) -> Callable[[], None]:
-        """Count those whom `who` gives as listeners; return the function that ends that."""
+        """Count those that `who` returns as listeners; return the function that ends that."""
         return self._serving.add(lambda found: found.extend(who()))
 
     def who(self) -> list[str]:
@@ -149,6 +149,7 @@ class Listening:
         async with self._changing:
             track = self._open().play(self._clock()).track
             if track is not None:
+                # Opened before the session says it plays: a track that is gone must be an error of `play`.
                 (await asyncio.to_thread(self.open, track)).close()
             await self._become(self._open().play(self._clock()))
 
@@ -182,7 +183,8 @@ class Listening:
             await asyncio.to_thread(self._write, session)
 
     def follow(self, session_id: str) -> tuple[Track, Callable[[], float | None]] | None:
-        """The track of that session, None without one, and where it is: seconds, None from the next change on, and while it is paused.
+        """Return the track of that session and a function for its position in seconds, which is None while paused and from the next change
+        on. Return None without a track.
 
         Raises `ListenError` when there is no such session.
         """
@@ -208,7 +210,7 @@ class Listening:
         return self._library.cover(track) if track.has_cover else None
 
     def files(self) -> list[str]:
-        """Audio files that can be loaded, as `load` takes them. Blocking."""
+        """Return the audio files that can be loaded, as `load` takes them. Blocking."""
         return self._library.files()
 
     def open(self, track: Track) -> BinaryIO:
@@ -238,7 +240,8 @@ class Listening:
         return state
 
     def _tick(self) -> None:
-        """Look after the clock while a track plays, from where it is now."""
+        """Keep the clock of a playing track, from its current position."""
+        # The end of a track is noted by the ticking task itself, which must not cancel itself then.
         if self._ticking is not None and self._ticking is not asyncio.current_task():
             self._ticking.cancel()
         playing = self._session is not None and self._session.playing
@@ -250,6 +253,7 @@ class Listening:
             left = session.track.duration - session.at(self._clock())
             await asyncio.sleep(max(0.0, min(left, KEPT_EVERY_SECONDS)))
             async with self._changing:
+                # Changed while this task waited; the change started a new task for the new state.
                 if self._session is not session:
                     continue
                 if session.ended(self._clock()) or not await asyncio.to_thread(self._can_be_heard, session.track):
@@ -258,7 +262,7 @@ class Listening:
                     await asyncio.to_thread(self._write, session)
 
     def _can_be_heard(self, track: Track) -> bool:
-        """Return whether its file is still what was loaded: without it nobody who comes now hears anything."""
+        """Return whether its file is still what was loaded; otherwise nobody who comes now hears anything."""
         with contextlib.suppress(ListenError):
             self.open(track).close()
             return True
@@ -277,12 +281,13 @@ class Listening:
                 Path(name).unlink(missing_ok=True)
 
     def _kept_track(self, track: Track | None) -> Track | None:
-        """Return the track with its path in the peer folder, whose name need not be UTF-8; None where the rest of it is not."""
+        """Return the track with its path in the peer folder, whose name need not be UTF-8; None where the rest of it is not text."""
         if track is None:
             return None
         home = Path(os.path.realpath(self._file.parent.parent))
         path = Path(track.path)
         kept = str(path.relative_to(home)) if path.is_relative_to(home) else track.path
+        # Relative, so that a folder that moves keeps its session; JSON has no place for names that are not UTF-8.
         return replace(track, path=kept) if shown(kept) == kept else None
 
 
@@ -296,9 +301,9 @@ def plain(track: Track | None) -> dict[str, object] | None:
 
 
 @contextlib.asynccontextmanager
-async def open_listening(folder: Path, library: Library) -> AsyncIterator[Listening]:
+async def open_listening(folder: Path, library: Library) -> AsyncIterator[ListenService]:
     """Restore the session of the peer in `folder`, and end its tasks when the block is left."""
-    listening = Listening(folder, library)
+    listening = ListenService(folder, library)
     await asyncio.to_thread(listening.restore)
     try:
         yield listening

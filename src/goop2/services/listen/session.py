@@ -1,9 +1,9 @@
-"""A listening session, apart from files and clocks: what is loaded, whether it plays, and from when its position counts.
+"""A listening session without files and clocks: what is loaded, whether it plays, and since when its position counts.
 
-    none ── create ──► open ── load ──► paused ⇄ playing      seek in both; load anew is paused at the start; close ends it
+    none ── create ──► open ── load ──► paused ⇄ playing      seek in both; a new load is paused at the start; close ends it
 
-The position is never counted up: it is the one of the last change, plus what has passed since while it plays, and never beyond the end.
-`now` is passed in, seconds of a clock that goes on evenly.
+The position is never incremented. It is the position of the last change plus the time since then while it plays, and never beyond the end.
+`now` is passed in, seconds of a monotonic clock.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ ID_PREFIX: Final = "listen-"
 
 
 class ListenError(Exception):
-    """What was asked does not fit the session as it is; a sentence. `code` is an error class of behaviour.md."""
+    """The request does not fit the session; the message says why. `code` is an error class of behaviour.md."""
 
     code = "bad_request"
 
 
 class AudioUnreadableError(ListenError):
-    """The system cannot give an audio file now: no descriptor left, a broken disk, no permission."""
+    """The system cannot open an audio file now: no descriptor left, a broken disk, no permission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """An audio file that is loaded."""
+    """An audio file that is loaded into a session."""
 
     name: str
     duration: float
@@ -50,7 +50,7 @@ class Track:
 
     @property
     def length(self) -> float:
-        """Return the seconds of the track; infinity where nobody knows, as of another peer's radio."""
+        """Return the seconds of the track; infinity if unknown, as for another peer's radio."""
         return self.duration or math.inf
 
 
@@ -75,26 +75,28 @@ class Session:
         return min(self.track.length, self.position + max(0.0, passed))
 
     def ended(self, now: float) -> bool:
-        """Return whether it plays beyond the track's end."""
+        """Return whether the position is beyond the track's end."""
         return self.playing and self.track is not None and self.at(now) >= self.track.length
 
     def load(self, track: Track, now: float) -> Session:
-        """Another track, paused at its start."""
+        """Return the session with another track, paused at its start."""
         return replace(self, track=track, playing=False, position=0.0, updated=now)
 
     def play(self, now: float) -> Session:
-        """Play from the current position, or from the start at the end. Raises `ListenError` without a track."""
+        """Return the session playing from the current position, or from the start if it was at the end. Raises `ListenError` without a
+        track.
+        """
         track = self._track()
         position = self.at(now)
         return replace(self, playing=True, position=0.0 if position >= track.duration else position, updated=now)
 
     def pause(self, now: float) -> Session:
-        """Return where it is. Raises `ListenError` without a track."""
+        """Return the session paused at its position. Raises `ListenError` without a track."""
         self._track()
         return replace(self, playing=False, position=self.at(now), updated=now)
 
     def seek(self, seconds: float, now: float) -> Session:
-        """Move to a position, playing or not as before. Raises `ListenError` outside the track."""
+        """Return the session at another position, playing or paused as before. Raises `ListenError` outside the track."""
         track = self._track()
         if not 0 <= seconds <= track.duration:
             raise ListenError(f"the position is {seconds:g} seconds; the track has {track.duration:.1f}")
@@ -107,7 +109,7 @@ class Session:
 
 
 def create(name: str, now: float) -> Session:
-    """Return a new session. Raises `ListenError` for a name that is none."""
+    """Return a new session. Raises `ListenError` for an invalid name."""
     name = " ".join(name.split())
     if not name or len(name) > NAME_MAX_CHARS:
         raise ListenError(f"a session's name has 1 to {NAME_MAX_CHARS} characters")

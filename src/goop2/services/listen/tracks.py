@@ -1,5 +1,5 @@
-"""Audio files as tracks: which may be loaded, and what they are. What a file is and how long is looked up in the sound itself (mpeg.py,
-flac.py, wav.py, ogg.py), since names and headers may be wrong; mutagen reads its tags, which may be wrong too.
+"""Audio files as tracks: which may be loaded, and what they are. Format and length are read from the sound itself (mpeg.py, flac.py,
+wav.py, ogg.py), since names and headers may be wrong; mutagen reads the tags, which may be wrong too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHOWN_CHARS: Final = 200
 
 
 class Library:
-    """The places tracks may come from: the peer's folder without what is never served, and the owner's media folders."""
+    """The places that tracks may come from: the peer's folder without its private files, and the owner's media folders."""
 
     def __init__(self, folder: Path, script_dir: Path, media_dirs: Sequence[str]) -> None:
         self._folder = folder
@@ -60,7 +60,7 @@ class Library:
             return _described(file, real, shown)
 
     def again(self, track: Track) -> Track:
-        """Return a track of an earlier start: as it was when its file is, else loaded anew. Blocking. Raises `ListenError`."""
+        """Return a track of an earlier start: unchanged if its file is, else loaded again. Blocking. Raises `ListenError`."""
         try:
             real = self._real(track.path, track.path)
             found = replace(track, path=str(real))
@@ -70,7 +70,7 @@ class Library:
         return found
 
     def open(self, track: Track) -> BinaryIO:
-        """Return a track's file. Blocking. Raises `ListenError` when it is not there any more, or another one."""
+        """Return a track's file. Blocking. Raises `ListenError` if it is gone, or another one."""
         file = _opened(Path(track.path))
         self._check_open_to_all(file, Path(track.path).name)
         if _stamp(file) != track.stamp:
@@ -79,12 +79,14 @@ class Library:
         return file
 
     def cover(self, track: Track) -> Cover | None:
-        """Return the picture in it. Blocking. Raises `ListenError` where its file is not what was loaded."""
+        """Return the picture in it. Blocking. Raises `ListenError` if its file has changed since it was loaded."""
         with self.open(track) as file:
             return _cover(_tagged(file, track.format))
 
     def files(self) -> list[str]:
-        """Return what could be loaded, by its name: paths in the peer's folder, and whole ones in the owner's media folders. Blocking."""
+        """Return the files that could be loaded, by name: relative paths in the peer's folder, absolute ones in the owner's media folders.
+        Blocking.
+        """
         hidden = self._hidden()
         found = [str(path.relative_to(self._folder)) for path in _sounds(self._folder, hidden)]
         for place in self._media_dirs:
@@ -94,7 +96,7 @@ class Library:
         return sorted(dict.fromkeys(named[:FILES_MAX]), key=str.casefold)
 
     def _check_open_to_all(self, file: BinaryIO, shown: str) -> None:
-        """Raise `ListenError` where it is a private file by another name: a hard link."""
+        """Raise `ListenError` if it is a private file under another name: a hard link."""
         status = os.fstat(file.fileno())
         try:
             private = status.st_nlink > 1 and is_private(self._folder, status)
@@ -108,7 +110,7 @@ class Library:
         return [self._script_dir.resolve(), (self._folder / "data").resolve()]
 
     def _real(self, path: str, shown: str) -> Path:
-        """Return the real path of a track. Of what lies outside the folders it is not said whether it is there: strangers choose paths."""
+        """Return the real path of a track. For paths outside the folders it does not say whether they exist: strangers choose paths."""
         try:
             # As a shell has it, but for ~name: who has an account here is nobody's business.
             real = (self._folder / (Path(path).expanduser() if path.startswith("~/") else path)).resolve()
@@ -126,12 +128,14 @@ class Library:
 
 
 def _sounds(place: Path, hidden: Sequence[Path]) -> Iterator[Path]:
-    """Audio files below `place`, by their names' endings; through no link and into nothing hidden."""
+    """Yield audio files below `place`, by their names' endings; through no link and into no hidden folder."""
     looked_at = 0
     for folder, folders, names in os.walk(place):
         inside = Path(folder)
+        # In place: os.walk then skips hidden folders and those that must not be served.
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (inside / name).resolve() not in hidden)
         looked_at += len(names) + 1
+        # A media folder may hold a million files; the list is for choosing a track.
         if looked_at > LOOKED_AT_MAX:
             return
         yield from (inside / name for name in sorted(names) if not name.startswith(".") and name.lower().endswith(ENDINGS))
@@ -151,7 +155,7 @@ def _stamp(file: BinaryIO) -> tuple[int, int]:
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether a path is a regular file. What cannot be looked at counts as one: opening it says why."""
+    """Return whether a path is a regular file. A path that cannot be checked counts as one: opening it says why."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
@@ -161,6 +165,7 @@ def _is_file(path: Path) -> bool:
 def _described(file: BinaryIO, real: Path, shown: str) -> Track:
     stamp = _stamp(file)
     try:
+        # The content decides, since names lie. Only for MP3, which may begin with anything, the name is a hint.
         format_ = _format(file, real.name)
         if not format_:
             raise ListenError(f"{shown} is no audio file this peer plays: MP3, Ogg Vorbis or Opus, FLAC, WAV")
@@ -183,7 +188,7 @@ def _described(file: BinaryIO, real: Path, shown: str) -> Track:
 
 
 def _format(file: BinaryIO, name: str) -> str:
-    """Return what the file is by what stands in it, whatever it is called; "" where it is nothing of ours."""
+    """Return the format of the file by its content, whatever its name; "" if it is none that we play."""
     for marks, format_ in ((flac.MARK,), "flac"), (wav.MARKS, "wav"):
         with contextlib.suppress(ValueError):
             begins(file, marks)
@@ -244,7 +249,7 @@ class _Tagged(NamedTuple):
 
 
 def _tagged(file: BinaryIO, format_: str) -> _Tagged:
-    """Return the tags of a file. They may be wrong in any way: that costs the title and the cover, not the sound."""
+    """Return the tags of a file. Wrong tags cost the title and the cover, not the sound."""
     from mutagen import apev2, flac, id3, mp3, oggopus, oggvorbis, wave
 
     readers: dict[str, tuple[Any, ...]] = {
@@ -265,7 +270,7 @@ def _tagged(file: BinaryIO, format_: str) -> _Tagged:
 
 
 def _name(tagged: _Tagged, real: Path) -> str:
-    """Artist and title where it says them, else the file's name."""
+    """Return artist and title if the tags have them, else the file's name."""
     artist = title = ""
     with contextlib.suppress(Exception):  # as above
         artist, title = _first(tagged.tags or {}, "TPE1", "artist"), _first(tagged.tags or {}, "TIT2", "title")

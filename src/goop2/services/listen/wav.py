@@ -1,4 +1,4 @@
-"""A WAV file: where its samples are and how long they last. Before them any chunks may stand, of odd length too. Reads, and blocks."""
+"""A WAV file: where its samples are and how long they last. Any chunks may come before them, also of odd length. Reads a file; blocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PLAYED: Final = frozenset({1, 3, 6, 7})
 
 
 class WavHoldsMp3Error(ValueError):
-    """Its sound is an MP3, which browsers play, and which is found by its frames (mpeg.py)."""
+    """The sound is an MP3, which browsers play, and whose frames mpeg.py finds."""
 
 
 class WavLayout(NamedTuple):
@@ -45,7 +45,7 @@ class WavLayout(NamedTuple):
 
 
 def layout(file: BinaryIO) -> WavLayout:
-    """Return where the samples are, and their format. Raises ValueError where it is no WAV file, or none that browsers play."""
+    """Return where the samples are, and their format. Raises ValueError for another file, or for one that browsers do not play."""
     size = file.seek(0, os.SEEK_END)
     at, length, rate, block, long = (front := begins(file, MARKS)) + 12, 0, 0, 0, 0
     for _ in range(_CHUNKS_MAX):

@@ -1,7 +1,7 @@
-"""The data function `api` as the catalog and the pool know it: api.lua as a script, and the one private operation it has.
+"""The data function `api` for the catalog and the pool: api.lua as a script, and the one private operation it has.
 
-The operation is answered for no other script: which script runs is known here, in the peer. Table, filter, fields and what is allowed come
-from api.json, rows under the caller's own policy from `Tables`; nothing of that is taken from the worker.
+Only this script can use the operation: the peer knows which script runs. Table, filter, fields and permissions come from api.json, rows
+under the caller's own policy from `Tables`; none of that is taken from the worker.
 """
 
 from __future__ import annotations
@@ -63,12 +63,13 @@ class Api:
         self._resources: dict[str, Resource] | ApiFileError = {}
 
     def problem(self) -> str:
-        """Return what is wrong with api.json, as `site/api.json: line 3, column 5: …`; "" when nothing is, or there is none."""
+        """Return what is wrong with api.json, as `site/api.json: line 3, column 5: …`; "" if it is right, or missing."""
         found = self._declared()
         return f"site/{FILE}: {found}" if isinstance(found, ApiFileError) else ""
 
     async def perform(self, invocation: Invocation, operation: Scalar, resource: Scalar, request: Scalar) -> Answer:
         """Do the private operation of api.lua (scripting.invocation.PeerOperation). Raises `WorkerProtocolError` for an unknown one."""
+        # The worker may have been taken over by another script; the peer knows which script it started.
         if not invocation.script.builtin:
             return raised("goop.api is not available")
         if _text(operation) not in ("resource", *_NEEDS):
@@ -105,11 +106,12 @@ class Api:
             return Failure(ErrorCode.UNAVAILABLE, f"the API is closed, its {FILE} is wrong: {declared}")
         if declared is not None:
             return declared.get(name) or _unknown(name)
+        # Asked without any rights, so a table that strangers may not see is no resource for anybody.
         known = await self._tables.perform("describe", ANYBODY, {"table": name})
         return default(name) if isinstance(known, Success) else _unknown(name)
 
     def _declared(self) -> dict[str, Resource] | ApiFileError | None:
-        """Return what api.json says, read anew when it has changed; None when there is none."""
+        """Return the content of api.json, read again when it has changed; None when there is none."""
         try:
             text = decoded(self._files.read(FILE, MEGABYTE_BYTES))
         except FileNotServedError:
@@ -119,6 +121,7 @@ class Api:
             return error
         except SiteFileTooLargeError as error:
             return ApiFileError(str(error))
+        # Parsed again only when its text has changed: this is on the path of every call.
         if text != self._text:
             try:
                 self._resources = parse(text)
@@ -138,7 +141,7 @@ class Api:
 
 
 def _translated(operation: str, caller: Caller, resource: Resource, asked: Mapping[str, object]) -> tuple[str, Caller, dict[str, object]]:
-    """Return what `Tables` is asked: the table and its columns are the resource's, whatever stands in `asked`."""
+    """Return the request to `Tables`: table and columns come from the resource, whatever `asked` says."""
     request: dict[str, object] = {**asked, "table": resource.table}
     if operation == "pairs":
         assert resource.map is not None

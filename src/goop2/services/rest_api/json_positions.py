@@ -1,4 +1,4 @@
-"""Where things stand in a JSON text: the path to a value → line and column of its key, or of itself in a list."""
+"""Find positions in a JSON text: the path to a value → line and column of its key, or of itself in a list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NESTING: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 class DuplicateKeyError(Exception):
-    """A name stands twice in an object; `name`, and where it stands the second time."""
+    """A name occurs twice in an object; `name`, and where it occurs the second time."""
 
     def __init__(self, name: str, line: int, column: int) -> None:
         super().__init__(name)

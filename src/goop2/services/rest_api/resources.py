@@ -1,4 +1,4 @@
-"""`site/api.json`: which tables are resources, and what callers may do with each. Read strictly: what it does not say is not allowed.
+"""`site/api.json`: which tables are resources, and what callers may do with each. It is read strictly: what it does not allow is refused.
 
     {"posts": {"table": "posts", "slug": "slug", "filter": "published = 1", "fields": ["title"],
                "get": true, "list": {"order": "_id DESC", "limit": 50}, "insert": true, "map": {"key": "slug", "value": "title"}}}
@@ -38,14 +38,14 @@ class ResourcePage(msgspec.Struct, frozen=True):
 
 
 class Pairs(msgspec.Struct, frozen=True):
-    """How a resource becomes one object: two columns."""
+    """How a resource becomes one object: from two columns."""
 
     key: str
     value: str
 
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """A table as callers of the REST API see it."""
+    """A table as the REST API shows it."""
 
     table: str
     slug: str = ""
@@ -63,12 +63,12 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def default(table: str) -> Resource:
-    """Return the resource that a table is where there is no api.json: everything under the table's policy."""
+    """Return the resource for a table without an api.json: everything under the table's policy."""
     return Resource(table=table, get=True, list=ResourcePage(), insert=True, update=True, delete=True)
 
 
 def parse(text: str) -> dict[str, Resource]:
-    """Name → resource. Raises `ApiFileError` with line and column."""
+    """Return name → resource. Raises `ApiFileError` with line and column."""
     try:
         document = json.loads(text)
         found = places(text)
@@ -82,7 +82,7 @@ def parse(text: str) -> dict[str, Resource]:
 
 
 def decoded(content: bytes) -> str:
-    """Return the text of an api.json, with the mark some editors put before it or without. Raises `ApiFileError`."""
+    """Return the text of an api.json, without a byte order mark. Raises `ApiFileError`."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,7 +96,7 @@ def wrong(line: int, column: int, message: str) -> ApiFileError:
 
 
 class _Reader:
-    """A document on its way to resources."""
+    """Turns a document into resources."""
 
     def __init__(self, places: Mapping[Path, tuple[int, int]]) -> None:
         self._places = places

@@ -1,6 +1,6 @@
-"""Pictures of peers, `/api/avatar…`: on the own site its owner's is `avatar.png` of the peer folder, every other is made of the id.
+"""Pictures of peers, `/api/avatar…`: on the own site the owner's is `avatar.png` of the peer folder; every other is made from the id.
 
-A made picture follows from the id alone, so it tells a page of another peer's site nothing about whom the viewer knows.
+A made picture depends on the id only, so it tells a page of another peer's site nothing about whom the viewer knows.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from goop2.scripting.invocation import ErrorCode
 from goop2.services.listen.boundaries import Boundary, sound
 from goop2.services.listen.cover import Cover
 from goop2.services.listen.operations import group
-from goop2.services.listen.service import Listening
+from goop2.services.listen.service import ListenService
 from goop2.services.listen.session import AudioUnreadableError, ListenError, Track
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
@@ -57,7 +57,7 @@ class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
 class ListenApi:
     """Endpoints and events of the listening session of this peer."""
 
-    def __init__(self, listening: Listening) -> None:
+    def __init__(self, listening: ListenService) -> None:
         self._listening = listening
         self._events = Events()
         self._compressed = Compressed(0)
@@ -201,7 +201,7 @@ def _refusal(call: RequestContext) -> Failure | None:
     return None if call.caller.owner else _ONLY_OWNER
 
 
-async def control(listening: Listening, wanted: ControlRequest) -> None:
+async def control(listening: ListenService, wanted: ControlRequest) -> None:
     """Do an action of the owner. Raises `ListenError` when it does not fit the session."""
     actions: Mapping[str, Callable[[], Awaitable[object]]] = {
         "create": lambda: listening.create(wanted.name),

@@ -1,6 +1,6 @@
-"""`/api/mq/…`: messages between pages, as pages of Goop2 send and hear them. A page of another peer's site has only its host.
+"""`/api/mq/…`: messages between pages, as pages of Goop2 send and receive them. A page of another peer's site reaches only its host.
 
-They are events of a log of their own: a flood of them pushes no chat message out. Where no page listens, nothing is kept.
+They are events of a log of their own, so a flood of them pushes no chat message out. If no page listens, nothing is stored.
 """
 
 from __future__ import annotations

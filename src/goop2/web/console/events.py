@@ -19,7 +19,7 @@ from goop2.services.chat.service import ChatReply, ChatService
 from goop2.services.groups.limits import NAME_MAX_CHARS
 from goop2.services.groups.records import GroupChange as GroupChange
 from goop2.services.groups.service import GroupService, Invited
-from goop2.services.listen.service import Listening
+from goop2.services.listen.service import ListenService
 from goop2.services.peer import Peer
 from goop2.services.rooms.service import RoomEvent, RoomService
 from goop2.storage.messages import StoredMessage
@@ -167,7 +167,7 @@ def _publish_messages(events: Events, chat: ChatService) -> Unsubscribe:
     return chat.subscribe(changed)
 
 
-def _publish_listening(events: Events, listening: Listening) -> tuple[Unsubscribe, ...]:
+def _publish_listening(events: Events, listening: ListenService) -> tuple[Unsubscribe, ...]:
     def changed(_what: object) -> None:
         events.publish("listen", {}, CONSOLE)
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.ways import way_of
+from goop2.scripting.invocation import ErrorCode
 from goop2.services.peer import Peer
 from goop2.web.console.controls.replies import refusal, reply, route, sent
 from goop2.web.remote.network import RemoteNetwork
@@ -56,13 +56,11 @@ def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
         network = remote.network
         if network is None:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "this peer is not on the network yet")
-        try:
-            other, label = await network.connect(address)
-        except AddressError:
-            raise
-        except NetworkError as error:
-            # The address is well formed, and what is behind it fails: 502, where the class of the error would give 503.
-            return refusal(HTTPStatus.BAD_GATEWAY, "unavailable", str(error))
+        other, label = await network.connect(address)
         return reply({"peer": other, "label": label})
 
-    return [route("/network", overview), route("/network/connect", connect, methods=["POST"])]
+    return [
+        route("/network", overview),
+        # Where another peer is unavailable, this one is a gateway that got no answer.
+        route("/network/connect", connect, methods=["POST"], statuses={ErrorCode.UNAVAILABLE: HTTPStatus.BAD_GATEWAY}),
+    ]

@@ -5,7 +5,7 @@ It must not know what a control does.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -17,12 +17,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.protocols.untrusted_json import decode
 from goop2.scripting.engine import Failure
+from goop2.scripting.invocation import ErrorCode
 from goop2.web.http.bodies import BodyTooLargeError, read_json, refused
 from goop2.web.http.handlers import failure_of
 from goop2.web.http.responses import DATA_HEADERS, STATUSES
 from goop2.web.limits import BODY_MAX_BYTES
 
 T = TypeVar("T")
+CONFLICT: Final = "conflict"
+"""The class of a change to something that was changed meanwhile. Only the console has it: pages and peers change nothing by version."""
 _HEADERS: Final = {name.decode(): text.decode() for name, text in DATA_HEADERS}
 
 
@@ -32,10 +35,17 @@ class BadRequestError(Exception):
     code = "bad_request"
 
 
-def route(path: str, control: Callable[[Request], Awaitable[Response]], methods: Sequence[str] = ("GET",)) -> Route:
+def route(
+    path: str,
+    control: Callable[[Request], Awaitable[Response]],
+    methods: Sequence[str] = ("GET",),
+    *,
+    statuses: Mapping[ErrorCode, HTTPStatus] = STATUSES,
+) -> Route:
     """Return the route of a control at `path` below `/api/console`.
 
-    An exception whose class has a `code` is answered as that (web/http/handlers.py), and so is a body that is too large.
+    An exception whose class has a `code` is answered as that (web/http/handlers.py), `conflict` with 409; and so is a body that is too
+    large. `statuses`: error class → status, where this control's differs from the usual one.
     """
 
     async def answer(request: Request) -> Response | ASGIApp:
@@ -44,10 +54,12 @@ def route(path: str, control: Callable[[Request], Awaitable[Response]], methods:
         except BodyTooLargeError as error:
             return _too_large(error)
         except Exception as error:
+            if getattr(error, "code", "") == CONFLICT:
+                return refusal(HTTPStatus.CONFLICT, CONFLICT, str(error))
             failure = failure_of(error)
             if failure is None:
                 raise
-            return failed(failure)
+            return refusal(statuses.get(failure.code, STATUSES[failure.code]), failure.code, failure.message)
 
     return Route(path, answer, methods=list(methods))
 

@@ -39,7 +39,7 @@ from goop2.scripting.engine import Failure, Recorded
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
 from goop2.storage.run_record import Run
-from goop2.web.console.controls.replies import BadRequestError, refusal, reply, route, sent
+from goop2.web.console.controls.replies import CONFLICT, BadRequestError, refusal, reply, route, sent
 from goop2.web.console.controls.runs import run_shown
 
 CHECKED_MAX_BYTES: Final = 200_000
@@ -149,7 +149,7 @@ def _file_handlers(peer: Peer, files: ScriptFiles, versions: ScriptVersions) -> 
             # The other editor's version may not be compiled yet.
             await peer.catalog.scan()
             now = await asyncio.to_thread(files.read, wanted.kind, wanted.name)
-            return refusal(HTTPStatus.CONFLICT, "conflict", str(error), text=now.text, version=now.version)
+            return refusal(HTTPStatus.CONFLICT, CONFLICT, str(error), text=now.text, version=now.version)
         return reply(await _state(peer, wanted, text))
 
     async def create(request: Request) -> Response:

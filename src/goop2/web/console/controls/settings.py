@@ -24,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.config import Settings, SettingsError, load
-from goop2.config.editing import BACKUP, SettingsConflictError, SettingsView, UnknownSettingError, save, show
+from goop2.config.editing import BACKUP, SettingsView, save, show
 from goop2.config.settings import Setting, declared, sections
 from goop2.config.types import Address
 from goop2.scripting.pool import PoolError
@@ -34,7 +34,6 @@ from goop2.web.console.events import CONSOLE
 
 RESTART_SECONDS: Final = 0.2
 """From the answer to the end of the peer."""
-_CHANGED: Final = "goop.json was changed meanwhile, by another tab or an editor; look at what it says now, and save again"
 
 
 class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,18 +52,15 @@ def routes(web: Web, environment: Mapping[str, str] = os.environ) -> list[BaseRo
             if request.method == "GET":
                 return reply(_page(web, await asyncio.to_thread(show, peer.folder), environment))
             wanted = await sent(request, SettingsChange)
+            # A file that was changed meanwhile is not overwritten (409): the page shows what it says now, and the owner decides.
             shown = await asyncio.to_thread(save, peer.folder, wanted.changes, wanted.version, environment)
             loaded = await asyncio.to_thread(load, peer.folder, environment)
             await peer.live_settings.take(loaded.settings)
         except PoolError as error:
             raise BadRequestError(f"the file is saved, and takes effect after a restart: {error}") from None
         except SettingsError as error:
-            return refusal(HTTPStatus.BAD_REQUEST, "bad_request", str(error), path=_about(str(error)))
-        except UnknownSettingError as error:
-            raise BadRequestError(f"{error} is no setting") from None
-        except SettingsConflictError:
-            # Not overwritten: the page shows what the file says now, and the owner decides.
-            return refusal(HTTPStatus.CONFLICT, "conflict", _CHANGED)
+            # The page marks the setting that the sentence is about.
+            return refusal(HTTPStatus.BAD_REQUEST, error.code, str(error), path=_about(str(error)))
         # Other tabs show them too, and every page the label.
         web.console_events.publish("settings", {}, CONSOLE)
         return reply(_page(web, shown, environment))
