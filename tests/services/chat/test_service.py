@@ -289,7 +289,7 @@ async def test_damage_that_is_found_at_the_start_is_said_and_stops_nothing(tmp_p
         assert [warning for warning in peer.warnings if "groups are not kept" in warning]
         with pytest.raises(StorageError, match="damaged"):
             await peer.chat.receive(ALICE, "1", "hi", 1)
-        with pytest.raises(StorageError, match="groups cannot be kept"):
+        with pytest.raises(StorageError, match="groups cannot be saved"):
             await peer.grouping.create("Friends", "chat")
 
 
