@@ -7,8 +7,9 @@ a key of a newer program, which resembles nothing and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from goop2.storage.columns import OPERATIONS, POLICIES
 from goop2.storage.likeness import hint, resembled
@@ -19,8 +20,7 @@ COLUMN_KEYS: Final = ("name", "type", "required", "key", "auto", "default", "val
 VALUE_KEYS: Final = ("key", "label")
 
 
-@dataclass(frozen=True, slots=True)
-class Oddity:
+class Oddity(msgspec.Struct, frozen=True):
     """Something odd in a schema file that does not prevent its table."""
 
     place: str
