@@ -4,9 +4,7 @@
 
 Reading is quick and done for all files together. Compiling is slow (in a worker, under a deadline of its own) and done for each file
 separately, so a file that takes two seconds to compile delays neither another file nor a deletion. A verdict that arrives after its file
-has changed again is dropped.
-
-It must not know how sources are compiled, who calls scripts, nor what a run is.
+has changed again is dropped. It must not know how sources are compiled, who calls scripts, nor what a run is.
 """
 
 from __future__ import annotations
