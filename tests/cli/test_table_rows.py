@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.cli.command import PATIENCE_SECONDS, goop2, start
+from tests.started import Started
+
+from goop2.cli import table_rows
+from goop2.storage.database import open_database
+from goop2.storage.table_browser import RowsFound, RowsWanted, TableBrowser
 
 
 @pytest.fixture
@@ -43,16 +51,50 @@ def test_rows_are_filtered_sorted_and_turned(filled: Path) -> None:
         assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
 
 
+def read_until(following: Started[bytes], text: bytes) -> None:
+    """Read lines up to one with `text`; the program is ended when it does not come."""
+    assert following.stdout is not None
+    timer = threading.Timer(PATIENCE_SECONDS, following.kill)
+    timer.start()
+    try:
+        while text not in (line := following.stdout.readline()):
+            assert line, f"{text!r} did not come"
+    finally:
+        timer.cancel()
+
+
 def test_new_rows_are_followed(filled: Path) -> None:
     with start("data", filled, "rows", "posts", "-f") as following:
-        assert following.stdout is not None
-        while b"Post 119" not in (line := following.stdout.readline()):
-            assert line
+        read_until(following, b"Post 119")
         goop2("data", filled, "write", "INSERT INTO posts (_owner, title) VALUES ('me', 'just now')")
-        while b"just now" not in (line := following.stdout.readline()):
-            assert line
+        read_until(following, b"just now")
+        many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250) "
+        goop2("data", filled, "write", f"INSERT INTO posts (_owner, title) {many} SELECT 'me', 'at once ' || i FROM n")
+        read_until(following, b"at once 250")
         following.send_signal(2)
         assert following.wait(PATIENCE_SECONDS) == 130
+
+
+def test_a_row_that_is_written_while_the_first_ones_are_read_is_followed_too(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class MeanwhileError(Exception):
+        """The row came."""
+
+    real = TableBrowser.rows
+
+    def rows_and_a_write(browser: TableBrowser, wanted: RowsWanted) -> RowsFound:
+        found = real(browser, wanted)
+        monkeypatch.setattr(TableBrowser, "rows", real)
+        goop2("data", filled, "write", "INSERT INTO posts (_owner, title) VALUES ('me', 'meanwhile')")
+        return found
+
+    def printed(_columns: object, lines: Iterator[Sequence[object]]) -> None:
+        if "meanwhile" in str(list(lines)):
+            raise MeanwhileError
+
+    monkeypatch.setattr(TableBrowser, "rows", rows_and_a_write)
+    monkeypatch.setattr("goop2.cli.rows.print_table", printed)
+    with closing(open_database(filled / "data.db")) as database, pytest.raises(MeanwhileError):
+        table_rows._follow(TableBrowser(database), RowsWanted(table="posts", limit=50))
 
 
 def test_sql_writes_is_explained_and_kept(filled: Path) -> None:

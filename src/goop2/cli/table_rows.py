@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -102,22 +103,28 @@ def _follow(browser: TableBrowser, wanted: RowsWanted) -> None:
 
     from goop2.storage.table_browser import RowFilter
 
-    newest = 0
+    version = browser.version()  # before the rows are read: what is written meanwhile is another version
     last = browser.rows(msgspec.structs.replace(wanted, order="_id", down=True, offset=0))
     if "_id" not in last.columns:
         raise CommandError(f"{wanted.table} has no column _id, so its new rows cannot be told")
-    place = last.columns.index("_id")
+    place, newest = last.columns.index("_id"), 0
     shown = last.rows[::-1]
-    version = browser.version()
     while True:
         if shown:
             rows.print_table(last.columns, iter([tuple(map(_shown, row)) for row in shown]))
+            sys.stdout.flush()  # whoever reads through a pipe waits for it
             newest = int(str(shown[-1][place]))
-        while (now := browser.version()) == version:
-            time.sleep(FOLLOW_SECONDS)
-        version = now
+        if len(shown) < wanted.limit:
+            version = _changed(browser, version)
         newer = RowFilter("_id", "greater than", newest)
         shown = browser.rows(msgspec.structs.replace(wanted, filters=(*wanted.filters, newer), order="_id", down=False, offset=0)).rows
+
+
+def _changed(browser: TableBrowser, version: int) -> int:
+    """Wait until the database has another version; return it."""
+    while (now := browser.version()) == version:
+        time.sleep(FOLLOW_SECONDS)
+    return now
 
 
 def _filter_of(text: str) -> RowFilter:
