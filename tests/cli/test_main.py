@@ -29,7 +29,7 @@ def test_every_command_explains_itself(command: list[str]) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-@pytest.mark.parametrize("group", [[], ["lua"], ["data", "mysite"]], ids=" ".join)
+@pytest.mark.parametrize("group", [[], ["lua"], ["data", "mysite"], ["group"], ["kv", "mysite", "hello"]], ids=" ".join)
 def test_lists_of_commands_say_all_of_each_in_eighty_columns(group: list[str]) -> None:
     listed = goop2(*group, "--help", env={"COLUMNS": "80"}).stdout.partition("Commands:\n")[2]
     assert listed

@@ -37,7 +37,7 @@ csv_option = click.option("--csv", "as_csv", is_flag=True, help="CSV with a line
 @folder_argument
 @click.pass_context
 def data(context: click.Context, folder: Path) -> None:
-    """The tables of a peer: list, query, change, export, import, back up, restore.
+    """The tables of a peer: read, change, import, export, back up.
 
     \b
     goop2 data mysite tables

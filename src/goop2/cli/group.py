@@ -50,7 +50,7 @@ def list_(folder: Path | None, as_json: bool) -> int:
 @dir_option
 @json_option
 def create(name: str, kind: str, max_members: int, context: str, folder: Path | None, as_json: bool) -> int:
-    """Make a group hosted here; prints its id, by which peers join it."""
+    """Make a group hosted here; prints the id by which peers join."""
     request: dict[str, object] = {"name": unicode(name), "type": unicode(kind), "max_members": max_members, "context": unicode(context)}
     answer, code = ask(folder, "group-create", request, as_json)
     if answer is not None:
@@ -82,7 +82,10 @@ def invite(id_: str, peer: str, folder: Path | None, as_json: bool) -> int:
 @dir_option
 @json_option
 def members(id_: str, folder: Path | None, as_json: bool) -> int:
-    """List the members of a group hosted here, with the role of each that has another one than new members get."""
+    """List the members of a group hosted here, and their roles.
+
+    A role is printed where it is another one than new members get.
+    """
     answer, code = ask(folder, "group-members", {"group": unicode(id_)}, as_json)
     found: Any = answer["members"] if answer is not None else []
     if as_json and answer is not None:
@@ -116,7 +119,7 @@ def remove(id_: str, peer: str, folder: Path | None, as_json: bool) -> int:
 @dir_option
 @json_option
 def change(id_: str, name: str | None, max_members: int | None, context: str | None, folder: Path | None, as_json: bool) -> int:
-    """Change the name, the bound or the context of a group hosted here."""
+    """Change name, bound or context of a group hosted here."""
     given = {"name": name and unicode(name), "max_members": max_members, "context": None if context is None else unicode(context)}
     request: dict[str, object] = {key: value for key, value in given.items() if value is not None}
     if not request:
@@ -145,7 +148,7 @@ def set_role(id_: str, peer: str, role: str, folder: Path | None, as_json: bool)
 @dir_option
 @json_option
 def default_role(id_: str, role: str, folder: Path | None, as_json: bool) -> int:
-    """Give those who join a group hosted here from now on another role."""
+    """Choose the role of those who join a group from now on."""
     return _done(folder, "group-default-role", {"group": unicode(id_), "role": unicode(role)}, as_json, "set")
 
 
@@ -155,9 +158,9 @@ def default_role(id_: str, role: str, folder: Path | None, as_json: bool) -> int
 @dir_option
 @json_option
 def name_roles(id_: str, roles: tuple[str, ...], folder: Path | None, as_json: bool) -> int:
-    """Name the roles that members of a group hosted here may have; without a ROLE any.
+    """Name the roles that members of a group may have.
 
-    Nobody's role changes.
+    Without a ROLE any is allowed. Nobody's role changes.
     """
     return _done(folder, "group-roles", {"group": unicode(id_), "roles": [unicode(one) for one in roles]}, as_json, "set")
 

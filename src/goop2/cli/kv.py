@@ -28,7 +28,7 @@ VALUE_MAX_BYTES: Final = 1024 * 1024
 @click.argument("script", metavar="SCRIPT")
 @click.pass_context
 def kv(context: click.Context, folder: Path, script: str) -> None:
-    """What a script keeps by goop.kv: list, get, set and delete values.
+    """What a script keeps by goop.kv: list, get, set and delete.
 
     \b
     goop2 kv mysite weather list
@@ -45,7 +45,10 @@ def kv(context: click.Context, folder: Path, script: str) -> None:
 @click.pass_obj
 @json_option
 def list_keys(which: tuple[Path, str], as_json: bool) -> None:
-    """List the keys, and how large their values are; the values stay hidden."""
+    """List the keys and the size of each value.
+
+    The values stay hidden.
+    """
     from goop2.storage.key_value import kept_keys
 
     folder, name = which

@@ -102,9 +102,9 @@ def create(
 @click.argument("column", metavar="COLUMN")
 @click.pass_obj
 def add_column(folder: Path, table: str, column: str) -> None:
-    """Add a column to a table, such as body:text or points:integer:required:default=0.
+    """Add a column to a table.
 
-    The rows that are there get its default.
+    Such as body:text, or points:integer:required:default=0. The rows that are there get its default.
     """
     from goop2.storage.table_design import column_of_text
 

@@ -151,7 +151,7 @@ def _shown(value: Cell) -> Value:
 @click.argument("sql", metavar="SQL")
 @click.pass_obj
 def write(folder: Path, sql: str) -> None:
-    """Run one INSERT, UPDATE, DELETE or REPLACE on the site's tables."""
+    """Run one INSERT, UPDATE, DELETE or REPLACE on a table."""
     from goop2.storage import owner_sql
 
     with open_writing(folder) as database:
@@ -163,7 +163,10 @@ def write(folder: Path, sql: str) -> None:
 @click.argument("sql", metavar="SQL")
 @click.pass_obj
 def explain(folder: Path, sql: str) -> None:
-    """Show how SQLite would do a statement that reads; SCAN reads every row."""
+    """Show how SQLite would do a statement that reads.
+
+    SCAN reads every row, SEARCH uses an index.
+    """
     from goop2.storage import owner_sql
 
     with _reading(folder) as database:
@@ -176,7 +179,10 @@ def explain(folder: Path, sql: str) -> None:
 @click.argument("sql", metavar="SQL")
 @click.pass_obj
 def save(folder: Path, name: str, sql: str) -> None:
-    """Keep a query; "goop2 data DIR query @NAME" runs it, and so does the console."""
+    """Keep a query under a name, for console and terminal.
+
+    "goop2 data DIR query @NAME" runs it.
+    """
     from goop2.storage import saved_queries
 
     with _sentences(folder):
