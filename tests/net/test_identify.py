@@ -109,7 +109,7 @@ async def test_a_peer_that_says_nothing_sensible_is_one_like_any_other(answer: b
             await connect(caller, callee)
             connection = await identified(caller)
         assert connection.identified is None
-        assert [log["event"] for log in logs if log.get("peer") == callee.peer_id] == ["a peer does not say what it is"]
+        assert [log["event"] for log in logs if log.get("peer") == callee.peer_id] == ["a peer did not answer identify"]
         assert caller.supports(callee.peer_id, "/test/echo") is None
         async with await caller.open(callee.peer_id, "/test/echo") as stream:
             await stream.finish(b"hello")

@@ -6,6 +6,7 @@ A thread costs four times what it takes to copy a piece, and most files that are
 from __future__ import annotations
 
 import os
+from io import FileIO
 from typing import BinaryIO, Final
 
 from goop2.folder import threads
@@ -18,7 +19,8 @@ _WHERE_IT_STANDS: Final = -1
 
 async def read_piece(content: BinaryIO, most: int) -> bytes:
     """Return the next bytes of an unbuffered file, at most so many, b"" at its end. Raises OSError and `threads.FolderHangsError`."""
-    piece = _in_memory(content, most) if _NOWAIT else None
+    # What only reads like a file, such as the sound of a session, has no descriptor.
+    piece = _in_memory(content, most) if _NOWAIT and isinstance(content, FileIO) else None
     return await threads.SITE.run(content.read, most) if piece is None else piece
 
 
