@@ -35,6 +35,8 @@ from goop2.net.faults import NetworkError
 from goop2.peers import client
 from goop2.peers.network import PeerNetwork
 from goop2.protocols import content
+from goop2.scripting.invocation import Caller
+from goop2.scripting.limits import WARM_WORKERS
 from goop2.services.chat.service import SENT
 from goop2.services.peer import Peer
 
@@ -186,6 +188,10 @@ async def survivor(what: signal.Signals, phase: str, tmp_path: Path) -> AsyncIte
         peer = await stack.enter_async_context(open_peer(folder, {}))
         network = await stack.enter_async_context(join(peer, 0, listen_on=LOOPBACK, near_by=False))
         one = Survivor(peer, network)
+        await peer.engine.call(Caller("somebody", "Somebody"), "hello", b"{}")  # the other worker comes with the first call
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(peer.pool.worker_pids) < WARM_WORKERS:
+                await asyncio.sleep(0.02)
         async with loopback_host() as visitor:
             await connect(visitor, network.host)
             assert await asked(visitor, network.host, b"", content.PROTOCOL)
