@@ -75,7 +75,7 @@ async def test_a_tab_goes_on_after_a_restart_and_keeps_what_is_not_saved(browser
             await expect(page.locator("#trouble")).to_be_empty()
             await expect(page.locator(".cm-content")).to_contain_text("-- not saved")
             await page.keyboard.press("ControlOrMeta+s")
-            await expect(page.locator(".toast")).to_have_text("Saved and live.")
+            await expect(page.locator(".toast.good")).to_have_text("Saved and live.")
             await again.call("who")
             await page.locator(".cm-content").click()
             await page.keyboard.insert_text("-- not saved\n")
