@@ -61,7 +61,7 @@ check: $(READY) ## check style, types, import contracts and documentation
 
 interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment
-	$(BIN)/pytest -q tests/interop
+	GOOP2_JS_HOLES=1 $(BIN)/pytest -q tests/interop
 
 pages: $(READY) ## make the manual pages and shell completions anew, after a change to a command
 	$(BIN)/python tools/manual_pages.py
