@@ -97,12 +97,14 @@ class Stream:
             raise self._ended() from None
 
     async def line(self, reader: LineReader, timeout_seconds: float = REQUEST_SECONDS) -> bytes:
-        """The next line, whole within so long however slowly its bytes come. Raises `StreamBrokenError`, and `RemoteProtocolError` for
-        what is no line."""
+        """Return the next line, which must be whole in time, however slowly its bytes come.
+
+        Raises `StreamBrokenError`, and `RemoteProtocolError` for what is no line.
+        """
         return await self.line_by(reader, _now() + timeout_seconds)
 
     async def line_by(self, reader: LineReader, until: float) -> bytes:
-        """As `line`, until a time of the loop's clock."""
+        """Return the next line, as `line` does; `until` is a time of the loop's clock."""
         while True:
             # What is here already is taken without a step aside: a call of a script is that and little else.
             piece = self.read_now() if self.is_plain and self.muxed.readable else await self._read(until)

@@ -245,7 +245,7 @@ def _unknown(name: str) -> Failure:
 
 
 def _split(message: str) -> tuple[str, str]:
-    """Return name (up to the first blank, in lower case) and trimmed rest of a command: `!Hello Alice ` → ("hello", "Alice")."""
+    """Return name (up to the first blank, in lower case) and trimmed rest of a command: `!Hello  Alice ` → ("hello", "Alice")."""
     body = command_of(message)
     if not body:
         return "", ""

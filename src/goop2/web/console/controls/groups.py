@@ -27,7 +27,7 @@ from goop2.services.groups.records import GroupInfo
 from goop2.services.groups.service import GroupService
 from goop2.services.peer import Peer
 from goop2.storage.template_group import TEMPLATE
-from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
+from goop2.web.console.controls.replies import action_of, reply, route, sent
 from goop2.web.remote.network import RemoteNetwork
 
 MEMBERS_SHOWN: Final = 200
@@ -66,10 +66,7 @@ def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
 
     async def act(request: Request) -> Response:
         wanted = await sent(request, GroupAction)
-        action = _ACTIONS.get(wanted.action)
-        if action is None:
-            raise BadRequestError(f"groups have no action {wanted.action[:40]!r}; they have {', '.join(_ACTIONS)}")
-        await action(groups, wanted)
+        await action_of(_ACTIONS, wanted.action, "groups")(groups, wanted)
         return reply(_overview(groups))
 
     return [route("/groups", overview), route("/groups/do", act, methods=["POST"])]

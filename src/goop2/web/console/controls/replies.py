@@ -26,6 +26,8 @@ from goop2.web.limits import BODY_MAX_BYTES
 T = TypeVar("T")
 CONFLICT: Final = "conflict"
 """The class of a change to something that was changed meanwhile. Only the console has it: pages and peers change nothing by version."""
+ACTION_SHOWN_CHARS: Final = 40
+"""Of an action that there is not, which the page made up."""
 _HEADERS: Final = {name.decode(): text.decode() for name, text in DATA_HEADERS}
 
 
@@ -33,6 +35,14 @@ class BadRequestError(Exception):
     """The page sent something its control does not accept; the message says what."""
 
     code = "bad_request"
+
+
+def action_of(actions: Mapping[str, T], asked: str, things: str) -> T:
+    """Return the action of this name. Raises `BadRequestError`, which names those that `things` have."""
+    action = actions.get(asked)
+    if action is None:
+        raise BadRequestError(f"{things} have no action {asked[:ACTION_SHOWN_CHARS]!r}; they have {', '.join(actions)}")
+    return action
 
 
 def route(

@@ -21,12 +21,11 @@ from starlette.routing import BaseRoute
 from goop2.services.peer import Peer
 from goop2.services.rooms.service import RoomService
 from goop2.services.rooms.state import Room
-from goop2.web.console.controls.replies import BadRequestError, reply, route, sent
+from goop2.web.console.controls.replies import action_of, reply, route, sent
 from goop2.web.remote.network import RemoteNetwork
 
 MEMBERS_SHOWN: Final = 50
 """Of a room: it may have a thousand, and the page shows them in a line."""
-_SHOWN_CHARS: Final = 40
 
 
 class RoomAction(msgspec.Struct, kw_only=True):
@@ -69,10 +68,7 @@ def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
 
     async def act(request: Request) -> Response:
         wanted = await sent(request, RoomAction)
-        action = _ACTIONS.get(wanted.action)
-        if action is None:
-            raise BadRequestError(f"rooms have no action {wanted.action[:_SHOWN_CHARS]!r}; they have {', '.join(_ACTIONS)}")
-        await action(rooms, wanted)
+        await action_of(_ACTIONS, wanted.action, "rooms")(rooms, wanted)
         return reply(_overview(rooms))
 
     return [
