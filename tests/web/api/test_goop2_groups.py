@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.web.api.test_groups import HOST, OTHER, Net, visiting
+from tests.web.api.test_groups import HOST, OTHER, Net, attached, visiting
 from tests.web.served import Answer, Served, served
 
-from goop2.net.address import peer_id
 from goop2.protocols import topics
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,14 +29,8 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def net(up: Served) -> AsyncIterator[Net]:
-    net = Net(up)
-    up.peer.grouping.attach(net.post, net.carry, peer_id)
-    yield net
-    for group in up.peer.grouping.groups.joined():
-        up.peer.grouping.leave(group.host, group.id)
-    for hosted in up.peer.grouping.groups.hosted():
-        await up.peer.grouping.end(hosted.id)
-    up.peer.grouping.detach()
+    async with attached(up) as net:
+        yield net
 
 
 async def post(up: Served, what: str, at: str = "", **body: Any) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -59,8 +59,9 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
         yield one
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def net(up: Served) -> AsyncIterator[Net]:
+@asynccontextmanager
+async def attached(up: Served) -> AsyncIterator[Net]:
+    """Attach the groups of a peer to a network that only notes what is sent; what was joined and hosted is left and ended afterwards."""
     net = Net(up)
     up.peer.grouping.attach(net.post, net.carry, peer_id)
     yield net
@@ -69,6 +70,12 @@ async def net(up: Served) -> AsyncIterator[Net]:
     for hosted in up.peer.grouping.groups.hosted():
         await up.peer.grouping.end(hosted.id)
     up.peer.grouping.detach()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def net(up: Served) -> AsyncIterator[Net]:
+    async with attached(up) as net:
+        yield net
 
 
 def visiting(up: Served, peer: str = HOST) -> str:
