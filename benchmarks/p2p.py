@@ -138,7 +138,7 @@ def _peer(parent: Path, sampled: Path | None = None) -> Iterator[str]:
                 peer.send_signal(signal.SIGUSR1)
             yield address
         finally:
-            peer.send_signal(signal.SIGINT)
+            peer.terminate()  # a shell's background ignores SIGINT, and its children with it
             peer.wait()
 
 
