@@ -73,6 +73,7 @@
           },
           ...functions,
         };
+        if (el.hasAttribute("aria-label") && !el.hasAttribute("role") && el.matches("div, span")) el.setAttribute("role", "group"); // else nobody is told the label
         handles.set(el, { ...handles.get(el), [name]: handle });
         if (options.disabled) handle.setDisabled(true);
         return handle;
@@ -176,12 +177,14 @@
       };
       show(false);
       if (trigger && popup) trigger.setAttribute("aria-controls", idOf(popup));
-      one.on(one.el, "keydown", (event) => {
+      // Before anything else that Escape closes, such as a dialog around it, and wherever the focus is.
+      const escape = (event) => {
         if (event.key !== "Escape" || !isOpen) return;
         event.preventDefault();
         event.stopPropagation();
         close(true);
-      });
+      };
+      one.on(document, "keydown", escape, { capture: true });
       const isOutside = (target) => target instanceof Node && !one.el.contains(target) && !(popup && popup.contains(target));
       one.on(document, "pointerdown", (event) => isOutside(event.target) && close());
       one.on(one.el, "focusout", (event) => isOutside(event.relatedTarget) && close());

@@ -24,7 +24,8 @@
     const buttons = () => (grid ? [...grid.querySelectorAll("[data-color]")] : []);
     let value = "";
 
-    if (grid && !buttons().length) {
+    if (grid && (options.colors || !buttons().length)) {
+      grid.replaceChildren();
       for (const color of colors.map(colorOf).filter(Boolean)) {
         const button = Goop.component.make("button", { type: "button", className: colorClass });
         button.dataset.color = color;

@@ -101,6 +101,7 @@
         time.addEventListener("change", (event) => {
           event.stopPropagation();
           if (time.value) choose(`${value.slice(0, 10) || textOf(at)} ${time.value}`);
+          panel.querySelector("input[type=time]").focus(); // it was drawn anew
         });
         panel.append(time);
       }
@@ -117,7 +118,8 @@
       const day = event.target.closest("[data-date]");
       if (!day) return;
       choose(hasTime ? `${day.dataset.date} ${timeNow()}` : day.dataset.date);
-      if (!hasTime) chooser.close(true);
+      if (hasTime) draw(true);
+      else chooser.close(true);
     });
     one.on(panel, "keydown", (event) => {
       if (!event.target.matches("[data-date]")) return;
@@ -127,7 +129,7 @@
       if (days === undefined && months === undefined) return;
       event.preventDefault();
       const to = months ? monthsOn(at, months) : added(at, days);
-      if (isAllowed(to)) move(to);
+      move(isAllowed(to) ? to : read(least && textOf(to) < least ? least : most).day);
     });
     one.on(trigger, "click", () => (trigger === input ? chooser.open() : chooser.toggle()));
     one.on(input, "keydown", (event) => {

@@ -18,8 +18,6 @@
 
     box.setAttribute("role", "dialog");
     box.setAttribute("aria-modal", "true");
-    if (title) box.setAttribute("aria-labelledby", idOf(title));
-    if (message) box.setAttribute("aria-describedby", idOf(message));
     if (input && !input.labels?.length && !input.hasAttribute("aria-label")) input.setAttribute("aria-labelledby", [title, message].filter(Boolean).map(idOf).join(" "));
     setShown(one.el, false, { hiddenClass });
 
@@ -51,6 +49,11 @@
       };
       fill(title, question.title);
       fill(message, question.message);
+      // It is called by its title, else by what it says.
+      const [name, words] = question.title && title ? [title, message] : [message, null];
+      if (name) box.setAttribute("aria-labelledby", idOf(name));
+      if (words && question.message) box.setAttribute("aria-describedby", idOf(words));
+      else box.removeAttribute("aria-describedby");
       setShown(wrap || input, Boolean(hasInput), { hiddenClass });
       if (input) Object.assign(input, { type: question.type || "text", value: question.value ?? "", placeholder: question.placeholder ?? "" });
       if (ok) ok.textContent = question.okText || said.get(ok) || "OK";

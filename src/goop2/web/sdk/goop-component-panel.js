@@ -24,12 +24,16 @@
       show(folded);
       one.changed(!folded, { value: !folded, open: !folded });
     }
-    const setTitle = (text) => heading && (heading.textContent = text ?? "");
+    function setTitle(text) {
+      if (!heading) return;
+      heading.textContent = text ?? "";
+      heading.hidden = !heading.textContent; // an empty heading is read out as one
+    }
 
     if (button && body) button.setAttribute("aria-controls", idOf(body));
     if (button && !/\w{3}/.test(button.textContent) && !button.hasAttribute("aria-label")) button.setAttribute("aria-label", "Fold");
     one.on(button, "click", () => change(!isFolded));
-    if (typeof options.title === "string") setTitle(options.title);
+    if (typeof options.title === "string" || (heading && !heading.textContent)) setTitle(options.title);
     show(Boolean(options.collapsed) || classes(collapsedClass).some((name) => one.el.classList.contains(name)));
     return one.handle({ collapse: () => change(true), expand: () => change(false), toggle: () => change(!isFolded), setTitle, body, getValue: () => !isFolded, setValue: (isOpen) => change(!isOpen) });
   };

@@ -24,6 +24,8 @@
         const first = closer || focusable(one.el)[0] || one.el;
         if (first === one.el) one.el.tabIndex = -1;
         first.focus();
+        // A style may show it late.
+        if (document.activeElement !== first) one.el.addEventListener("transitionend", () => isOpen && !one.el.contains(document.activeElement) && first.focus(), { once: true });
       } else if (before && before.isConnected) before.focus();
       const told = shown ? options.onOpen : options.onClose;
       if (typeof told === "function") told();
