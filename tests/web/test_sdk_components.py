@@ -22,6 +22,15 @@ PAGE = (PAGES / "components.html").read_text()
 PHONE = {"width": 390, "height": 800}
 WIDE = {"width": 1280, "height": 900}
 LAST_CHANGE = "changes.at(-1)"
+FETCHED = r"""(partials) => {
+  window.asked = [];
+  const own = fetch;
+  window.fetch = async (path) => {
+    const name = /partials\/(\w+)\.html$/.exec(path);
+    return name ? asked.push(path) && new Response(partials[name[1]]) : own(path);
+  };
+}"""
+"""Partials without files of the site."""
 SORTABLE = """
   window.drops = [];
   const onEnd = ({ item, from, to, oldIndex, newIndex }) => drops.push([item.dataset.id, from.id, to.id, oldIndex, newIndex]);
@@ -372,9 +381,8 @@ async def test_panels_boxes_and_panes(page: Page) -> None:
 
 
 async def test_toasts_of_an_element_and_of_the_page(page: Page) -> None:
-    await page.evaluate(
-        "window.show = Goop.ui.toast(document.getElementById('toasts')); show({ title: 'Saved', message: '<b>all</b>', duration: 0 }); show.error('Away'); 0"
-    )
+    plain = "show({ title: 'Saved', message: '<b>all</b>', duration: 0 }); show.error('Away'); 0"
+    await page.evaluate(f"window.show = Goop.ui.toast(document.getElementById('toasts')); {plain}")
     await expect(page.locator("#toasts .gc-toast-message").first).to_have_text("<b>all</b>")
     await expect(page.locator("#toasts .gc-toast-error")).to_have_text("Away")
     assert await complaints(page) == []
@@ -459,21 +467,19 @@ async def test_elements_lists_and_times(page: Page) -> None:
 
 
 async def test_partials_are_filled_escaped_and_listed(page: Page) -> None:
+    names = "<p>{{a.b}}|{{{raw}}}|{{none}}|{{zero}}|{{raw}}</p>"
+    blocks = "{{#if a}}A{{#each rows}}[{{_index}}{{@index}}{{n}}{{a}}]{{/each}}{{/if}}{{#unless none}}B{{/unless}}{{#if zero}}C{{/if}}"
     partials = {
-        "names": ("<p>{{a.b}}|{{{raw}}}|{{none}}|{{zero}}|{{raw}}</p>", {"a": {"b": "<i>"}, "raw": "<i>x</i>", "zero": 0}, "<p>&lt;i&gt;|<i>x</i>||0|&lt;i&gt;x&lt;/i&gt;</p>"),
+        "names": (names, {"a": {"b": "<i>"}, "raw": "<i>x</i>", "zero": 0}, "<p>&lt;i&gt;|<i>x</i>||0|&lt;i&gt;x&lt;/i&gt;</p>"),
         "blocks": (
-            "<p>{{#if a}}A{{#each rows}}[{{_index}}{{@index}}{{n}}{{a}}]{{/each}}{{/if}}{{#unless none}}B{{/unless}}{{#if zero}}C{{/if}}{{#if list}}D{{/if}}</p>",
+            f"<p>{blocks}{{{{#if list}}}}D{{{{/if}}}}</p>",
             {"a": 1, "rows": [{"n": "x"}, {"n": "{{a}}"}], "zero": 0, "list": []},
             "<p>A[00x][11{{a}}]B</p>",
         ),
         "several": ("<p>1</p> <p>2</p>", {}, "<div><p>1</p> <p>2</p></div>"),
         "texts": ("<p>{{#each tags}}<i>{{.}}</i>{{/each}}</p>", {"tags": ["a", "<"]}, "<p><i>a</i><i>&lt;</i></p>"),
-    }  # fmt: skip
-    fetched = """window.asked = []; const own = fetch; window.fetch = async (path) => {
-      const name = /partials\\/(\\w+)\\.html$/.exec(path); if (!name) return own(path); asked.push(path); return new Response(partials[name[1]]); }"""
-    await page.evaluate(
-        f"(partials) => {{ window.partials = partials; {fetched} }}", {name: text for name, (text, _, _) in partials.items()}
-    )
+    }
+    await page.evaluate(FETCHED, {name: text for name, (text, _, _) in partials.items()})
     for name, (_, data, expected) in partials.items():
         assert await page.evaluate("async ([name, data]) => (await Goop.partial(name, data)).outerHTML", [name, data]) == expected, name
     assert all(path.startswith("/p/12D3Koo") for path in await page.evaluate("asked"))

@@ -20,5 +20,5 @@
   elements.querySelector(".mine").click();
   return { first: base.firstChild.outerHTML, listed, none: list.outerHTML, pressed, cols: grid.el.children.length,
     times: [ago(5), ago(300), ago(3 * 3600), ago(2 * 86400), Goop.ui.time(""), Goop.ui.time("soon")], theme: Goop.ui.theme(),
-    table: elements.querySelector("table").innerText.split(/\\s+/), own: elements.querySelector(".gc-message-own .gc-message-text").textContent };
+    table: elements.querySelector("table").innerText.split(/\s+/), own: elements.querySelector(".gc-message-own .gc-message-text").textContent };
 })();
