@@ -66,6 +66,6 @@ async def watched(browser: Browser, address: str, **context: object) -> AsyncIte
         one = Watched(await profile.new_page())
         await one.page.goto(address)
         yield one
-        assert one.faults == []
+        assert not one.faults, one.faults
     finally:
         await profile.close()

@@ -133,7 +133,7 @@
   async function handle(table) {
     const [described, { isOwner, isGroup, hostId }] = await Promise.all([Goop.data.describe(table), Goop.peer()]);
     const schema = described.schema || {};
-    const columns = described.columns;
+    const columns = (schema.columns || described.columns).filter(({ name }) => !name.startsWith("_"));
     const access = schema.access || { read: "open", insert: "owner", update: "owner", delete: "owner" };
     const allowed = { open: true, email: true, owner: isOwner, group: isOwner || isGroup, local: !hostId };
     const may = (operation) => Boolean(allowed[access[operation] || "owner"]);

@@ -66,7 +66,7 @@
       const holder = make(isTruth ? "button" : "div", { className: `gc-${name}`, ariaLabel: field.label || field.name });
       if (isTruth) Object.assign(holder, { type: "button", id: idOf(field) });
       const made = Goop.ui[name](holder, options(field));
-      const input = isTruth ? null : holder.querySelector("input, button");
+      const input = isTruth ? null : holder.querySelector("input") || holder.querySelector("button");
       if (input && !input.id) input.id = idOf(field);
       const text = (value) => (isTruth ? (value ? "1" : "0") : [value].flat().join(","));
       return { element: holder, get: () => text(made.getValue()), set: (given) => made.setValue(isTruth ? given === "1" : given ?? "") };

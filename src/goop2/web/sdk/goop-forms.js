@@ -14,7 +14,8 @@
   const shown = (columns) => columns.filter(({ name }) => !name.startsWith("_"));
   const columnsOf = async (table) => {
     if (!Goop.data) throw new Error("goop-forms.js needs goop-data.js: load it first");
-    return shown(await Goop.data.describe(table));
+    const columns = await Goop.data.describe(table);
+    return shown(columns.schema?.columns || columns); // a schema knows what is required, and which values there are
   };
 
   function inputOf(column) {
