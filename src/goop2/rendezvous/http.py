@@ -133,8 +133,8 @@ class Rendezvous:
 
     async def _tell(self, socket: WebSocket, reader: AnnouncementReader) -> None:
         async for some in self._batches(reader, everybody=True):
-            for _, json in some:
-                await socket.send_text(json.decode())
+            for _, said in some:
+                await socket.send_text(said.decode())
 
     async def _take(self, socket: WebSocket, source: str) -> None:
         """Take the announcements that a client sends, until it has sent too many that are dropped."""
@@ -144,10 +144,10 @@ class Rendezvous:
                 message = await socket.receive()
                 if message["type"] != "websocket.receive":
                     return
-                json = message.get("bytes") or (message.get("text") or "").encode()
+                said = message.get("bytes") or (message.get("text") or "").encode()
                 try:
                     self.registry.admit(source)
-                    self._post(source, json)
+                    self._post(source, said)
                 except (AnnouncementRateError, RegistryFullError, RemoteProtocolError, AddressError):
                     # It cannot be told: on this line clients expect announcements and nothing else.
                     dropped += 1
