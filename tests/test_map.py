@@ -151,6 +151,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "web.http.console_token": Elsewhere("web/test_app.py", "app"),
     "web.http.request_context": Elsewhere("web/api/test_endpoints.py", "app"),
     "web.http.responses": Elsewhere("web/test_in_browser.py"),
+    "web.http.tls": Elsewhere("rendezvous/test_tls.py"),
     "web.http.saved_ports": Elsewhere("web/http/test_site_ports.py"),
     "web.limits": Elsewhere("web/http/test_files.py"),
     "web.server": Elsewhere("recording/test_http.py", "app"),

@@ -365,7 +365,7 @@ async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near
     p2p = peer.settings.p2p
     async with AsyncExitStack() as stack:
         # Before the network, so that its goodbye still finds the own rendezvous server open.
-        servers = await stack.enter_async_context(open_servers(peer.settings.presence))
+        servers = await stack.enter_async_context(open_servers(peer.settings.presence, peer.settings.viewer.proxies))
         listening = open_host(peer.identity, p2p.listen_port if port is None else port, None, listen_on or p2p.listen_on)
         host = await stack.enter_async_context(listening)
         await stack.enter_async_context(open_hole_punching(host))

@@ -21,6 +21,7 @@ from goop2.config.types import (
     boolean,
     boolean_or_list_of,
     ip_address,
+    ip_network,
     line,
     list_of,
     number,
@@ -155,6 +156,14 @@ class Viewer:
         "Where the web side listens. Port 0: any free one, printed at start. "
         "`:port` alone means loopback: opening it to a network is said with a host.",
         title="Address of the web side",
+    )
+    proxies: tuple[str, ...] = setting(
+        list_of(ip_network(), "IPv4 and IPv6 addresses, or networks such as 10.0.0.0/8"),
+        (),
+        "Addresses of proxies before the opened site or the own rendezvous server. What they say of a visitor's address "
+        "(`X-Forwarded-For`, the last one) and of the site's name (`Host`) is believed, and limits count that address. From anywhere else "
+        "the header is ignored.",
+        title="Proxies that are believed",
     )
 
 

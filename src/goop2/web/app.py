@@ -371,7 +371,8 @@ def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes, str]
         elif name == b"accept":
             accept = accept + b"," + value if accept else value
     page = shows_pages and scope["method"] in _READING
-    return OriginHeaders(**headers, page=page, local_address=_bracketed(scope["server"][0])), cookies, accept.decode("latin-1")
+    address, proxied = _bracketed(scope["server"][0]), scope.get("state", {}).get("proxied", False)
+    return OriginHeaders(**headers, page=page, local_address=address, proxied=proxied), cookies, accept.decode("latin-1")
 
 
 def _bracketed(address: str) -> str:
