@@ -35,6 +35,7 @@ from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
+from goop2.services.avatars import Avatars, open_avatars
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import ChatService, open_chat
 from goop2.services.groups.closing import telling_scripts
@@ -140,6 +141,7 @@ async def open_peer(
             history=run_history,
             database=opened.database,
             files=opened.files,
+            avatars=services.avatars,
             chat=services.chat,
             tables=services.tables,
             desk=services.desk,
@@ -247,6 +249,7 @@ async def _open_scripting(
 class _OpenServices:
     """The services of the peer, and what was odd when they opened."""
 
+    avatars: Avatars
     chat: ChatService
     grouping: GroupService
     rooms: RoomService
@@ -263,6 +266,7 @@ async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolde
     """Open chat, groups, rooms, tables, the REST API and the listening session."""
     settings, health, own_id = opened.settings, opened.health, opened.identity.peer_id
     chat = await stack.enter_async_context(open_chat(own_id, engine, MessageStore(folder / FILE, own_id, health.for_peer)))
+    avatars = await stack.enter_async_context(open_avatars(folder))
     grouping = await stack.enter_async_context(open_groups(own_id, folder / FILE, health.for_peer))
     rooms = RoomService(grouping)
     stack.callback(rooms.close)
@@ -276,6 +280,7 @@ async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolde
     listening = await stack.enter_async_context(open_listening(folder, library))
     rest = api.Api(opened.files, tables)
     return _OpenServices(
+        avatars=avatars,
         chat=chat,
         grouping=grouping,
         rooms=rooms,

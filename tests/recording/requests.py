@@ -108,6 +108,8 @@ CONSOLE: dict[str, Any] = {
     "events": None,
     "network": None,
     "network/connect": {"address": "nowhere"},
+    "avatar": {},
+    "avatar/remove": {},
     "chat": None,
     "chat/send": {"peer": HOST, "content": ""},
     "chat/messages": {"peer": HOST},

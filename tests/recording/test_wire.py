@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from tests.recording.recorded import as_json, compare
 
-from goop2.protocols import circuit, content, data, listen, mq, presence, site, topics
+from goop2.protocols import avatar, circuit, content, data, listen, mq, presence, site, topics
 
 PEER, OTHER = "12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK", "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA"
 GROUP, SESSION = "0123456789abcdef", "listen-0123456789abcdef"
@@ -38,6 +38,8 @@ def lines() -> dict[str, bytes]:
     failed = data.FailureAnswer("no such game", "script_error", 2.0, "buy", 3, {"code": "no_stock"})
     track = listen.TrackPayload("a.mp3", 12.5, 128_000, "mp3")
     return {
+        "avatar, answer": avatar.answer(b"picture"),
+        "avatar, answer without a picture": avatar.answer(b""),
         "content, answer": content.answer("Ann"),
         "data, request": data.request(asked),
         "data, request with everything": data.request(everything),

@@ -17,6 +17,7 @@ from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.limits import (
     ACK_SECONDS,
     ANSWER_SECONDS,
+    AVATAR_SECONDS,
     ENCRYPTED_FILES_BYTES,
     EXCHANGE_SECONDS,
     PROBE_SECONDS,
@@ -26,7 +27,7 @@ from goop2.net.limits import (
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
-from goop2.protocols import content, data, encrypted_payload, keys, mq, site, topics
+from goop2.protocols import avatar, content, data, encrypted_payload, keys, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
 
@@ -91,6 +92,22 @@ class PeerClient:
         with _named(peer):
             async with await self._host.open(peer, content.PROTOCOL) as stream:
                 return content.label(await read_line(stream, content.reader(), PROBE_SECONDS))
+        raise AssertionError
+
+    async def avatar(self, peer: str) -> bytes:
+        """Return the picture of a peer as it came, b"" when it has none: untrusted bytes, at most avatar.PICTURE_MAX_BYTES."""
+        with _named(peer):
+            async with asyncio.timeout(AVATAR_SECONDS), await self._host.open(peer, avatar.PROTOCOL) as stream:
+                reader = avatar.header_reader()
+                header = avatar.header(await read_line(stream, reader, PROBE_SECONDS))
+                text = bytearray(reader.rest())
+                while len(text) < header.size:
+                    piece = await stream.read()
+                    if not piece:
+                        raise RemoteProtocolError(f"the picture ended {header.size - len(text)} bytes early")
+                    text += piece
+                del text[header.size :]
+                return self._key_ring.open(peer, bytes(text))[0] if header.encrypted else bytes(text)
         raise AssertionError
 
     @contextlib.asynccontextmanager

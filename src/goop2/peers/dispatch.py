@@ -114,7 +114,7 @@ class MessageDispatcher:
         elif isinstance(event, topics.IdentityPayload):
             self._key_exchange.heard(sender, event)
             # The connection proves the sender; the payload's own id is ignored.
-            self._roster.introduced(sender, event.label, event.email)
+            self._roster.introduced(sender, event.label, event.email, event.avatar_hash)
         else:
             self._take_room_message(sender, event)
             self._app_messages.notify(AppMessage(sender, received.id, event.topic, event.json))

@@ -18,6 +18,7 @@ from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Caller
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
+from goop2.services.avatars import Avatars
 from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
@@ -51,6 +52,8 @@ class Peer:
     """The peer's own connection, for its loop's thread or one at a time."""
     files: SiteFiles
     """What of the site anybody may see."""
+    avatars: Avatars
+    """The own picture, and those of other peers."""
     chat: ChatService
     tables: Tables
     desk: TableDesk

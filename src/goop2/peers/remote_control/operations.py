@@ -106,8 +106,8 @@ class Remote:
     async def peers(self, _request: Request) -> Answer:
         """Return who is here, how this peer is reached, and `troubles`, sentences for the owner.
 
-        `peers`: each `{id, label, addresses, connected, proved}` and its way (peers/ways.py). `reach`: a sentence, "" where nothing is
-        known.
+        `peers`: each `{id, label, email, avatar_hash, addresses, connected, proved}` and its way (peers/ways.py). `reach`: a sentence, ""
+        where nothing is known.
         """
         measuring = self._network.measure_latencies()
         if measuring is not None:
@@ -121,6 +121,8 @@ class Remote:
                 {
                     "id": each.id,
                     "label": each.label,
+                    "email": each.told_email or each.email,
+                    "avatar_hash": self._peer.avatars.hash_of(each.id),
                     "addresses": each.addresses,
                     "connected": each.id in connected,
                     "proved": each.proved,

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Web
-from goop2.web.console.controls import chat, data, groups, home, listen, network, rooms, runs, scripts, secrets, settings
+from goop2.web.console.controls import avatars, chat, data, groups, home, listen, network, rooms, runs, scripts, secrets, settings
 from goop2.web.console.controls.replies import refusal
 from goop2.web.console.documents import Documents
 from goop2.web.console.events import CONSOLE
@@ -78,6 +78,7 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
         *guarded_routes(codes),
         *place_routes(peer),
         *home.routes(web, listener, opened),
+        *avatars.routes(peer),
         *chat.routes(peer, remote),
         *network.routes(peer, remote),
         *runs.routes(peer, web.meter),

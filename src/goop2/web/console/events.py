@@ -15,6 +15,7 @@ from goop2.protocols.rooms import RoomMessage
 from goop2.scripting.catalog import Catalog, CatalogChange
 from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
+from goop2.services.avatars import Avatars
 from goop2.services.chat.service import ChatReply, ChatService
 from goop2.services.groups.limits import NAME_MAX_CHARS
 from goop2.services.groups.records import GroupChange as GroupChange
@@ -132,6 +133,7 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
         *_publish_listening(events, peer.listening),
         *_publish_groups(events, peer.grouping),
         _publish_rooms(events, peer.rooms),
+        _publish_pictures(events, peer.avatars),
     )
 
     def unsubscribe() -> None:
@@ -139,6 +141,15 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
             each()
 
     return unsubscribe
+
+
+def _publish_pictures(events: Events, avatars: Avatars) -> Unsubscribe:
+    def changed(peer: str) -> None:
+        # Many peers come at once at a start: nothing is made for nobody.
+        if events.has_reader(CONSOLE):
+            events.publish("avatar", {"peer": peer}, CONSOLE)
+
+    return avatars.subscribe(changed)
 
 
 def _publish_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[Unsubscribe, ...]:

@@ -1,6 +1,6 @@
 """Home: who this peer is, what is running, what needs attention, the last runs.
 
-GET /who   {id, label, site}
+GET /who   {id, label, site, avatar}; avatar: the hash of the own picture, "" when there is none
 GET /home  the whole page
 """
 
@@ -82,7 +82,9 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
         return named if known_by_name else led
 
     async def who(request: Request) -> Response:
-        return reply({"id": peer.identity.peer_id, "label": peer.owner.label, "site": addresses(request)[0]})
+        return reply(
+            {"id": peer.identity.peer_id, "label": peer.owner.label, "site": addresses(request)[0], "avatar": peer.avatars.own_hash}
+        )
 
     async def home(request: Request) -> Response:
         site, visitor = addresses(request)
