@@ -33,7 +33,7 @@ export function pictureCard(shell) {
   const state = el("p", { class: "small wrap", role: "status" });
   const input = el("input", { id, type: "file", accept: "image/png,image/jpeg,image/webp", "aria-describedby": about, onchange: choose });
   const removing = el("button", { type: "button", onclick: remove, hidden: true }, "Remove the picture");
-  const place = el("div");
+  const place = el("div", { class: "avatar large" }); // as large before the picture is there
   let own = "";
 
   async function renew() {
