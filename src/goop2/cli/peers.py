@@ -228,7 +228,15 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
-    """Do an operation with a network of this command's own. The lock prevents two peers with one identity; commands take turns."""
+    """Do an operation with a network of this command's own."""
+    return await alone(folder, op, request, lambda _answer: True, lambda _answer: None)
+
+
+async def alone(folder: Path, op: str, request: Request, is_done: Callable[[Answer], bool], tell: Callable[[Answer], object]) -> Answer:
+    """Ask for an operation again and again until its answer `is_done`, with a network of this command's own; `tell` takes the others.
+
+    The lock prevents two peers with one identity; commands take turns.
+    """
     from goop2.app import join
     from goop2.peers.remote_control.operations import Remote
 
@@ -240,4 +248,6 @@ async def _alone(folder: Path, op: str, request: Request) -> Answer:
             remote = Remote(peer, network)
             if op == "peers":
                 await remote.settle()
-            return await remote.operations[op](request)
+            while not is_done(answer := await remote.operations[op](request)):
+                tell(answer)
+            return answer

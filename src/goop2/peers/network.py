@@ -24,6 +24,7 @@ from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addr
 from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.discovery.roster import Roster, RosterChange, RosterEntry
 from goop2.peers.dispatch import CallerResolver, MessageDispatcher, peer_server
+from goop2.peers.file_exchange import FileExchange
 from goop2.peers.followed_session import FollowedSession
 from goop2.peers.hosted_session import HostedSession
 from goop2.peers.key_exchange import KeyExchange
@@ -186,6 +187,9 @@ async def open_network(
         stack.push_async_callback(pictures.close)
         stack.callback(peer.avatars.attach(pictures.fetch))
         await pictures.attach()
+        exchange = FileExchange(peer.shared_files, host, key_ring)
+        stack.callback(peer.shared_files.attach(exchange))
+        await exchange.attach()
         says = partial(_presence, peer)
         finding = open_discovery(host, reachability, roster, remembered, says, servers=servers, near_by=near_by)
         # Entered last of what answers others, so closed first: peers hear `offline` while this one still answers.

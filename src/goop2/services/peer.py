@@ -26,6 +26,7 @@ from goop2.services.live_settings import LiveSettings
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
+from goop2.services.shared_files.service import SharedFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
 from goop2.services.table_imports import TableImports
@@ -63,6 +64,8 @@ class Peer:
     """What scripts keep by goop.kv, for the owner."""
     grouping: GroupService
     rooms: RoomService
+    shared_files: SharedFiles
+    """Files shared in groups of type `files`."""
     listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth

@@ -17,6 +17,7 @@ from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.net.address import PeerAddress, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.remote_control.chat import ChatRemote
+from goop2.peers.remote_control.files import FileRemote
 from goop2.peers.remote_control.groups import GroupRemote
 from goop2.peers.remote_control.scripts import ScriptRemote
 from goop2.peers.ways import way_of
@@ -60,6 +61,7 @@ class Remote:
             "listen": self.listen,
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
+            **FileRemote(peer.shared_files, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
         }
 
@@ -221,6 +223,7 @@ class WithoutNetwork(Remote):
             "listen": self.listen,
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
+            **FileRemote(peer.shared_files, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
         }
 

@@ -5,6 +5,7 @@ This is on the path of every run, so events are short: the console asks for the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -23,11 +24,14 @@ from goop2.services.groups.service import GroupService, Invited
 from goop2.services.listen.service import ListenService
 from goop2.services.peer import Peer
 from goop2.services.rooms.service import RoomEvent, RoomService
+from goop2.services.shared_files.service import SharedFiles
 from goop2.storage.messages import StoredMessage
 from goop2.storage.run_record import Run
 from goop2.web.http.event_log import Events
 from goop2.web.remote.network import NetworkView, RemoteNetwork
 
+FILES_SECONDS: Final = 0.3
+"""Between two events about files that come."""
 Unsubscribe = Callable[[], None]
 """Ends a subscription."""
 LABEL_MAX_CHARS: Final = 64
@@ -134,6 +138,7 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
         *_publish_groups(events, peer.grouping),
         _publish_rooms(events, peer.rooms),
         _publish_pictures(events, peer.avatars),
+        _publish_files(events, peer.shared_files),
     )
 
     def unsubscribe() -> None:
@@ -141,6 +146,21 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
             each()
 
     return unsubscribe
+
+
+def _publish_files(events: Events, files: SharedFiles) -> Unsubscribe:
+    last = -FILES_SECONDS
+
+    def changed(_what: None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        # A transfer changes with every piece; its end is told whenever it comes.
+        if not events.has_reader(CONSOLE) or (now - last < FILES_SECONDS and any(one.state == "running" for one in files.transfers())):
+            return
+        last = now
+        events.publish("files", {}, CONSOLE)
+
+    return files.subscribe(changed)
 
 
 def _publish_pictures(events: Events, avatars: Avatars) -> Unsubscribe:

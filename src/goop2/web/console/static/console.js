@@ -20,6 +20,7 @@ const PAGES = [
   { name: "listen", title: "Listening", key: "l" },
   { name: "groups", title: "Groups", key: "g" },
   { name: "rooms", title: "Rooms", key: "m" },
+  { name: "files", title: "Files", key: "f" },
   { name: "network", title: "Network", key: "n" },
   { name: "secrets", title: "Secrets", key: "k" },
   { name: "settings", title: "Settings", key: "e" },
