@@ -47,6 +47,7 @@ from goop2.services.listen.operations import operations as listen_operations
 from goop2.services.listen.service import ListenService, open_listening
 from goop2.services.listen.tracks import Library
 from goop2.services.live_settings import LiveSettings
+from goop2.services.missed_calls import MissedCalls
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
@@ -149,6 +150,7 @@ async def open_peer(
             desk=services.desk,
             imports=services.imports,
             script_keys=services.script_keys,
+            missed_calls=MissedCalls(),
             grouping=services.grouping,
             rooms=services.rooms,
             shared_files=services.shared_files,

@@ -20,6 +20,7 @@ from goop2.net.latencies import Latencies
 from goop2.net.reachability import Reachability
 from goop2.peers.avatar_exchange import AvatarExchange
 from goop2.peers.client import MessageRejectedError, PeerClient
+from goop2.peers.diagnosis import Diagnosis
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.discovery.roster import Roster, RosterChange, RosterEntry
@@ -73,8 +74,7 @@ class PeerNetwork:
 
     def addresses(self) -> tuple[str, ...]:
         """Return where others can dial this peer."""
-        direct = dict.fromkeys((*real_addresses(self.host), *self.discovery.dialled_at))
-        return (*direct, *self.discovery.through_relays)
+        return _addresses(self.host, self.discovery)
 
     def reach(self) -> Reach:
         """Return how this peer is reached, as far as somebody has tried."""
@@ -179,7 +179,7 @@ async def open_network(
         broadcasts: Subscribers[Heard] = Subscribers()
         app_messages: Subscribers[AppMessage] = Subscribers()
         # Before anybody can find us: whoever does asks at once.
-        dispatcher = MessageDispatcher(peer, roster, broadcasts, app_messages, key_exchange)
+        dispatcher = MessageDispatcher(peer, roster, broadcasts, app_messages, key_exchange, outbox)
         await peer_server(peer, caller_of, dispatcher.dispatch_message, key_ring).attach(host)
         await key_exchange.attach(host)
         await session.attach(host)
@@ -195,6 +195,7 @@ async def open_network(
         # Entered last of what answers others, so closed first: peers hear `offline` while this one still answers.
         discovery = await stack.enter_async_context(finding)
         _attach_keys(roster, host, key_ring, key_exchange)
+        await Diagnosis(host, discovery.reservations, partial(_addresses, host, discovery)).attach()
         _attach_pictures(stack, peer, roster, discovery, pictures)
         roster.subscribe(partial(_note_presence, grouping))
         # Presence need not tell: a host that was started anew within the time for which it counts as here has forgotten its members.
@@ -215,6 +216,11 @@ async def open_network(
             outbox=outbox,
             followed=followed,
         )
+
+
+def _addresses(host: Host, discovery: Discovery) -> tuple[str, ...]:
+    direct = dict.fromkeys((*real_addresses(host), *discovery.dialled_at))
+    return (*direct, *discovery.through_relays)
 
 
 async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: KnownKeys) -> KeyRing:

@@ -23,6 +23,7 @@ from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
+from goop2.services.missed_calls import MissedCalls
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
@@ -62,6 +63,7 @@ class Peer:
     imports: TableImports
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
+    missed_calls: MissedCalls
     grouping: GroupService
     rooms: RoomService
     shared_files: SharedFiles

@@ -138,6 +138,7 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
         *_publish_groups(events, peer.grouping),
         _publish_rooms(events, peer.rooms),
         _publish_pictures(events, peer.avatars),
+        peer.missed_calls.subscribe(lambda call: events.publish("call", {"peer": call.peer, "label": remote.label(call.peer)}, CONSOLE)),
         _publish_files(events, peer.shared_files),
     )
 
