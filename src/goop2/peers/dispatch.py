@@ -76,6 +76,7 @@ class MessageDispatcher:
 
     def __init__(
         self,
+        *,
         peer: Peer,
         roster: Roster,
         broadcasts: Subscribers[Heard],

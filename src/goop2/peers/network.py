@@ -179,7 +179,9 @@ async def open_network(
         broadcasts: Subscribers[Heard] = Subscribers()
         app_messages: Subscribers[AppMessage] = Subscribers()
         # Before anybody can find us: whoever does asks at once.
-        dispatcher = MessageDispatcher(peer, roster, broadcasts, app_messages, key_exchange, outbox)
+        dispatcher = MessageDispatcher(
+            peer=peer, roster=roster, broadcasts=broadcasts, app_messages=app_messages, key_exchange=key_exchange, outbox=outbox
+        )
         await peer_server(peer, caller_of, dispatcher.dispatch_message, key_ring).attach(host)
         await key_exchange.attach(host)
         await session.attach(host)
