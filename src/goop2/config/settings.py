@@ -263,6 +263,13 @@ class Storage:
         title="Leave the modes of private files",
     )
     max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.", title="Megabytes of the database")
+    shared_mb: int = setting(
+        whole(1),
+        500,
+        "Megabytes that the files shared with one group may have in this folder (`shared/<group id>/`).",
+        title="Megabytes of files shared with a group",
+        live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

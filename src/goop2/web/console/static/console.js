@@ -4,6 +4,7 @@ import { copy } from "./shell/dialogs.js";
 import { el } from "./shell/dom.js";
 import { events } from "./shell/events.js";
 import { openPalette, watchKeys } from "./shell/palette.js";
+import { shortId } from "./shell/format.js";
 import { openPage } from "./shell/page.js";
 import { placesOf } from "./shell/places.js";
 import { switchTheme, watchTheme } from "./shell/theme.js";
@@ -20,6 +21,7 @@ const PAGES = [
   { name: "listen", title: "Listening", key: "l" },
   { name: "groups", title: "Groups", key: "g" },
   { name: "rooms", title: "Rooms", key: "m" },
+  { name: "files", title: "Files", key: "f" },
   { name: "network", title: "Network", key: "n" },
   { name: "secrets", title: "Secrets", key: "k" },
   { name: "settings", title: "Settings", key: "e" },
@@ -180,6 +182,7 @@ async function start() {
     showTitle(wanted());
   };
   events.on("settings", renewLabel);
+  events.on("call", ({ peer, label }) => toast(`${label || shortId(peer)} called. Calls are not supported yet: write a message instead.`, "bad"));
   onResumed(renewLabel);
   const destinations = () => [
     ...PAGES.map(({ name, title, key }) => ({ title, keys: `g ${key}`, run: () => common.go(name) })),
