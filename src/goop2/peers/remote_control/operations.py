@@ -19,6 +19,7 @@ from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.remote_control.chat import ChatRemote
 from goop2.peers.remote_control.groups import GroupRemote
 from goop2.peers.remote_control.scripts import ScriptRemote
+from goop2.peers.remote_control.templates import TemplateRemote
 from goop2.peers.ways import way_of
 from goop2.protocols import data
 from goop2.protocols.errors import LocalProtocolError
@@ -61,6 +62,7 @@ class Remote:
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
+            **TemplateRemote(peer.templates).operations,
         }
 
     async def call(self, request: Request) -> Answer:
@@ -220,6 +222,7 @@ class WithoutNetwork(Remote):
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
+            **TemplateRemote(peer.templates).operations,
         }
 
     async def _refuse(self, _request: Request) -> Answer:
