@@ -154,6 +154,8 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "web.api.template": Elsewhere("web/api/test_endpoints.py", "app"),
     "web.console.controls.chat": Elsewhere("web/console/test_app.py", "app"),
     "web.console.controls.scripts": Elsewhere("web/test_console_editing.py", "app"),
+    "web.console.controls.site": Elsewhere("web/test_console_site.py", "app"),
+    "web.console.controls.templates": Elsewhere("web/test_console_site.py", "app"),
     "web.console.controls.settings": Elsewhere("web/test_console_states.py", "app"),
     "web.console.places": Elsewhere("web/test_console_shell.py", "app"),
     "web.console.events": Elsewhere("web/console/test_app.py", "app"),
