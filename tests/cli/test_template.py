@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,3 +125,48 @@ def test_what_cannot_be_done_is_one_sentence(folder: Path, arguments: list[str],
 def test_they_are_listed() -> None:
     assert "blog        posts under tags" in goop2("template", "list").stdout
     assert json.loads(goop2("template", "list", "--json").stdout)["templates"][0]["name"] == "start"
+
+
+KILLED = """
+import os, signal, sys
+from goop2.services.templates import change, service
+
+def end(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+moved = change.carry_out
+def half(folder, journal):
+    journal.moves[:] = journal.moves[:2]
+    moved(folder, journal)
+    end()
+
+if sys.argv[1] == "half":
+    change.carry_out = half
+else:
+    service.TemplateService._follow = end
+from goop2.cli.main import run
+run(["template", "apply", *sys.argv[2:], "--yes"])
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_the_old_state_or_the_new_one(folder: Path, bundle: Path) -> None:
+    goop2("lua", "list", folder)  # makes the database
+    before, tables = content(folder), goop2("data", folder, "tables").stdout
+    killed = subprocess.run([sys.executable, "-c", KILLED, "half", folder, bundle], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert content(folder) != before
+    looked = goop2("data", folder, "tables")
+    assert "everything is as it was before" in looked.stderr
+    assert (looked.stdout, content(folder)) == (tables, before)
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, "after", folder, bundle], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "site/css/style.css" in content(folder)
+    assert json.loads(goop2("lua", "call", folder, "board").stdout) == 0  # seed has not run
+    on_any_port(folder)
+    with start("peer", folder, "--quiet") as peer:
+        assert peer.stdout is not None
+        peer.stdout.readline()
+        assert json.loads(goop2("lua", "call", folder, "board").stdout) == 1  # now it has
+        peer.terminate()

@@ -54,8 +54,9 @@ def test_a_table_comes_back_as_it_was(database: Database, tmp_path: Path) -> Non
     assert template_tables.plain_tables(database) == []
     assert typed.lookup("posts") is None
     assert template_tables.saved_tables(copy) == {"posts": 2}
+    template_tables.attach(database, copy)
     with database.atomic():
-        assert template_tables.restore(database, copy) == ["posts"]
+        assert template_tables.restore(database) == ["posts"]
     assert everything(database) == before
     assert TypedTables(database).insert("posts", {"slug": "next"}, Owner("me")) == 4
 

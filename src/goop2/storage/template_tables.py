@@ -33,6 +33,8 @@ META_KEYS: Final = (TABLES_KEY, "template_manifest", "template_require_email", "
 SWITCH_KEY: Final = "_py_template_switch"
 """The key of `_meta` that names the last switch that counts: it is written with the tables, so it says whether files moved for good."""
 COPY: Final = "tables.db"
+_KEPT: Final = "kept"
+"""What an attached copy is called in SQL."""
 _SAVED: Final = (
     "CREATE TABLE saved (number INTEGER PRIMARY KEY, name TEXT, ddl TEXT, extras TEXT, sequence INTEGER, registered TEXT, typed TEXT, "
     "held INTEGER)"
@@ -180,11 +182,18 @@ def _copy(path: Path, *, new: bool) -> Iterator[Database]:
 
 
 def save(database: Database, tables: Sequence[str], path: Path) -> None:
-    """Copy tables with their rows and what the registries say of them into a new database, safely on the disk. Raises `StorageError`."""
-    with _copy(path, new=True) as copy, copy.atomic():
+    """Copy tables with their rows and what the registries say of them into a new database, safely on the disk. Raises `StorageError`.
+
+    Inside `Database.atomic`, before anything is changed there. The copy is made by a connection of its own, which sees what is committed,
+    so the copy is whole before the transaction that drops the tables ends.
+    """
+    with _copy(path, new=True) as copy:
+        copy.rows("ATTACH ? AS site", (database.connection.filename,))
+        copy.rows("BEGIN")  # not `atomic`, which would take the write lock of the site too: the caller has it
         copy.rows(_SAVED)
         for number, name in enumerate(tables):
             _save_one(database, name, copy, number)
+        copy.rows("COMMIT")
     sync(path)
 
 
@@ -193,7 +202,7 @@ def _save_one(database: Database, name: str, copy: Database, number: int) -> Non
     columns = _stored_columns(database, name)
     plain = [f"c{place}" for place in range(len(columns))]
     copy.rows(f"CREATE TABLE t{number} ({', '.join(plain)})")
-    copy_rows(database, name, copy, f"t{number}", columns, plain)
+    copy.rows(f"INSERT INTO t{number} SELECT {', '.join(map(quoted, columns))} FROM site.{quoted(name)}")
     sequence = None
     if database.scalar("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'") is not None:
         sequence = database.scalar("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,))
@@ -225,35 +234,39 @@ def saved_tables(path: Path) -> dict[str, int]:
         return {str(name): count(copy, f"t{number!s}") for number, name in copy.rows("SELECT number, name FROM saved ORDER BY number")}
 
 
-def restore(database: Database, path: Path) -> list[str]:
-    """Make the tables of a copy again, whose names are free, with rows and registries; inside `Database.atomic`. Return their names."""
-    if not path.exists():
-        return []
-    with _copy(path, new=False) as copy:
-        rows = copy.rows("SELECT number, name, ddl, extras, sequence, registered, typed, held FROM saved ORDER BY number")
-        for row in rows:
-            _restore_one(database, copy, row)
-        return [str(row[1]) for row in rows]
+def attach(database: Database, path: Path) -> None:
+    """Have the copy at `path` in reach of `restore`; outside of a transaction."""
+    database.rows(f"ATTACH ? AS {_KEPT}", (str(path),))
 
 
-def _restore_one(database: Database, copy: Database, row: tuple[Any, ...]) -> None:
+def restore(database: Database) -> list[str]:
+    """Make the tables of the attached copy again, whose names are free, with rows and registries; inside `Database.atomic`.
+
+    Return their names.
+    """
+    rows = database.rows(f"SELECT number, name, ddl, extras, sequence, registered, typed, held FROM {_KEPT}.saved ORDER BY number")
+    for row in rows:
+        _restore_one(database, row)
+    return [str(row[1]) for row in rows]
+
+
+def _restore_one(database: Database, row: tuple[Any, ...]) -> None:
     number, name, ddl, extras, sequence, registered, typed, held = row
     known = json.loads(extras)
     columns = known["columns"]
     database.rows(ddl)
-    copy_rows(copy, f"t{number}", database, name, [f"c{place}" for place in range(len(columns))], columns)
+    plain = ", ".join(f"c{place}" for place in range(len(columns)))
+    database.rows(f"INSERT INTO main.{quoted(name)} ({', '.join(map(quoted, columns))}) SELECT {plain} FROM {_KEPT}.t{number}")
     for sql in known["sql"]:
         database.rows(sql)
     if sequence is not None:
         database.rows("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
         database.rows("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, sequence))
     if registered is not None:
-        database.rows(
-            "INSERT OR REPLACE INTO _tables (name, schema, insert_policy, created_at) VALUES (?, ?, ?, ?)", (name, *json.loads(registered))
-        )
+        into = "INSERT OR REPLACE INTO _tables (name, schema, insert_policy, created_at) VALUES (?, ?, ?, ?)"
+        database.rows(into, (name, *json.loads(registered)))
     if typed is not None:
-        database.rows(
-            "INSERT OR REPLACE INTO _orm_schemas (table_name, schema_json, created_at) VALUES (?, ?, ?)", (name, *json.loads(typed))
-        )
+        into = "INSERT OR REPLACE INTO _orm_schemas (table_name, schema_json, created_at) VALUES (?, ?, ?)"
+        database.rows(into, (name, *json.loads(typed)))
     if held:
         database.rows("INSERT OR REPLACE INTO _py_held_tables (name) VALUES (?)", (name,))

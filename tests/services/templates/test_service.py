@@ -103,7 +103,7 @@ async def test_what_follows_is_said_before_it_happens(peer: Peer, tmp_path: Path
     for sentence in (
         "Its rights: Pages and scripts of Clubhouse run with your rights",
         "functions/board.lua: anyone who can open the site has it run, !board too; uses goop.kv, goop.orm",
-        "stay as they are: mine.lua",
+        "stay as they are: mine.lua: strangers can have them run from then on too",
         "notes (1 row): anyone may read, anyone may add rows",
         "members of the site's group whose role is coauthor may add rows",
         "no role of the site's group may delete the rows they added",
@@ -145,6 +145,7 @@ async def test_another_template_takes_the_place_of_the_one_before(peer: Peer, tm
     await peer.templates.apply(blog, plan.digest)
     assert rows(peer, "SELECT name FROM _tables ORDER BY 1") == [("own",), ("posts",)]
     assert [group.name for group in peer.grouping.groups.hosted()] == ["Blog"]
+    assert sorted(path.name for path in (peer.folder / "schemas").iterdir()) == ["posts.json"]  # the draft went too
 
 
 async def test_the_same_template_again_keeps_its_group(peer: Peer, tmp_path: Path) -> None:

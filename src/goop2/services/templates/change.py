@@ -260,7 +260,18 @@ def _schemas_replaced(ground: TemplateGround, layout: Layout, drop: list[str]) -
         file = find_schema_file(ground.folder, table)
         if file is not None:
             found.add(f"{SCHEMAS}/{file.path.name}")
-    return sorted(found)
+    # And those the template before has brought of which no table was made.
+    return sorted(found | {place for place in _brought(ground) if os.path.lexists(ground.folder / place)})
+
+
+def _brought(ground: TemplateGround) -> list[str]:
+    """Return the files in schemas/ that the last change has brought."""
+    try:
+        with ground.database() as database:
+            record = _record(ground.folder, str(template_tables.meta(database, (SWITCH_KEY,))[SWITCH_KEY] or ""))
+    except NothingToUndoError:
+        return []
+    return [each["place"] for each in record["moves"] if each["new"] and each["place"].startswith(f"{SCHEMAS}/")]
 
 
 # ── taking back ──────────────────────────────────────────────────────────────────────────────
@@ -428,6 +439,8 @@ def _site_trees(
 def _in_transaction(
     ground: TemplateGround, change: Change, switch: FileSwitch, journal: Journal, database: Database, classic: ClassicTables | None
 ) -> list[str]:
+    if change.restore is not None:
+        template_tables.attach(database, change.restore)
     with database.atomic():
         # Again, under the lock: a page may have made a table since.
         drop = sorted({*change.drop, *template_tables.in_the_way(database, change.new_names)} & set(template_tables.plain_tables(database)))
@@ -439,7 +452,7 @@ def _in_transaction(
         template_tables.drop(database, drop)
         notes = template_tables.make(database, change.declared, classic)
         if change.restore is not None:
-            template_tables.restore(database, change.restore)
+            template_tables.restore(database)
         template_tables.set_meta(database, {**change.meta, SWITCH_KEY: switch.id})
         try:
             carry_out(ground.folder, journal)
@@ -457,7 +470,7 @@ def _write_record(change: Change, switch: FileSwitch, before: Mapping[str, str |
     record = {
         "name": change.plan.name,
         "at": int(time.time()),
-        "moves": [{"place": move.place, "old": move.old} for move in switch.moves],
+        "moves": [{"place": move.place, "old": move.old, "new": move.new is not None} for move in switch.moves],
         "tables_made": change.new_names,
         "meta": dict(before),
         "settings": change.settings.values_before if change.settings is not None else {},

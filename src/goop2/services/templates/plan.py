@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -101,8 +102,9 @@ class TemplatePlan(msgspec.Struct, frozen=True, kw_only=True):
         return {"plan": msgspec.to_builtins(self), "sections": msgspec.to_builtins(self.sections()), "digest": self.digest}
 
 
-_SWITCHES = {
-    "lua.enabled": "scripts answer from then on: anyone may call those above (lua.enabled)",
+SCRIPTS_ON: Final = "lua.enabled"
+_SWITCHES: Final = {
+    SCRIPTS_ON: "scripts answer from then on: anyone may call those above (lua.enabled)",
     "lua.kv_enabled": "scripts may keep values, goop.kv (lua.kv_enabled)",
     "lua.http_enabled": "scripts may ask the web from your machine, goop.http (lua.http_enabled)",
 }
@@ -112,7 +114,7 @@ def _apply_sections(plan: TemplatePlan) -> Iterable[PlanSection]:
     whose = "It came with this program." if plan.ours else "Apply only what you trust: somebody else wrote it."
     yield PlanSection("Its rights", (f"Pages and scripts of {plan.name} run with your rights on this peer. {whose}",), warns=not plan.ours)
     yield PlanSection("Scripts that strangers can have run", tuple(_script_lines(plan.scripts)), warns=True)
-    yield PlanSection("Scripts that stay as they are", (_named(plan.scripts_kept),) if plan.scripts_kept else ())
+    yield PlanSection("Scripts that stay as they are", tuple(_kept_lines(plan)), warns=SCRIPTS_ON in plan.switches)
     yield PlanSection("Tables, and who may read and write them", tuple(_table_lines(plan.tables)))
     yield PlanSection("Switched on in goop.json", tuple(_SWITCHES[each] for each in plan.switches if each in _SWITCHES), warns=True)
     if plan.scripts and not plan.is_lua_on:
@@ -127,6 +129,13 @@ def _apply_sections(plan: TemplatePlan) -> Iterable[PlanSection]:
     if plan.require_email:
         yield PlanSection("E-mail", ("visitors are asked for their e-mail address; nobody checks it",))
     yield PlanSection("To know", tuple(_odd_lines(plan)))
+
+
+def _kept_lines(plan: TemplatePlan) -> Iterable[str]:
+    if plan.scripts_kept:
+        # They were off until now, and nobody may have looked at them for long.
+        on = ": strangers can have them run from then on too, since scripts are switched on" if SCRIPTS_ON in plan.switches else ""
+        yield _named(plan.scripts_kept) + on
 
 
 def _undo_sections(plan: TemplatePlan) -> Iterable[PlanSection]:
