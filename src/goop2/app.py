@@ -60,6 +60,7 @@ from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk, open_desk
 from goop2.services.table_imports import TableImports, open_imports
 from goop2.services.tables import Tables, open_tables
+from goop2.services.templates.service import TemplateParts, TemplateService
 from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE, Database
@@ -130,10 +131,25 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         scripting.pool.check_operations()
+        parts = TemplateParts(
+            folder=folder,
+            environment=environment,
+            live_settings=live_settings,
+            engine=scripting.engine,
+            catalog=scripting.catalog,
+            schemas=schemas,
+            grouping=services.grouping,
+            owner=lambda: _owner_of(opened.identity, live_settings.current),
+            care=health.for_peer,
+        )
+        templates = TemplateService(parts)
+        left = await templates.finish() if watch else ()
+        found = await _found_now(folder, opened, services, watch=watch)
         yield Peer(
             folder=folder,
             live_settings=live_settings,
-            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services, watch=watch)))),
+            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *found, *left))),
+            templates=templates,
             schemas=schemas,
             health=health,
             identity=opened.identity,
@@ -279,7 +295,7 @@ async def _open_services(
     files = await stack.enter_async_context(open_shared_files(folder, grouping, lambda: live_settings.current.storage.shared_mb))
     rooms = RoomService(grouping)
     stack.callback(rooms.close)
-    owner = Caller(own_id, settings.profile.label, owner=True, email=settings.profile.email)
+    owner = _owner_of(opened.identity, settings)
     await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
     tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
     script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
@@ -302,6 +318,11 @@ async def _open_services(
         listening=listening,
         warnings=tuple(library.warnings),
     )
+
+
+def _owner_of(this: Identity, settings: Settings) -> Caller:
+    """Return the owner as a caller of the peer's own scripts."""
+    return Caller(this.peer_id, settings.profile.label or this.peer_id, owner=True, email=settings.profile.email)
 
 
 async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices, *, watch: bool) -> Iterable[str]:

@@ -32,6 +32,7 @@ from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
 from goop2.services.table_imports import TableImports
 from goop2.services.tables import Tables
+from goop2.services.templates.service import TemplateService
 from goop2.storage.database import Database
 from goop2.storage.run_history import RunHistory
 
@@ -61,6 +62,7 @@ class Peer:
     desk: TableDesk
     """The tables as the owner works on them."""
     imports: TableImports
+    templates: TemplateService
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
     missed_calls: MissedCalls
