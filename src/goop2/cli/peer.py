@@ -120,7 +120,7 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
             output.warn(f"this peer is not on the network: {why}. Its pages are served, and it is tried again within a minute")
             told = why
             web.remote.fail(why)
-        async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, "console": _console(web)}):
+        async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, **_own(opened, web)}):
             await asyncio.wait((ending,), timeout=wait)
         wait = min(2 * wait, RETRY_MAX_SECONDS)
 
@@ -132,7 +132,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
     from goop2.peers.remote_control.operations import Remote
 
     try:
-        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
+        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, **_own(opened, web)}):
             web.remote.attach(network)
             if was_away:
                 output.note("this peer is on the network again")
@@ -159,6 +159,21 @@ async def _answering(folder: Path, operations: Mapping[str, Operation]) -> Async
         except OSError as error:
             output.warn(f"no command reaches this peer: its socket in {folder / 'data'} cannot be made ({error.strerror or error})")
         yield
+
+
+def _own(opened: Peer, web: OpenWeb) -> Mapping[str, Operation]:
+    """Return the operations that need no network."""
+    return {"console": _console(web), "cluster": _cluster(opened)}
+
+
+def _cluster(opened: Peer) -> Operation:
+    async def cluster(_request: Request) -> Answer:
+        import msgspec
+
+        shown = opened.cluster
+        return {"cluster": None if shown is None else msgspec.to_builtins(shown.view())}
+
+    return cluster
 
 
 def _console(web: OpenWeb) -> Operation:

@@ -187,6 +187,11 @@ class Pool:
         return tuple(worker.pid for worker in self._supply.alive)
 
     @property
+    def operations(self) -> PeerOperations:
+        """Return what the peer does for scripts."""
+        return self._operations
+
+    @property
     def waiting(self) -> int:
         """Return how many calls wait for a worker."""
         return len(self._queue)
