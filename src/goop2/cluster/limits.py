@@ -49,6 +49,9 @@ SERVER_LEAST: Final = (2, 11)
 CONNECT_SECONDS: Final = 1.0
 """Until a connection to the server must stand: the kernel asks once more after a second at the earliest, we ask anew before."""
 
+HANDSHAKE_SECONDS: Final = 5.0
+"""Until the server must have let us in, encryption and key included: one that stands still says nothing."""
+
 RECONNECT_SECONDS: Final = 0.25
 """Between two attempts to reach the server again, so that a healed network is noticed within two seconds."""
 

@@ -21,6 +21,7 @@ from goop2.cluster.bus import ClusterError, Heard
 from goop2.cluster.keys import ClusterKey
 from goop2.cluster.limits import (
     CONNECT_SECONDS,
+    HANDSHAKE_SECONDS,
     MESSAGE_MAX_BYTES,
     MESSAGE_NEEDED_BYTES,
     PING_SECONDS,
@@ -38,6 +39,8 @@ MISSING: Final = "the cluster needs nats-py, which is not installed: pip install
 NOBODY: Final = "503"
 """Status of the server's own answer where nobody listens."""
 PINGS_UNANSWERED: Final = 2
+UNWAITED_MAX_BYTES: Final = 256 * 1024
+"""Unsent bytes below which a message is handed to the client at once."""
 
 log = structlog.get_logger(__name__)
 _EOF_WARNING: Final = "returning true from eof_received()"
@@ -117,9 +120,22 @@ class NatsBus:
 
     def send(self, subject: str, content: bytes, reply: str = "") -> None:
         """Send a message without waiting; one that finds no connection is dropped, since nobody would take it in time."""
-        if self.connected:
-            self._unsent.append((subject, content, reply))
-            self._wake.set()
+        if not self.connected:
+            return
+        if not self._unsent and self.client.pending_data_size < UNWAITED_MAX_BYTES:
+            # With room in its buffer the client's coroutine comes to its end without waiting, so that no task is needed for it.
+            publishing = self.client.publish(subject, content, reply)
+            try:
+                publishing.send(None)
+            except StopIteration:
+                return
+            except Exception as error:
+                self._not_sent(subject, error)
+                return
+            publishing.close()  # its message was in the buffer before it waited
+            return
+        self._unsent.append((subject, content, reply))
+        self._wake.set()
 
     async def listen(self, subject: str, heard: Heard) -> None:
         """Hear what comes at `subject`, in order, until the connection is closed."""
@@ -143,8 +159,7 @@ class NatsBus:
         """End the connection. Idempotent."""
         self._sender.cancel()
         await asyncio.gather(self._sender, return_exceptions=True)
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.client.close(), CONNECT_SECONDS)
+        await _close(self.client)
 
     async def _send_all(self) -> None:
         while True:
@@ -154,8 +169,12 @@ class NatsBus:
                 subject, content, reply = self._unsent.popleft()
                 try:
                     await self.client.publish(subject, content, reply)
-                except Exception as error:  # the connection went, or the message is too large: nobody may be left without a sender
-                    log.debug("a message to the cluster was not sent", subject=subject, error=str(error))
+                except Exception as error:  # nobody may be left without a sender
+                    self._not_sent(subject, error)
+
+    def _not_sent(self, subject: str, error: Exception) -> None:
+        """Take note of a message that was not sent: the connection went, or it is larger than the server takes."""
+        log.debug("a message to the cluster was not sent", subject=subject, error=str(error))
 
 
 @asynccontextmanager
@@ -166,8 +185,12 @@ async def connected_to(url: str, key: ClusterKey, name: str, on_disconnected: Ca
     closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     last: list[BaseException] = []
 
+    connecting = True
+
     async def failed(error: Exception) -> None:
         last[:] = [error]
+        if connecting:
+            raise error  # else the client would try for ever; when to try again is decided in `stay_connected`
 
     async def disconnected() -> None:
         on_disconnected()
@@ -178,7 +201,7 @@ async def connected_to(url: str, key: ClusterKey, name: str, on_disconnected: Ca
 
     options: dict[str, Any] = {} if tls is None else {"tls": tls}
     try:
-        await client.connect(
+        connect = client.connect(
             url,
             error_cb=failed,
             disconnected_cb=disconnected,
@@ -190,11 +213,14 @@ async def connected_to(url: str, key: ClusterKey, name: str, on_disconnected: Ca
             ping_interval=int(PING_SECONDS),
             max_outstanding_pings=PINGS_UNANSWERED,
             pending_size=UNSENT_MAX_BYTES,
+            skip_subject_validation=True,  # every part of a subject is ours, or came as a part of one
             **options,
         )
+        await asyncio.wait_for(connect, HANDSHAKE_SECONDS)
     except Exception as error:
         await _close(client)
         raise _fault(url, last[0] if last else error) from None
+    connecting = False
     bus = NatsBus(url, client, closed)
     try:
         _check_server(bus)
@@ -205,7 +231,7 @@ async def connected_to(url: str, key: ClusterKey, name: str, on_disconnected: Ca
 
 async def _close(client: Client) -> None:
     with contextlib.suppress(Exception):
-        await client.close()
+        await asyncio.wait_for(client.close(), CONNECT_SECONDS)  # after a failed TLS handshake it would wait for ever
 
 
 def _check_server(bus: NatsBus) -> None:
