@@ -28,6 +28,7 @@ SCRIPTS = {
     "hello": "function handle(args) return 'Hello, ' .. args .. '!' end",
     "functions/score": "function call(request) goop.log.info('counted') return { n = request.params.n + 1 } end",
     "functions/spin": "function call(request) local t = os.clock() while os.clock() < t + request.params.s do end return 'done' end",
+    "functions/wait": "function call(request) local t = os.time() + request.params.s while os.time() < t do end return 'done' end",
     "functions/mark": """
         function call(request)
           goop.schema.create("marks", { { name = "x", type = "integer" } })

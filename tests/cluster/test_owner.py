@@ -112,7 +112,7 @@ async def test_a_killed_machine_is_told_within_two_seconds_and_the_site_goes_on(
         with ended(hub.worker("cellar", slots=32)) as worker:
             await until(lambda: state(peer, "cellar") == "ready")
             await called(peer, "score", n=1)
-            call = asyncio.create_task(peer.engine.call(peer.owner, "spin", b'{"s": 4}'))
+            call = asyncio.create_task(peer.engine.call(peer.owner, "wait", b'{"s": 9}'))
             await until(lambda: view(peer).under_way == 1)
             worker.send_signal(signal.SIGKILL)
             begun = time.monotonic()
@@ -127,7 +127,7 @@ async def test_a_frozen_machine_is_lost_and_heals(hub: Hub) -> None:
     async with open_owner(hub) as peer:
         with ended(hub.worker("cellar", slots=32)) as worker:
             await until(lambda: state(peer, "cellar") == "ready")
-            call = asyncio.create_task(peer.engine.call(peer.owner, "spin", b'{"s": 4}'))
+            call = asyncio.create_task(peer.engine.call(peer.owner, "wait", b'{"s": 9}'))
             await until(lambda: view(peer).under_way == 1)
             worker.send_signal(signal.SIGSTOP)
             begun = time.monotonic()
@@ -144,7 +144,7 @@ async def test_a_machine_told_to_end_finishes_what_it_has(hub: Hub) -> None:
     async with open_owner(hub) as peer:
         with ended(hub.worker("cellar", slots=32)) as worker:
             await until(lambda: state(peer, "cellar") == "ready")
-            call = asyncio.create_task(called(peer, "spin", s=1))
+            call = asyncio.create_task(called(peer, "wait", s=2))
             await until(lambda: view(peer).under_way == 1)
             worker.send_signal(signal.SIGTERM)
             await until(lambda: state(peer, "cellar") == "leaving")
@@ -238,7 +238,7 @@ async def test_a_server_that_is_away_for_a_while_is_joined_again_by_all(tmp_path
     with running_hub(tmp_path / "mysite", "attic") as hub, ended(hub.worker("attic", slots=1)):
         async with open_owner(hub) as peer:
             await until_ready(peer)
-            call = asyncio.create_task(called(peer, "spin", s=2))
+            call = asyncio.create_task(called(peer, "wait", s=2))
             await until(lambda: view(peer).under_way == 1)
             hub.stop()
             await until(lambda: not view(peer).connected)

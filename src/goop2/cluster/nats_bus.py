@@ -39,6 +39,8 @@ MISSING: Final = "the cluster needs nats-py, which is not installed: pip install
 NOBODY: Final = "503"
 """Status of the server's own answer where nobody listens."""
 PINGS_UNANSWERED: Final = 2
+ATTEMPTS: Final = 3
+"""To connect, where the server hangs up without a word."""
 UNWAITED_MAX_BYTES: Final = 256 * 1024
 """Unsent bytes below which a message is handed to the client at once."""
 
@@ -49,6 +51,10 @@ logging.getLogger("asyncio").addFilter(lambda record: _EOF_WARNING not in record
 
 class ServerUnreachableError(ClusterError):
     """The server does not answer: it may be away for a while."""
+
+
+class HangUpError(ServerUnreachableError):
+    """The server ended the connection while it was being made, and did not say why."""
 
 
 def check_url(url: str) -> None:
@@ -178,22 +184,34 @@ class NatsBus:
 
 
 @asynccontextmanager
-async def connected_to(url: str, key: ClusterKey, name: str, on_disconnected: Callable[[], None] = lambda: None) -> AsyncIterator[NatsBus]:
+async def connected_to(url: str, key: ClusterKey, name: str) -> AsyncIterator[NatsBus]:
     """Be connected to the server at `url` in the block. Raises `ServerUnreachableError` when it is away, else `ClusterError`."""
     check_url(url)
+    for again in reversed(range(ATTEMPTS)):
+        try:
+            bus = await _connect(url, key, name)
+            break
+        # A server that refuses a key says so and hangs up: whoever is still writing then may hear of the latter alone.
+        except HangUpError:
+            if not again:
+                raise
+    try:
+        _check_server(bus)
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def _connect(url: str, key: ClusterKey, name: str) -> NatsBus:
     client, tls = _client(key), _tls(url, key)
     closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     last: list[BaseException] = []
-
     connecting = True
 
     async def failed(error: Exception) -> None:
         last[:] = [error]
         if connecting:
             raise error  # else the client would try for ever; when to try again is decided in `stay_connected`
-
-    async def disconnected() -> None:
-        on_disconnected()
 
     async def ended() -> None:
         if not closed.done():
@@ -204,7 +222,6 @@ async def connected_to(url: str, key: ClusterKey, name: str, on_disconnected: Ca
         connect = client.connect(
             url,
             error_cb=failed,
-            disconnected_cb=disconnected,
             closed_cb=ended,
             name=name,
             allow_reconnect=False,
@@ -221,12 +238,7 @@ async def connected_to(url: str, key: ClusterKey, name: str, on_disconnected: Ca
         await _close(client)
         raise _fault(url, last[0] if last else error) from None
     connecting = False
-    bus = NatsBus(url, client, closed)
-    try:
-        _check_server(bus)
-        yield bus
-    finally:
-        await bus.close()
+    return NatsBus(url, client, closed)
 
 
 async def _close(client: Client) -> None:
@@ -248,6 +260,8 @@ def _check_server(bus: NatsBus) -> None:
 
 def _fault(url: str, error: BaseException) -> ClusterError:
     sentence = _sentence(url, error)
+    if isinstance(error, BrokenPipeError | ConnectionResetError) or "unexpected eof" in str(error).lower():
+        return HangUpError(sentence)
     away = isinstance(error, OSError | TimeoutError) and not isinstance(error, ssl.SSLError)
     return ServerUnreachableError(sentence) if away or "NoServers" in type(error).__name__ else ClusterError(sentence)
 
@@ -275,7 +289,6 @@ async def stay_connected(
     use: Callable[[NatsBus], Awaitable[None]],
     told: Callable[[ClusterError], None],
     give_up: bool,
-    on_disconnected: Callable[[], None] = lambda: None,
 ) -> None:
     """Be connected for as long as the server can be reached, again and again; `use` is awaited with each connection and may end it.
 
@@ -284,7 +297,7 @@ async def stay_connected(
     before = ""
     while True:
         try:
-            async with connected_to(url, key, name, on_disconnected) as bus:
+            async with connected_to(url, key, name) as bus:
                 before = ""
                 using = asyncio.ensure_future(use(bus))
                 try:
