@@ -82,6 +82,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "scripting.idle_check": Elsewhere("scripting/test_pool.py", "scripting.pool"),
     "scripting.job": Elsewhere("scripting/test_pool.py", "scripting.pool"),
     "scripting.peer_operations": Elsewhere("scripting/test_pool.py", "scripting.pool"),
+    "scripting.runner": Elsewhere("scripting/test_call_queue.py", "scripting.call_queue"),
     "scripting.worker_supply": Elsewhere("scripting/test_pool.py", "scripting.pool"),
     "scripting.outcomes": Elsewhere("scripting/test_pool.py", "scripting.pool"),
     "protocols.rooms": Elsewhere("services/rooms/test_rooms.py"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,6 +72,7 @@ from goop2.storage.told import not_told
 from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
+    from goop2.cluster.owner import Cluster
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
@@ -105,10 +106,15 @@ async def open_peer(
         run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
         scripting = await _open_scripting(stack, folder, opened, operations, run_history, flavour=flavour, watch=watch)
 
+        clusters: list[Cluster] = []
+
         async def apply(wanted: Settings) -> None:
             """Tell the parts that work with settings of new ones."""
             limits = limits_of(wanted)
-            await scripting.pool.renew(setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota), limits)
+            setup = setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota)
+            await scripting.pool.renew(setup, limits)
+            for cluster in clusters:
+                cluster.renew(setup, limits)
             operations.update(_http(wanted, world))
             scripting.engine.use(limits)
             await run_history.use(run_limits_of(wanted))
@@ -145,6 +151,8 @@ async def open_peer(
         templates = TemplateService(parts)
         left = await templates.finish() if watch else ()
         found = await _found_now(folder, opened, services, watch=watch)
+        if watch and settings.cluster.nats:  # a command beside the peer runs its scripts here
+            clusters.append(await stack.enter_async_context(_open_cluster(folder, opened, scripting, flavour)))
         yield Peer(
             folder=folder,
             live_settings=live_settings,
@@ -173,6 +181,7 @@ async def open_peer(
             listening=services.listening,
             confinement=scripting.confinement,
             payload_keys=opened.payload_keys,
+            cluster=clusters[0] if clusters else None,
         )
 
 
@@ -264,6 +273,26 @@ async def _open_scripting(
     runs = Runs(history=history)
     engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
     return _OpenScripting(pool=pool, catalog=catalog, runs=runs, engine=engine, confinement=confinement)
+
+
+def _open_cluster(folder: Path, opened: _OpenFolder, scripting: _OpenScripting, flavour: str) -> AbstractAsyncContextManager[Cluster]:
+    """Let calls run on the owner's other machines too."""
+    # Here, because a peer without a cluster should not load it.
+    from goop2.cluster.owner import open_cluster
+    from goop2.cluster.setup_files import NodeNames, owner_key
+
+    settings = opened.settings
+    limits = limits_of(settings)
+    return open_cluster(
+        url=settings.cluster.nats,
+        key=partial(owner_key, folder, settings.cluster.key),
+        spill=settings.cluster.spill,
+        pool=scripting.pool,
+        runs=scripting.runs,
+        setup=setup_for(folder, settings, opened.identity, limits, flavour, opened.quota),
+        limits=limits,
+        name_of=NodeNames(folder),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
         from goop2.app import join
         from goop2.peers.remote_control.operations import Remote
 
-        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
+        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, **_own(opened, web)}):
             web.remote.attach(network)
             if was_away:
                 output.note("this peer is on the network again")
@@ -155,7 +155,7 @@ async def _without_network(opened: Peer, web: OpenWeb, why: str) -> AsyncIterato
         from goop2.peers.remote_control.operations import WithoutNetwork
 
         operations = WithoutNetwork(opened, why).operations
-    async with _answering(opened.folder, {**operations, "console": _console(web)}):
+    async with _answering(opened.folder, {**operations, **_own(opened, web)}):
         yield
 
 
@@ -170,6 +170,21 @@ async def _answering(folder: Path, operations: Mapping[str, Operation]) -> Async
         except OSError as error:
             output.warn(f"no command reaches this peer: its socket in {folder / 'data'} cannot be made ({error.strerror or error})")
         yield
+
+
+def _own(opened: Peer, web: OpenWeb) -> Mapping[str, Operation]:
+    """Return the operations that need no network."""
+    return {"console": _console(web), "cluster": _cluster(opened)}
+
+
+def _cluster(opened: Peer) -> Operation:
+    async def cluster(_request: Request) -> Answer:
+        import msgspec
+
+        shown = opened.cluster
+        return {"cluster": None if shown is None else msgspec.to_builtins(shown.view())}
+
+    return cluster
 
 
 def _console(web: OpenWeb) -> Operation:

@@ -20,6 +20,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.avatars import Avatars
 from goop2.services.chat.service import ChatService
+from goop2.services.cluster_view import ClusterShown
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
@@ -75,6 +76,8 @@ class Peer:
     health: StorageHealth
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    cluster: ClusterShown | None = None
+    """Other machines that run scripts for this peer; None when none are set up."""
     payload_keys: PayloadKeys | None
     """The key pair for payload encryption; None: payloads are not encrypted."""
 
