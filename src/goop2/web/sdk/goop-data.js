@@ -100,12 +100,12 @@
     createTable: Goop.asks("data.createTable", { name: NAME, columns: LIST }, (name, columns) => data("tables/create", { name, columns })),
     dropTable: ofTable("dropTable", "tables/delete"),
     addColumn: ofTable("addColumn", "tables/add-column", { column: ANY }),
-    /** Changes every row that meets `where`: {status, count, affected}. Also updateWhere(table, changes, {where, args}). */
+    /** Changes every row that meets `where`: {affected}. Also updateWhere(table, changes, {where, args}). */
     updateWhere(table, ...given) {
       const [where, args, changes] = typeof given[0] === "string" || given.length > 2 ? given : [given[1]?.where, given[1]?.args, given[0]];
       return updateWhere(table, where, args, changes);
     },
-    /** Removes every row that meets `where`: {status, count, affected}. */
+    /** Removes every row that meets `where`: {affected}. */
     removeWhere,
     /** The same, as deleteWhere(table, {where, args}). */
     deleteWhere: Goop.asks("data.deleteWhere", { table: NAME, options: WHICH }, (table, { where, args }) => removeWhere(table, where, args)),
