@@ -228,7 +228,7 @@ async def test_what_they_say_to_everybody_is_heard_and_not_kept(met: Met) -> Non
 
 
 async def test_a_protocol_we_do_not_serve_is_refused(met: Met) -> None:
-    for protocol in ("/goop/avatar/1.0.0", "/goop/docs/1.0.0"):
+    for protocol in ("/goop/nosuch/1.0.0", "/goop/avatar/2.0.0"):
         with pytest.raises(OtherRefusedError):
             await met.other.ask(met.id, protocol, b"GET /\n")
 

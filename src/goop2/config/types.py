@@ -156,6 +156,30 @@ def web_address() -> SettingType[str]:
     return SettingType("an http:// or https:// URL", parse, _as_it_is, empty_is_unset=True)
 
 
+def nats_address() -> SettingType[str]:
+    """Return the type of a NATS server's URL: encrypted, but on this machine itself."""
+
+    def parse(value: object) -> str:
+        text = line().parse(value)
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            raise NotAllowedError from None
+        if host and not parts.path and (parts.scheme == "tls" or (parts.scheme == "nats" and _is_loopback(host))):
+            return text
+        raise NotAllowedError
+
+    return SettingType("tls://host:port, or nats://host:port of this machine itself", parse, _as_it_is, empty_is_unset=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def address(lowest_port: int, default_host: str | None = None) -> SettingType[Address]:
     """Return the type of `host:port`, an IPv6 host in brackets; `:port` alone where a host is given to stand for it."""
 

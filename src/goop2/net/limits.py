@@ -32,6 +32,9 @@ ANSWER_SECONDS = 65.0
 PROBE_SECONDS = 5.0
 """A label, which a peer writes without being asked."""
 
+AVATAR_SECONDS = 60.0
+"""A picture, from the stream's opening to its last byte: a megabyte at 18 kB/s."""
+
 ACK_SECONDS = 2.0
 """A message's acknowledgement (network.md)."""
 

@@ -18,6 +18,7 @@ from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.limits import (
     ACK_SECONDS,
     ANSWER_SECONDS,
+    AVATAR_SECONDS,
     ENCRYPTED_FILES_BYTES,
     EXCHANGE_SECONDS,
     PROBE_SECONDS,
@@ -27,7 +28,7 @@ from goop2.net.limits import (
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
-from goop2.protocols import content, data, encrypted_payload, keys, mq, site, topics
+from goop2.protocols import avatar, content, data, encrypted_payload, keys, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
 
@@ -93,9 +94,25 @@ class PeerClient:
 
     async def label(self, peer: str) -> str:
         """Return the label of a peer: untrusted text. It also shows whether the peer can be reached."""
-        with _named(peer):
+        with named(peer):
             async with await self._host.open(peer, content.PROTOCOL) as stream:
                 return content.label(await read_line(stream, content.reader(), PROBE_SECONDS))
+        raise AssertionError
+
+    async def avatar(self, peer: str) -> bytes:
+        """Return the picture of a peer as it came, b"" when it has none: untrusted bytes, at most avatar.PICTURE_MAX_BYTES."""
+        with named(peer):
+            async with asyncio.timeout(AVATAR_SECONDS), await self._host.open(peer, avatar.PROTOCOL) as stream:
+                reader = avatar.header_reader()
+                header = avatar.header(await read_line(stream, reader, PROBE_SECONDS))
+                text = bytearray(reader.rest())
+                while len(text) < header.size:
+                    piece = await stream.read()
+                    if not piece:
+                        raise RemoteProtocolError(f"the picture ended {header.size - len(text)} bytes early")
+                    text += piece
+                del text[header.size :]
+                return self._key_ring.open(peer, bytes(text))[0] if header.encrypted else bytes(text)
         raise AssertionError
 
     @contextlib.asynccontextmanager
@@ -132,7 +149,7 @@ class PeerClient:
 
     async def exchange_identities(self, peer: str, own: topics.IdentityPayload) -> topics.IdentityPayload:
         """Send our identity, with our key, to a peer of ours; return its identity. Also raises `ProtocolNotSupportedError`."""
-        with _named(peer):
+        with named(peer):
             async with await self._host.open(peer, keys.PROTOCOL) as stream:
                 await stream.write(keys.message(own))
                 return keys.identity(await read_line(stream, keys.reader(), PROBE_SECONDS))
@@ -178,7 +195,7 @@ class PeerClient:
         stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
         reader = site.AnswerReader()
         stack.callback(_let_go, stream, reader)
-        with _named(peer):
+        with named(peer):
             await stream.write(encrypted_payload.line(box, site.request(path)))
             events = _events(stream, reader)
             first = await anext(events)
@@ -214,7 +231,7 @@ class PeerClient:
         return box.open(text) if box is not None else self._key_ring.open(peer, text)[0]
 
     async def _ask(self, peer: str, asked: data.DataRequest, box: PayloadBox | None) -> data.Answer:
-        with _named(peer):
+        with named(peer):
             question, reader = encrypted_payload.line(box, data.request(asked)), data.answer_reader()
             line = await self._host.ask(peer, data.PROTOCOL, question, reader, ANSWER_SECONDS, kept=data.KEPT_PROTOCOL)
             text = encrypted_payload.text_of_line(line)
@@ -222,7 +239,7 @@ class PeerClient:
         raise AssertionError
 
     async def _deliver(self, peer: str, message: mq.Message, box: PayloadBox | None) -> None:
-        with _named(peer):
+        with named(peer):
             if not self._host.is_connected(peer):
                 await self._host.connect(peer)
             # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
@@ -248,7 +265,7 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
     raise DecryptionError("the answer to an encrypted request is plain")
 
 
-class _named:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
+class named:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
     """Raise whatever breaks the protocol or does not come as a `NetworkError` that names the peer."""
 
     def __init__(self, peer: str) -> None:
@@ -307,7 +324,7 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _bodies(peer: str, events: AsyncIterator[site.Event]) -> AsyncIterator[bytes]:
-    with _named(peer):
+    with named(peer):
         async for event in events:
             if isinstance(event, site.BodyChunk):
                 yield event.data

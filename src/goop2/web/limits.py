@@ -20,9 +20,6 @@ BODY_MAX_BYTES: Final = PARAMS_MAX_BYTES + ENVELOPE_MAX_BYTES
 UPLOAD_MAX_BYTES: Final = 50 * MEGABYTE_BYTES
 """A file the owner uploads. Other peers refuse to read larger ones (network.md)."""
 
-AVATAR_MAX_BYTES: Final = MEGABYTE_BYTES
-"""A peer's picture; other peers read no more of one (network.md)."""
-
 UNHEARD_MAX_BYTES: Final = 16 * MEGABYTE_BYTES
 """Of a body that is too large so much is read and discarded: a browser that is still sending does not read the refusal."""
 

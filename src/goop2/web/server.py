@@ -93,15 +93,24 @@ async def _following(web: Web) -> AsyncIterator[None]:
     """Count runs, publish events to the console, and reload pages after a change where the owner asked for that."""
     unsubscribe = web.peer.runs.subscribe(web.meter.add), publish_changes(web.console_events, web.peer, web.remote)
     stop = asyncio.Event()
-    watching = asyncio.create_task(follow(web.peer.files, web.reload_pages, stop)) if web.live else None
+    watching = asyncio.create_task(_reloading(web, stop))
     try:
         yield
     finally:
         for each in unsubscribe:
             each()
         stop.set()
-        if watching is not None:
-            await watching
+        await watching
+
+
+async def _reloading(web: Web, stop: asyncio.Event) -> None:
+    """Reload pages after a change, from the moment on that somebody wants that."""
+    waiting = [asyncio.ensure_future(each) for each in (stop.wait(), web.saves_are_followed())]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+    if not stop.is_set():
+        await follow(web.peer.files, web.reload_pages, stop)
 
 
 def _in_brackets(host: str) -> str:

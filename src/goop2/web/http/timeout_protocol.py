@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn, cast
 from weakref import WeakKeyDictionary
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from goop2.protocols.source_network import network_of
 from goop2.web.http.connection_slots import ConnectionSlots, victim
 from goop2.web.http.local_users import NOBODY, LocalUsers
+from goop2.web.http.one_write import OneWrite
 from goop2.web.http.proxies import NO_PROXIES, Proxies
 from goop2.web.limits import (
     BODY_SECONDS,
@@ -259,6 +261,9 @@ class TimeoutProtocol(HttpToolsProtocol):
         # A refused client may send its body or the next request, and nobody could tell which: close the connection.
         if self.expect_100_continue:
             self.cycle.keep_alive = False
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        super()._start_asgi_task(cycle, cast(Any, OneWrite(cycle, app)))
 
     def _refuse(self, message: str) -> NoReturn:
         self.send_400_response(message)
