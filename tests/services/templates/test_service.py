@@ -186,6 +186,8 @@ async def test_only_what_was_shown_is_done(peer: Peer, tmp_path: Path) -> None:
         await peer.templates.apply(name, plan.digest)
     with pytest.raises(TemplateChangedError):
         await peer.templates.apply(name, "nothing")
+    with pytest.raises(TemplateChangedError):
+        await peer.templates.apply(name, "")
     assert state(peer) == before
     assert "lua.http_enabled" in (await peer.templates.plan(name)).switches
 
