@@ -129,8 +129,12 @@ class TemplateService:
             change = await self._thread(planned, ground)
             if digest is not None and change.plan.digest != digest:
                 raise TemplateChangedError("what would be done is no longer what was shown: look at it again")
-            _, notes = await self._thread(do, ground, change)
+            _, notes = await self._thread(self._do, ground, change)
             return Applied(change.plan, (*notes, *await self._follow()))
+
+    def _do(self, ground: TemplateGround, change: Change) -> tuple[str, list[str]]:
+        with self._parts.schemas.held():  # else new files would be compared with the old tables
+            return do(ground, change)
 
     async def finish(self) -> tuple[str, ...]:
         """Do what is left of a change when the peer ended right after it. Return what is odd."""
