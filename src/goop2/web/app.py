@@ -119,7 +119,7 @@ class Web:
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)
         self.site_api = SiteApi(peer.files)
         self._messages = MessageApi(remote)
-        self._avatars = AvatarApi(peer.folder, peer.identity.peer_id)
+        self._avatars = AvatarApi(peer.avatars, peer.grouping)
         self.admission = SiteAdmission(Passes(peer.folder, peer.identity.peer_id), remote.label)
         self.site = SitePages(peer.files)
         self.sdk = Assets("sdk")
@@ -303,9 +303,10 @@ class ListenerApp:
             await send_failure(call.send, failure, call.headers)
             return
         api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
-        answer = api.get(OF_PEERS if inner.startswith(OF_PEERS) else inner)
+        name = OF_PEERS if inner.startswith(OF_PEERS) else inner
+        answer = api.get(name)
         # First the access: an endpoint of the own site is 403 on a visited site's origin, which has no handler for it, and not 404.
-        if access_of(call, inner) is EndpointAccess.NONE and inner in self._web.api:
+        if access_of(call, inner) is EndpointAccess.NONE and name in self._web.api:
             await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, REFUSALS[call.origin.realm]), call.headers)
             return
         if answer is None:
@@ -385,7 +386,8 @@ def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes, str]
         elif name == b"accept":
             accept = accept + b"," + value if accept else value
     page = shows_pages and scope["method"] in _READING
-    return OriginHeaders(**headers, page=page, local_address=_bracketed(scope["server"][0])), cookies, accept.decode("latin-1")
+    address, proxied = _bracketed(scope["server"][0]), scope.get("state", {}).get("proxied", False)
+    return OriginHeaders(**headers, page=page, local_address=address, proxied=proxied), cookies, accept.decode("latin-1")
 
 
 def _bracketed(address: str) -> str:

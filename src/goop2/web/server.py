@@ -22,6 +22,7 @@ from goop2.web.http.local_users import knows_users
 from goop2.web.http.origins import origin_address
 from goop2.web.http.passes import ENTER, OWN, Passes
 from goop2.web.http.peer_host import host_label, peer_path
+from goop2.web.http.proxies import Proxies
 from goop2.web.http.saved_ports import SavedPorts
 from goop2.web.http.server import HttpServers, serve
 from goop2.web.http.site_ports import SitePorts
@@ -74,7 +75,7 @@ def addresses_of(web: Web, listeners: Sequence[BoundListener], host: str, token:
 async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener], saved: SavedPorts) -> AsyncIterator[None]:
     """Serve `web`, and `console` at the loopback listener, until the block is left. `saved`: the ports of the sites that have one."""
     loopback = listeners[0].listener
-    servers = HttpServers()
+    servers = HttpServers(proxies=Proxies(web.peer.settings.viewer.proxies))
 
     def app_of(bound: BoundListener) -> ListenerApp:
         return ListenerApp(web, bound.listener, console, ports)

@@ -16,8 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Web
 from goop2.web.console.controls import (
+    avatars,
     chat,
     data,
+    files,
     groups,
     home,
     listen,
@@ -91,12 +93,14 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
         *guarded_routes(codes),
         *place_routes(peer),
         *home.routes(web, listener, opened),
+        *avatars.routes(peer),
         *chat.routes(peer, remote),
         *network.routes(peer, remote),
         *runs.routes(peer, web.meter),
         *data.routes(peer),
         *listen.routes(peer, remote, web.listen.shown),
         *groups.routes(peer, remote),
+        *files.routes(peer, remote),
         *rooms.routes(peer, remote),
         *scripts.routes(peer),
         *site.routes(web),
