@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ELSEWHERE: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _PUNCTUATION: Final = re.compile(r"[^\w\- ]")
+_COMMENT: Final = re.compile(r"^(```.*?^```$)|^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
+"""A comment for our tests, which readers do not see; one in a block of code (group 1) is a part of it."""
 _ALIGNED: Final = re.compile(r"text-align:(left|right|center)")
 
 
@@ -32,7 +34,7 @@ def render(text: str, files: Set[str]) -> Rendered:
     from markdown_it import MarkdownIt
 
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = markdown.parse(text)
+    tokens = markdown.parse(_COMMENT.sub(lambda found: found[1] or "", text))
     anchors: Counter[str] = Counter()
     title = ""
     for place, token in enumerate(tokens):
