@@ -57,14 +57,17 @@ check: $(READY) ## check style, types, import contracts and documentation
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/test_docs.py
+	$(BIN)/pytest -q tests/test_docs.py tests/docs
 
 interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment
 	GOOP2_JS_HOLES=1 $(BIN)/pytest -q tests/interop
 
-pages: $(READY) ## make the manual pages and shell completions anew, after a change to a command
+pages: $(READY) ## make manual pages, completions and the reference in docs/ anew, after a change to a command, a setting, an endpoint
 	$(BIN)/python tools/manual_pages.py
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m goop2.scripting.api.docs
+	$(BIN)/python -m goop2.config.docs > docs/settings.md
 
 install-check: $(READY) ## install the built wheel with pip, pipx, uv and uvx on each Python there is, into docs/installation.md
 	@$(BIN)/python -m tests.installation.check

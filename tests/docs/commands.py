@@ -37,7 +37,7 @@ def understood(arguments: Sequence[str]) -> None:
     command: click.Command = goop2
     words, parent = list(arguments), None
     while True:
-        parent = click.Context(command, info_name=command.name, parent=parent)
+        parent = click.Context(command, info_name=command.name, parent=parent, **goop2.context_settings)
         values, words, _ = command.make_parser(parent).parse_args(args=words)
         asked_for_help = any(values.get(name) for name in ("help", "version"))
         missing = [
