@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src/goop2"
 KILOBYTE = 1024
+OF_THE_SPECIFICATION = re.compile(r" \((?:behaviour|network|existing-sites)\.md[^)]*\)")
+"""Where a reason names the specification, which readers do not have."""
 HEAD = """# Limits, and why
 
 Every number that bounds what a peer does. An owner may change those that are [settings](settings.md); the others are constants, and each
@@ -51,8 +54,9 @@ def limits(file: Path) -> Iterator[tuple[str, object, str]]:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             waiting += [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name) and name.id.isupper()]
         elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and waiting:
+            reason = OF_THE_SPECIFICATION.sub("", " ".join(str(statement.value.value).split()))
             for name in waiting:
-                yield name, getattr(module, name), " ".join(str(statement.value.value).split())
+                yield name, getattr(module, name), reason
             waiting = []
     for name in waiting:
         yield name, getattr(module, name), ""
