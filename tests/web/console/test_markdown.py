@@ -50,3 +50,11 @@ def test_a_comment_is_not_shown_but_one_in_a_block_of_code_is() -> None:
     page = render(text, frozenset())
     assert "call:" not in page.html
     assert "a page" in page.html
+
+
+def test_links_of_a_page_in_a_folder_begin_there() -> None:
+    html = render("[a](poll.md) [b](../data.md#rows) ![c](../growth.svg) [d](../../README.md)", FILES | {"how-to/poll.md"}, "how-to").html
+    assert 'href="/docs/how-to/poll"' in html
+    assert 'href="/docs/data#rows"' in html
+    assert 'src="/docs/growth.svg"' in html
+    assert "README" not in html
