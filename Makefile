@@ -93,8 +93,9 @@ vendor: $(READY) ## build the console's editor and plot library again, after a c
 	$(BIN)/python tools/console-editor/bundle.py
 	$(BIN)/python tools/console-plots/vendor.py
 
-screenshots: $(READY) ## take pictures of the console's pages, into docs/screenshots
+screenshots: $(READY) ## take pictures of the console's pages and of the tutorial, into docs/screenshots and docs/tutorial
 	GOOP2_SCREENSHOTS=docs/screenshots $(BIN)/pytest -q tests/web/console/test_app.py -k looks
+	GOOP2_SCREENSHOTS=docs/tutorial $(BIN)/pytest -q tests/docs/test_tutorial.py
 
 # --inexact keeps uv itself, which is not in the lock.
 $(READY): $(BIN)/uv pyproject.toml uv.lock

@@ -78,13 +78,13 @@ def shell(line: str, folder: Path) -> tuple[int, str]:
         cwd=folder,
         env=environment({"PATH": path}),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
         check=False,
     )
-    return done.returncode, done.stdout
+    # As a terminal shows them, where each line comes at once.
+    return done.returncode, done.stdout + done.stderr
 
 
 def done(line: str, folder: Path) -> tuple[int, str]:

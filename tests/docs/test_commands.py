@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 import pytest
 from tests.docs.commands import PROMPT, commands, done, understood
-from tests.docs.examples import Block, all_blocks
+from tests.docs.examples import DOCS, Block, all_blocks
 
 SHELL = all_blocks("sh") + all_blocks("console")
-RUN = [block for block in SHELL if block.language == "console" or "run" in block.marks]
+TUTORIAL = DOCS / "tutorial.md"
+"""tests/docs/test_tutorial.py runs it as a whole."""
+RUN = [block for block in SHELL if (block.language == "console" and block.page != TUTORIAL) or "run" in block.marks]
 MYSITE = {
     "goop.json": '{"lua": {"enabled": true, "kv_enabled": true}}',
     "schemas/posts.json": '{"name": "posts", "columns": [{"name": "title", "type": "text"}, {"name": "state", "type": "text"}]}',

@@ -33,7 +33,8 @@ def function_of(block: Block) -> str:
 
 def runs(block: Block) -> bool:
     """Return whether the block is called, and not only compiled."""
-    return "part" not in block.marks and "not run" not in block.marks
+    called = "call" in block.marks or "chat" in block.marks
+    return called or not {"part", "not run", "file"} & set(block.marks)
 
 
 def source_of(block: Block) -> str:

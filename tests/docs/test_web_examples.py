@@ -15,7 +15,7 @@ from tests.web.browser import launched, opened
 from tests.web.served import Served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PAGES_SHOWN = [block for block in all_blocks("html") if not {"part", "not run"} & set(block.marks)]
+PAGES_SHOWN = [block for block in all_blocks("html") if not {"part", "not run", "file", "below"} & set(block.marks)]
 SCRIPTS = all_blocks("js") + [block for block in all_blocks("html") if block not in PAGES_SHOWN]
 INLINE = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 SDK = Path(__file__).parents[2] / "src/goop2/web/sdk"
