@@ -20,7 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages record house interop install-check old
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site record house interop install-check old
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -68,6 +68,10 @@ pages: $(READY) ## make manual pages, completions and the reference in docs/ ane
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m goop2.scripting.api.docs
 	$(BIN)/python -m goop2.config.docs > docs/settings.md
+
+site: $(READY) ## make the public site of the documentation, in build/public/site
+	$(BIN)/python tools/public_site.py
+	GOOP2_SITE=1 $(BIN)/pytest -q tests/docs/test_public_site.py
 
 install-check: $(READY) ## install the built wheel with pip, pipx, uv and uvx on each Python there is, into docs/installation.md
 	@$(BIN)/python -m tests.installation.check
