@@ -20,7 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site record house interop install-check old
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -57,7 +57,7 @@ check: $(READY) ## check style, types, import contracts and documentation
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/test_docs.py tests/docs
+	$(BIN)/pytest -q tests/test_docs.py tests/docs/test_links.py tests/docs/test_reference.py tests/docs/test_commands.py
 
 interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment
@@ -72,6 +72,9 @@ pages: $(READY) ## make manual pages, completions and the reference in docs/ ane
 site: $(READY) ## make the public site of the documentation, in build/public/site
 	$(BIN)/python tools/public_site.py
 	GOOP2_SITE=1 $(BIN)/pytest -q tests/docs/test_public_site.py
+
+release-check: $(READY) ## build wheel, sdist and SBOM into dist, twice, and check them; publishes nothing
+	$(BIN)/python tools/release.py
 
 install-check: $(READY) ## install the built wheel with pip, pipx, uv and uvx on each Python there is, into docs/installation.md
 	@$(BIN)/python -m tests.installation.check
