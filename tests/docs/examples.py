@@ -5,7 +5,8 @@ A block's first word names its language. What a test needs besides stands in an 
     <!-- call: {"name": "Ann"} => "Hello" -->   a data function: its parameters, and what it then returns
     <!-- chat: Alice => Hello, Alice! -->       a chat command: what stands after its name, and its reply
     <!-- run -->                                commands of a shell, which are run one after the other
-    <!-- file: site/lua/hello.lua -->           a file of the site that the page builds; a test of that page uses it
+    <!-- file: site/lua/hello.lua -->           a file of the site that the page builds; a test of that page uses it. A paragraph
+                                                that is only `site/lua/hello.lua`: means the same, and readers see it
     <!-- below: TEXT -->                        a part of such a file
     <!-- part -->                               a part of a script or of a page, which is only compiled
     <!-- not run: what it would need -->        the same, for the reason given
@@ -27,6 +28,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"
 LANGUAGES = frozenset(("lua", "js", "html", "json", "sh", "console", "sql", "css", "text", "ini", "yaml", "nginx", "caddy"))
 """`sh`: commands; `console`: commands after `$ `, with what they print; `text`: what no program reads."""
 _COMMENT = re.compile(r"<!--\s*(file|below|call|chat|run|not run|part)(?::\s*(.*?))?\s*-->", re.DOTALL)
+_FILE = re.compile(r"`((?:site|schemas)/[\w./-]+)`:$")
+"""A paragraph that is only the name of the file which follows."""
 _EXPECTED = re.compile(r"^(?P<code>.*?)\s*-->\s*(?P<value>.+)$")
 _LOCAL = re.compile(r"^\s*local (\w+)")
 _RETURN = re.compile(r"^\s*return (.+)$")
@@ -58,6 +61,8 @@ def blocks(page: Path) -> Iterator[Block]:
             language = token.info.split()[0] if token.info else ""
             yield Block(page, (token.map or [0])[0] + 1, language, token.content, marks)
             marks = {}
+        elif token.type == "inline" and (named := _FILE.match(token.content)):
+            marks = {"file": named[1]}
         elif token.type in ("heading_open", "paragraph_open", "list_item_open"):
             marks = {}
 

@@ -22,8 +22,8 @@ then run `make pages`.
 - A request with a body is a POST of JSON (`Content-Type: application/json`). An answer is JSON, and is never kept by a browser.
 - An error is `{code, message}` with the status of its class: [errors](errors.md#errors-of-calls).
 - Every request is checked for where it comes from: a page reaches its own origin only (`Origin`, `Sec-Fetch-Site`, `Host`).
-- `who` names what each kind of page may use. *all*: as its caller, under policies and limits. *host*: only what concerns the peer whose
-  site it is. *self*: who the viewer is, without what the viewer does not share. —: nothing (403).
+- The last columns of a table say what each kind of page may use. *all*: everything, as its caller, under policies and limits. *host*: only
+  what concerns the peer whose site it is. *self*: who the viewer is, without what the viewer does not share. —: nothing (403).
 """
 ADDRESSES = """
 ## Every origin
