@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 
 
-class NodeView(msgspec.Struct, frozen=True):
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """One machine that runs scripts for this peer."""
 
     name: str
@@ -26,7 +26,7 @@ class NodeView(msgspec.Struct, frozen=True):
     """Of these, lost with it."""
 
 
-class ClusterView(msgspec.Struct, frozen=True):
+class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, and the server between."""
 
     server: str
