@@ -59,6 +59,7 @@ class FarRunner:
         self.operations = operations
         self.nodes = Nodes()
         self.loss = LossClock(clock)
+        self.calls_given = self.calls_lost = 0
         self.put_back = 0
         """Calls that went back into the queue, since nobody listened where they were sent."""
         self.breaches = 0
@@ -135,6 +136,7 @@ class FarRunner:
         self._far[call.id] = self._by_job[job] = call
         node.given[call.id] = None
         node.calls += 1
+        self.calls_given += 1
         self._held[job.tenant] = self._held.get(job.tenant, 0) + 1
         return True
 
@@ -203,6 +205,7 @@ class FarRunner:
         call = self._far.get(number)
         if call is not None:
             call.node.losses += 1
+            self.calls_lost += 1
             self._drop(call)
             self._calls.finish(call.job, outcome)
 

@@ -78,6 +78,8 @@ class Cluster:
                 for node in sorted(runner.nodes, key=lambda node: node.name)
             ),
             under_way=runner.under_way,
+            calls=runner.calls_given,
+            losses=runner.calls_lost,
             put_back=runner.put_back,
             breaches=runner.breaches,
         )

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Web
-from goop2.web.console.controls import chat, data, groups, home, listen, network, rooms, runs, scripts, secrets, settings
+from goop2.web.console.controls import chat, cluster, data, groups, home, listen, network, rooms, runs, scripts, secrets, settings
 from goop2.web.console.controls.replies import refusal
 from goop2.web.console.documents import Documents
 from goop2.web.console.events import CONSOLE
@@ -80,6 +80,7 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
         *home.routes(web, listener, opened),
         *chat.routes(peer, remote),
         *network.routes(peer, remote),
+        *cluster.routes(peer),
         *runs.routes(peer, web.meter),
         *data.routes(peer),
         *listen.routes(peer, remote, web.listen.shown),

@@ -21,6 +21,7 @@ const PAGES = [
   { name: "groups", title: "Groups", key: "g" },
   { name: "rooms", title: "Rooms", key: "m" },
   { name: "network", title: "Network", key: "n" },
+  { name: "cluster", title: "Cluster", key: "u" },
   { name: "secrets", title: "Secrets", key: "k" },
   { name: "settings", title: "Settings", key: "e" },
 ];
