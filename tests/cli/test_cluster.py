@@ -96,3 +96,15 @@ def test_the_server_that_is_away_is_told_by_status(folder: Path, port: int) -> N
 def test_what_cannot_be_is_said_in_a_sentence(folder: Path, arguments: tuple[str, ...], says: str) -> None:
     done = goop2(*(str(folder) if each == "DIR" else each for each in arguments))
     assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+
+
+def test_doctor_says_what_of_the_cluster_is_there(cluster: Path, port: int) -> None:
+    (finding,) = [check for check in json.loads(goop2("doctor", cluster, "--json").stdout)["checks"] if check["what"] == "cluster"]
+    assert (finding["ok"], "; 0 machines with 0 slots" in finding["says"]) == (True, True)
+    assert f"nats-server 2.15.1 at tls://127.0.0.1:{port}" in finding["says"]
+
+
+def test_doctor_says_that_the_server_is_away(folder: Path, port: int) -> None:
+    goop2("cluster", "init", folder, "--listen", f"127.0.0.1:{port}")
+    (finding,) = [check for check in json.loads(goop2("doctor", folder, "--json").stdout)["checks"] if check["what"] == "cluster"]
+    assert (finding["ok"], "is not reached" in finding["says"]) == (False, True)

@@ -24,6 +24,7 @@ from goop2.cli.run_logs import logs
 from goop2.cli.table_design import DESIGN_COMMANDS
 from goop2.cli.table_import import import_rows
 from goop2.cli.table_rows import ROW_COMMANDS
+from goop2.cli.template import template
 from goop2.cli.worker import worker
 
 HELP_WIDTH = 100
@@ -62,6 +63,7 @@ for command in (
     logs,
     data,
     kv,
+    template,
     call,
     send,
     peers,

@@ -21,6 +21,7 @@ from goop2.config.types import (
     boolean,
     boolean_or_list_of,
     ip_address,
+    ip_network,
     line,
     list_of,
     nats_address,
@@ -157,6 +158,14 @@ class Viewer:
         "`:port` alone means loopback: opening it to a network is said with a host.",
         title="Address of the web side",
     )
+    proxies: tuple[str, ...] = setting(
+        list_of(ip_network(), "IPv4 and IPv6 addresses, or networks such as 10.0.0.0/8"),
+        (),
+        "Addresses of proxies before the opened site or the own rendezvous server. What they say of a visitor's address "
+        "(`X-Forwarded-For`, the last one) and of the site's name (`Host`) is believed, and limits count that address. From anywhere else "
+        "the header is ignored.",
+        title="Proxies that are believed",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +264,13 @@ class Storage:
         title="Leave the modes of private files",
     )
     max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.", title="Megabytes of the database")
+    shared_mb: int = setting(
+        whole(1),
+        500,
+        "Megabytes that the files shared with one group may have in this folder (`shared/<group id>/`).",
+        title="Megabytes of files shared with a group",
+        live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,22 @@ def ip_address() -> SettingType[str]:
     return SettingType("an IPv4 or IPv6 address", parse, _as_it_is, empty_is_unset=True)
 
 
+def ip_network() -> SettingType[str]:
+    """Return the type of an IPv4 or IPv6 address, or of a network of them with its length, such as 10.0.0.0/8; never of every address."""
+
+    def parse(value: object) -> str:
+        text = line().parse(value)
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise NotAllowedError from None
+        if not network.prefixlen:
+            raise NotAllowedError
+        return text
+
+    return SettingType("an IPv4 or IPv6 address, or a network such as 10.0.0.0/8", parse, _as_it_is)
+
+
 def one_of(*values: str) -> SettingType[str]:
     """Return the type of a setting that is one of a few words."""
 
