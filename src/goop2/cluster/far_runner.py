@@ -73,6 +73,7 @@ class FarRunner:
         self._by_job: dict[Job, FarCall] = {}
         self._held: dict[str, int] = {}
         """Tenant → calls of it on other machines."""
+        self._is_pulling = False
         self._next = secrets.randbits(48) << 12
 
     # ── what the queue asks (scripting.runner.Runner) ────────────────────────────────────────
@@ -83,10 +84,16 @@ class FarRunner:
 
     def pull(self) -> None:
         """Give waiting jobs that may leave to nodes, in fair order, as long as there is credit."""
-        while self.credit and (job := self._calls.waiting.take(self._may_go)) is not None:
-            if not self._give(job):
-                self._calls.put_back(job)
-                return
+        if self._is_pulling:  # a job that is put back asks for this again
+            return
+        self._is_pulling = True
+        try:
+            while self.credit and (job := self._calls.waiting.take(self._may_go)) is not None:
+                if not self._give(job):
+                    self._calls.put_back(job)
+                    return
+        finally:
+            self._is_pulling = False
 
     def tick(self, now: float) -> None:
         """Do nothing: the echo of the server, not this machine's clock, says who is lost."""

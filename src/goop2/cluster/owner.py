@@ -91,7 +91,7 @@ class Cluster:
         log.warning("the cluster is not used, scripts run on this machine alone", why=self.why)
 
 
-def welcome_of(setup: Setup, limits: InvocationLimits, owner: bytes) -> NodeSetup:
+def node_setup_of(setup: Setup, limits: InvocationLimits, owner: bytes) -> NodeSetup:
     """Return how the workers of nodes are to be."""
     flavour = setup.flavour or preferred_flavour()
     zone = rule_of_time()
@@ -121,10 +121,10 @@ async def open_cluster(
         lend=pool.lend,
         operations=pool.operations,
         placement=placement,
-        welcome=welcome_of(setup, limits, boot),
+        welcome=node_setup_of(setup, limits, boot),
         name_of=name_of,
     )
-    cluster = Cluster(url, runner, bus, lambda setup, limits: welcome_of(setup, limits, boot))
+    cluster = Cluster(url, runner, bus, lambda setup, limits: node_setup_of(setup, limits, boot))
 
     async def use(connection: NatsBus) -> None:
         await connection.listen(messages.FROM_NODES, runner.hear)
