@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,6 +60,7 @@ from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk, open_desk
 from goop2.services.table_imports import TableImports, open_imports
 from goop2.services.tables import Tables, open_tables
+from goop2.services.templates.service import TemplateParts, TemplateService
 from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE, Database
@@ -71,6 +72,7 @@ from goop2.storage.told import not_told
 from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
+    from goop2.cluster.owner import Cluster
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
@@ -104,10 +106,15 @@ async def open_peer(
         run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
         scripting = await _open_scripting(stack, folder, opened, operations, run_history, flavour=flavour, watch=watch)
 
+        clusters: list[Cluster] = []
+
         async def apply(wanted: Settings) -> None:
             """Tell the parts that work with settings of new ones."""
             limits = limits_of(wanted)
-            await scripting.pool.renew(setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota), limits)
+            setup = setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota)
+            await scripting.pool.renew(setup, limits)
+            for cluster in clusters:
+                cluster.renew(setup, limits)
             operations.update(_http(wanted, world))
             scripting.engine.use(limits)
             await run_history.use(run_limits_of(wanted))
@@ -130,10 +137,27 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         scripting.pool.check_operations()
+        parts = TemplateParts(
+            folder=folder,
+            environment=environment,
+            live_settings=live_settings,
+            engine=scripting.engine,
+            catalog=scripting.catalog,
+            schemas=schemas,
+            grouping=services.grouping,
+            owner=lambda: _owner_of(opened.identity, live_settings.current),
+            care=health.for_peer,
+        )
+        templates = TemplateService(parts)
+        left = await templates.finish() if watch else ()
+        found = await _found_now(folder, opened, services, watch=watch)
+        if watch and settings.cluster.nats:  # a command beside the peer runs its scripts here
+            clusters.append(await stack.enter_async_context(_open_cluster(folder, opened, scripting, flavour)))
         yield Peer(
             folder=folder,
             live_settings=live_settings,
-            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services, watch=watch)))),
+            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *found, *left))),
+            templates=templates,
             schemas=schemas,
             health=health,
             identity=opened.identity,
@@ -157,6 +181,7 @@ async def open_peer(
             listening=services.listening,
             confinement=scripting.confinement,
             payload_keys=opened.payload_keys,
+            cluster=clusters[0] if clusters else None,
         )
 
 
@@ -250,6 +275,26 @@ async def _open_scripting(
     return _OpenScripting(pool=pool, catalog=catalog, runs=runs, engine=engine, confinement=confinement)
 
 
+def _open_cluster(folder: Path, opened: _OpenFolder, scripting: _OpenScripting, flavour: str) -> AbstractAsyncContextManager[Cluster]:
+    """Let calls run on the owner's other machines too."""
+    # Here, because a peer without a cluster should not load it.
+    from goop2.cluster.owner import open_cluster
+    from goop2.cluster.setup_files import NodeNames, owner_key
+
+    settings = opened.settings
+    limits = limits_of(settings)
+    return open_cluster(
+        url=settings.cluster.nats,
+        key=partial(owner_key, folder, settings.cluster.key),
+        spill=settings.cluster.spill,
+        pool=scripting.pool,
+        runs=scripting.runs,
+        setup=setup_for(folder, settings, opened.identity, limits, flavour, opened.quota),
+        limits=limits,
+        name_of=NodeNames(folder),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OpenServices:
     """The services of the peer, and what was odd when they opened."""
@@ -279,7 +324,7 @@ async def _open_services(
     files = await stack.enter_async_context(open_shared_files(folder, grouping, lambda: live_settings.current.storage.shared_mb))
     rooms = RoomService(grouping)
     stack.callback(rooms.close)
-    owner = Caller(own_id, settings.profile.label, owner=True, email=settings.profile.email)
+    owner = _owner_of(opened.identity, settings)
     await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
     tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
     script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
@@ -302,6 +347,11 @@ async def _open_services(
         listening=listening,
         warnings=tuple(library.warnings),
     )
+
+
+def _owner_of(this: Identity, settings: Settings) -> Caller:
+    """Return the owner as a caller of the peer's own scripts."""
+    return Caller(this.peer_id, settings.profile.label or this.peer_id, owner=True, email=settings.profile.email)
 
 
 async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices, *, watch: bool) -> Iterable[str]:
@@ -380,7 +430,7 @@ async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near
     p2p = peer.settings.p2p
     async with AsyncExitStack() as stack:
         # Before the network, so that its goodbye still finds the own rendezvous server open.
-        servers = await stack.enter_async_context(open_servers(peer.settings.presence))
+        servers = await stack.enter_async_context(open_servers(peer.settings.presence, peer.settings.viewer.proxies))
         listening = open_host(peer.identity, p2p.listen_port if port is None else port, None, listen_on or p2p.listen_on)
         host = await stack.enter_async_context(listening)
         await stack.enter_async_context(open_hole_punching(host))

@@ -156,8 +156,8 @@ async def test_our_functions(met: Met) -> None:
 async def test_our_tables_under_their_policies(met: Met) -> None:
     (table,) = (await met.data(op="tables"))["data"]
     assert (table["name"], sorted(table)) == ("posts", ["created_at", "insert_policy", "mode", "name"])
-    columns = (await met.data(op="describe", table="posts"))["data"]["columns"]
-    assert sorted(columns[0]) == ["cid", "default", "name", "not_null", "pk", "type"]
+    described = (await met.data(op="describe", table="posts"))["data"]
+    assert (sorted(described), described["mode"], described["schema"]["name"]) == (["mode", "schema"], "orm", "posts")
     inserted = (await met.data(op="insert", table="posts", data={"body": "from afar"}))["data"]
     assert inserted["status"] == "inserted"
     query = {"op": "query", "table": "posts", "columns": ["body", "_owner"], "where": "_id = ?", "args": [inserted["id"]], "limit": 5}

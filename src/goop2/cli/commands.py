@@ -6,6 +6,7 @@ import click
 
 import goop2 as package
 from goop2.cli.chat import chat
+from goop2.cli.cluster import cluster
 from goop2.cli.completion import completion
 from goop2.cli.console import console
 from goop2.cli.data import data
@@ -23,6 +24,8 @@ from goop2.cli.run_logs import logs
 from goop2.cli.table_design import DESIGN_COMMANDS
 from goop2.cli.table_import import import_rows
 from goop2.cli.table_rows import ROW_COMMANDS
+from goop2.cli.template import template
+from goop2.cli.worker import worker
 
 HELP_WIDTH = 100
 
@@ -60,11 +63,14 @@ for command in (
     logs,
     data,
     kv,
+    template,
     call,
     send,
     peers,
     connect,
     group,
+    cluster,
+    worker,
     doctor,
     identity,
     keys,

@@ -41,6 +41,7 @@ from goop2.services.chat.service import Carry, Heard, TellShown, UndeliveredErro
 from goop2.services.groups.records import Outgoing
 from goop2.services.groups.service import GroupService
 from goop2.services.groups.state import GroupState
+from goop2.storage import peer_cache
 
 if TYPE_CHECKING:
     from goop2.services.peer import Peer
@@ -233,6 +234,8 @@ async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: Kn
     key_ring = KeyRing(keys.private, keys.public_text, time.monotonic, roster.hinted_key, known.learned)
     for other, key in (await asyncio.to_thread(known.load)).items():
         key_ring.restore(other, key)
+    for other, key in peer_cache.public_keys(peer.database).items():
+        key_ring.restore_hint(other, key)
     stack.push_async_callback(known.save)
     stack.callback(asyncio.create_task(known.run()).cancel)
     return key_ring

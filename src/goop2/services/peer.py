@@ -20,6 +20,7 @@ from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.avatars import Avatars
 from goop2.services.chat.service import ChatService
+from goop2.services.cluster_view import ClusterShown
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
@@ -32,6 +33,7 @@ from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
 from goop2.services.table_imports import TableImports
 from goop2.services.tables import Tables
+from goop2.services.templates.service import TemplateService
 from goop2.storage.database import Database
 from goop2.storage.run_history import RunHistory
 
@@ -61,6 +63,7 @@ class Peer:
     desk: TableDesk
     """The tables as the owner works on them."""
     imports: TableImports
+    templates: TemplateService
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
     missed_calls: MissedCalls
@@ -73,6 +76,8 @@ class Peer:
     health: StorageHealth
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    cluster: ClusterShown | None = None
+    """Other machines that run scripts for this peer; None when none are set up."""
     payload_keys: PayloadKeys | None
     """The key pair for payload encryption; None: payloads are not encrypted."""
 

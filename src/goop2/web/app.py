@@ -6,6 +6,7 @@ Each kind of origin has one table of handlers.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -93,6 +94,9 @@ class Web:
         self.peer = peer
         self.remote = remote
         self.live = live
+        self._following_saves = asyncio.Event()
+        if live:
+            self._following_saves.set()
         self.restart = restart
         self.started = time.monotonic()
         """On the monotonic clock, seconds."""
@@ -166,6 +170,15 @@ class Web:
         self.events.stop()
         self._messages.stop()
         self.console_events.stop()
+
+    def follow_saves(self) -> None:
+        """Have the pages the owner has open reload when a file of the site is saved, from now on."""
+        self.live = True
+        self._following_saves.set()
+
+    async def saves_are_followed(self) -> None:
+        """Wait until pages are to reload when a file is saved."""
+        await self._following_saves.wait()
 
     def reload_pages(self) -> None:
         """Make the pages the owner has open reload themselves."""
@@ -372,7 +385,8 @@ def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes, str]
         elif name == b"accept":
             accept = accept + b"," + value if accept else value
     page = shows_pages and scope["method"] in _READING
-    return OriginHeaders(**headers, page=page, local_address=_bracketed(scope["server"][0])), cookies, accept.decode("latin-1")
+    address, proxied = _bracketed(scope["server"][0]), scope.get("state", {}).get("proxied", False)
+    return OriginHeaders(**headers, page=page, local_address=address, proxied=proxied), cookies, accept.decode("latin-1")
 
 
 def _bracketed(address: str) -> str:

@@ -20,6 +20,7 @@ from goop2.peers.remote_control.chat import ChatRemote
 from goop2.peers.remote_control.files import FileRemote
 from goop2.peers.remote_control.groups import GroupRemote
 from goop2.peers.remote_control.scripts import ScriptRemote
+from goop2.peers.remote_control.templates import TemplateRemote
 from goop2.peers.ways import way_of
 from goop2.protocols import data
 from goop2.protocols.errors import LocalProtocolError
@@ -63,6 +64,7 @@ class Remote:
             **GroupRemote(peer.grouping, self._find, self._label).operations,
             **FileRemote(peer.shared_files, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
+            **TemplateRemote(peer.templates).operations,
         }
 
     async def call(self, request: Request) -> Answer:
@@ -225,6 +227,7 @@ class WithoutNetwork(Remote):
             **GroupRemote(peer.grouping, self._find, self._label).operations,
             **FileRemote(peer.shared_files, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
+            **TemplateRemote(peer.templates).operations,
         }
 
     async def _refuse(self, _request: Request) -> Answer:

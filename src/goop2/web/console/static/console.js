@@ -11,10 +11,11 @@ import { switchTheme, watchTheme } from "./shell/theme.js";
 import { toast } from "./shell/toasts.js";
 
 // In the order of the navigation. A page stands here once its module pages/<name>.js is there.
-const INNER = new Set(["runs", "data"]); // pages whose address goes on after their name: `#/runs/1002`
+const INNER = new Set(["runs", "data", "site"]); // pages whose address goes on after their name: `#/runs/1002`
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
   { name: "scripts", title: "Scripts", key: "s" },
+  { name: "site", title: "Site", key: "p" },
   { name: "chat", title: "Chat", key: "c" },
   { name: "runs", title: "Runs & logs", key: "r" },
   { name: "data", title: "Data", key: "d" },

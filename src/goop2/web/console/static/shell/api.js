@@ -52,6 +52,19 @@ export const file = (path) => ask(path, undefined, (response) => response.blob()
 /** The same with a JSON body, or with a `Blob` as it is. */
 export const post = (path, body = {}) => ask(path, body);
 
+/** The same with a file as the body. */
+export async function upload(path, body) {
+  let response;
+  try {
+    response = await fetch(`/api/console/${path}`, { method: "POST", headers: authorization(), body });
+  } catch {
+    throw new Refused(0, { code: "offline", message: "The peer does not answer, or did not take the file" });
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, answer);
+  return answer;
+}
+
 /** Takes what lets this tab in out of the address: the token, or a one-time code. Promise of whether there was one; throws `Refused`. */
 export async function takeWayIn() {
   const given = new URLSearchParams(location.hash.slice(1));
