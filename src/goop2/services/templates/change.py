@@ -334,7 +334,7 @@ def _record(folder: Path, switch: str) -> dict[str, Any]:
             raise FileNotFoundError
         record: dict[str, Any] = json.loads(read_regular(folder / WORK / switch / RECORD, folder, RECORD_MAX_BYTES))
     except (FileNotFoundError, NotADirectoryError):
-        raise NothingToUndoError(f"there is nothing to take back: no template was applied in {shown(folder)} by this program") from None
+        raise NothingToUndoError("there is nothing to take back: no template was applied here by this program") from None
     except (OSError, ValueError) as error:
         raise NothingToUndoError(f"what was kept of the last change cannot be read: {error}") from None
     return record
