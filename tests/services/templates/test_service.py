@@ -112,7 +112,7 @@ async def test_what_follows_is_said_before_it_happens(peer: Peer, tmp_path: Path
         "goop.kv (lua.kv_enabled)",
         "Run once: the script seed runs as you",
         "the site: 1 files go (mine.html), 2 come",
-        "a group Clubhouse is made",
+        "a group Clubhouse is made; its members have what the policy group gives, and new ones the role coauthor",
         "schemas/draft.json",
     ):
         assert sentence in said
@@ -256,7 +256,7 @@ async def test_a_kill_before_the_end_leaves_the_old_state(peer: Peer, tmp_path: 
         with pytest.raises(KilledError):
             await peer.templates.apply(name, plan.digest)
     assert recovery.is_interrupted(peer.folder)
-    assert "everything is as it was" in recovery.put_right(peer.folder)
+    assert "everything is as it was" in (await peer.templates.finish())[0]
     assert state(peer) == before
     await apply(peer, name)
 
