@@ -164,9 +164,9 @@ async def test_the_server_lets_nobody_speak_or_hear_for_another(hub: Hub) -> Non
 
         bus.client._error_cb = failed
         bus.send(messages.beat_subject(attic.public), b"forged")
-        bus.send("goop2.owner.self.echo", b"")
-        await bus.listen(f"goop2.node.{attic.public}.>", lambda *_: None)
-        await bus.listen("goop2.owner.>", lambda *_: None)
+        bus.send("goop2-cluster.owner.self.echo", b"")
+        await bus.listen(f"goop2-cluster.node.{attic.public}.>", lambda *_: None)
+        await bus.listen("goop2-cluster.owner.>", lambda *_: None)
         await until(lambda: len(errors) >= 4, 5)
     assert all("permissions violation" in error.lower() for error in errors)
 
