@@ -348,6 +348,7 @@ def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
         "site/lua": "s",
         "goop-mdns": "t",
         "worker": "call",
+        "normal": "full",
         "7": "8",
         "data/identity.key": "k",
         "data/cluster.nk": "k",

@@ -119,18 +119,22 @@ class TemplateService:
         """Apply a template that is read already."""
         return await asyncio.shield(self._change(lambda ground: plan_apply(ground, source, switches=switches), digest))
 
-    async def undo(self, digest: str = "") -> Applied:
-        """Take back the last change; done again, it takes back that. `digest`: "" for whatever the plan is."""
+    async def undo(self, digest: str | None = None) -> Applied:
+        """Take back the last change; done again, it takes back that. `digest`: None for whatever the plan is."""
         return await asyncio.shield(self._change(plan_undo, digest))
 
-    async def _change(self, planned: Callable[[TemplateGround], Change], digest: str) -> Applied:
+    async def _change(self, planned: Callable[[TemplateGround], Change], digest: str | None) -> Applied:
         async with self._changing:
             ground = self._ground()
             change = await self._thread(planned, ground)
-            if digest and change.plan.digest != digest:
+            if digest is not None and change.plan.digest != digest:
                 raise TemplateChangedError("what would be done is no longer what was shown: look at it again")
-            _, notes = await self._thread(do, ground, change)
+            _, notes = await self._thread(self._do, ground, change)
             return Applied(change.plan, (*notes, *await self._follow()))
+
+    def _do(self, ground: TemplateGround, change: Change) -> tuple[str, list[str]]:
+        with self._parts.schemas.held():  # else new files would be compared with the old tables
+            return do(ground, change)
 
     async def finish(self) -> tuple[str, ...]:
         """Do what is left of a change when the peer ended right after it. Return what is odd."""
