@@ -20,7 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults load soak mutate
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults chaos load soak mutate
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -65,6 +65,9 @@ interop: $(READY) ## build the environment of py-libp2p in your cache, and run t
 
 faults: $(READY) ## make what can fail fail, worker to disk, and print what was seen then; takes minutes
 	@$(BIN)/python -m proof.faults
+
+chaos: $(READY) ## kill, freeze and cut off machines that run scripts, and write docs/cluster.md; takes minutes
+	@$(BIN)/python -m proof.chaos
 
 load: $(READY) ## let 1,000 visitors ask for MINUTES=10, then beside ten hostile ones; nothing may fail or grow
 	@$(BIN)/python -m proof.load $(or $(MINUTES),10)
