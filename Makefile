@@ -20,11 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-<<<<<<< HEAD
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults load soak mutate
-=======
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages record house interop install-check old faults chaos load soak mutate
->>>>>>> cluster
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults chaos load soak mutate
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile

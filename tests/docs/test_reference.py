@@ -114,7 +114,7 @@ def test_every_limit_has_a_reason() -> None:
 def test_every_name_of_the_sdk_is_on_the_page_about_pages() -> None:
     types = (DOCS.parent / "src/goop2/web/sdk/goop.d.ts").read_text("utf-8")
     page = (DOCS / "pages.md").read_text("utf-8")
-    kinds = re.findall(r"; [a-z]+: ([A-Z][a-z]+)", types.partition("var Goop:")[2])
+    kinds = re.findall(r"^    [a-z]+: ([A-Z][a-z]+);$", types.partition("var Goop:")[2].partition("};")[0], re.MULTILINE)
     assert len(kinds) > 8
     missing = []
     for kind in kinds:
