@@ -151,7 +151,6 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "storage.run_limits": Elsewhere("storage/test_run_database.py"),
     "storage.schema_key_hints": Elsewhere("storage/test_schema_declarations.py", "storage.schema_declarations"),
     "storage.sqlite_errors": Elsewhere("storage/test_soundness.py"),
-    "storage.connection_settings": Elsewhere("storage/test_database.py", "storage.database"),
     "storage.database_files": Elsewhere("storage/test_database.py", "storage.database"),
     "storage.write_turn": Elsewhere("storage/test_write_queue.py"),
     "storage.statement": Elsewhere("storage/test_database.py", "storage.database"),

@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.services.templates.clubhouse import SCHEMA, template
 
 from goop2.app import open_peer
+from goop2.folder.bundles import BundleError
 from goop2.folder.file_switch import JOURNAL, RECORD, WORK, FileSwitch
 from goop2.scripting.engine import Success
 from goop2.scripting.invocation import Caller
@@ -111,7 +112,7 @@ async def test_what_follows_is_said_before_it_happens(peer: Peer, tmp_path: Path
         "goop.kv (lua.kv_enabled)",
         "Run once: the script seed runs as you",
         "the site: 1 files go (mine.html), 2 come",
-        "a group Clubhouse is made",
+        "a group Clubhouse is made; its members have what the policy group gives, and new ones the role coauthor",
         "schemas/draft.json",
     ):
         assert sentence in said
@@ -255,7 +256,7 @@ async def test_a_kill_before_the_end_leaves_the_old_state(peer: Peer, tmp_path: 
         with pytest.raises(KilledError):
             await peer.templates.apply(name, plan.digest)
     assert recovery.is_interrupted(peer.folder)
-    assert "everything is as it was" in recovery.put_right(peer.folder)
+    assert "everything is as it was" in (await peer.templates.finish())[0]
     assert state(peer) == before
     await apply(peer, name)
 
@@ -301,6 +302,16 @@ async def test_what_came_with_a_folder_moves_no_file(peer: Peer, tmp_path: Path)
     with pytest.raises(NothingToUndoError, match="not written by this user"):
         await peer.templates.undo()
     assert (state(peer), (tmp_path / "mine").read_text()) == (before, "private")
+
+
+async def test_nothing_is_written_behind_a_link_out_of_the_folder(peer: Peer, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (peer.folder / "schemas").symlink_to(tmp_path / "elsewhere")
+    before = site(peer)
+    name = template(tmp_path)
+    with pytest.raises(BundleError, match="outside of the peer folder"):
+        await peer.templates.apply(name, (await peer.templates.plan(name)).digest)
+    assert (site(peer), list((tmp_path / "elsewhere").iterdir())) == (before, [])
 
 
 async def test_scripts_go_where_this_peer_keeps_them(tmp_path: Path) -> None:

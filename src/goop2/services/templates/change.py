@@ -117,6 +117,7 @@ def plan_apply(ground: TemplateGround, source: Source, *, switches: bool = True)
         seed=scripts.SEED in layout.scripts and (edit.settings if edit is not None else ground.settings).lua.enabled,
         group=manifest.name if group else "",
         keeps_group=keeps,
+        default_role=manifest.default_role if group else "",
         closed=closed,
         require_email=manifest.require_email,
         skipped=layout.skipped,

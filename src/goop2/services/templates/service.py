@@ -137,9 +137,20 @@ class TemplateService:
             return do(ground, change)
 
     async def finish(self) -> tuple[str, ...]:
-        """Do what is left of a change when the peer ended right after it. Return what is odd."""
+        """Put right what a kill has left of a change, or do what is left of it. Return what is odd. The folder's lock is held."""
+        if not recovery.is_interrupted(self._parts.folder):
+            return ()
         async with self._changing:
-            return tuple(await self._follow()) if recovery.is_interrupted(self._parts.folder) else ()
+            try:
+                done = await self._thread(self._put_right)
+            except TemplateError as error:
+                return (str(error),)
+            left = await self._follow() if recovery.is_interrupted(self._parts.folder) else []
+            return (*((done,) if done else ()), *left)
+
+    def _put_right(self) -> str:
+        with self._parts.schemas.held():
+            return recovery.put_right(self._parts.folder)
 
     async def _follow(self) -> list[str]:
         """Do what follows from a change that counts; what fails is told, and stops nothing."""

@@ -29,7 +29,7 @@ export async function show(main, shell) {
   const state = el("p", { class: "small wrap", role: "status" });
   const box = el("div", { class: "page" });
   const nothing = el("section", { class: "card" }, el("p", { class: "soft" }, "This peer is in no group of type “files”. Open one here, or join another peer’s on the page ", el("a", { href: "#/groups" }, "Groups"), ", where the host invites its members too."));
-  const open = el("section", { class: "card files" }, title, about, sharing, state, box);
+  const open = el("section", { class: "card sharing" }, title, about, sharing, state, box);
   main.replaceChildren(el("h1", {}, "Files"), el("div", { class: "scripts" }, el("section", { class: "card" }, list, makeForm()), el("div", {}, open, nothing)));
 
   function makeForm() {
