@@ -36,7 +36,7 @@ MINE = {
 }
 FUNCTIONS = {"blog": "call = goop.route{ add = function(p) return p.a + p.b end }"}
 BOX = '<div id="box" class="hidden"><h2>Box</h2><input aria-label="Text"><button type="button" data-close>Done</button></div>'
-BODY = f'{BOX}<div id="out"></div><script src="goop2.js"></script>'
+BODY = f'{BOX}<div id="out"></div><script src="page.js"></script>'
 GO = "(to) => { try { Goop.router.go(to); return ''; } catch (error) { return error.message; } }"
 PLAIN = [
     "goop-data.js",
@@ -63,7 +63,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     for schema in (NOTES, PAIRS, LOOK, MINE):
         (folder / f"schemas/{schema['name']}.json").write_text(json.dumps(schema))
     (folder / "site/sub").mkdir(parents=True)
-    (folder / "site/goop2.js").write_text((Path(__file__).parent / "pages/goop2.js").read_text())
+    (folder / "site/page.js").write_text((Path(__file__).parent / "pages/page.js").read_text())
     styles = "<style>.hidden { display: none }</style>"
     (folder / "site/all.html").write_text(bare(*(name for name in SCRIPTS if "engine" not in name), *STYLES, body=BODY + styles))
     (folder / "site/plain.html").write_text(bare(*PLAIN, body=BODY + styles))
