@@ -50,6 +50,7 @@ from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
+from goop2.services.schedules.service import open_schedules
 from goop2.services.schema_files import open_schemas
 from goop2.services.script_keys import ScriptKeys, open_script_keys
 from goop2.services.site_operations import site_read
@@ -126,9 +127,18 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         scripting.pool.check_operations()
+        live = LiveSettings(settings, apply)
+
+        def owner() -> Caller:
+            profile = live.current.profile
+            return Caller(opened.identity.peer_id, profile.label or opened.identity.peer_id, owner=True, email=profile.email)
+
+        # Beside a running peer, schedules run there. They use all of the above, so they end first.
+        opening = open_schedules(scripting.catalog, scripting.engine, owner, folder, running=watch and elsewhere is None)
+        schedules = await stack.enter_async_context(opening)
         yield Peer(
             folder=folder,
-            live_settings=LiveSettings(settings, apply),
+            live_settings=live,
             warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services, watch=watch)))),
             schemas=schemas,
             health=health,
@@ -145,6 +155,7 @@ async def open_peer(
             desk=services.desk,
             imports=services.imports,
             script_keys=services.script_keys,
+            schedules=schedules,
             grouping=services.grouping,
             rooms=services.rooms,
             listening=services.listening,

@@ -20,6 +20,7 @@ from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 from goop2.cli.run_logs import logs
+from goop2.cli.schedule import schedule
 from goop2.cli.table_design import DESIGN_COMMANDS
 from goop2.cli.table_import import import_rows
 from goop2.cli.table_rows import ROW_COMMANDS
@@ -60,6 +61,7 @@ for command in (
     logs,
     data,
     kv,
+    schedule,
     call,
     send,
     peers,

@@ -7,7 +7,7 @@ bounds, and anything else is a `WorkerProtocolError` (framing.py).
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -22,8 +22,11 @@ BUILTIN = "builtin"
 HANDLE = "handle"
 """Kind of an `Invoke` for the `handle` of a data function's file: run by the rules of a chat command, with the keys of that file."""
 
-GROUP_CLOSE = "group_close"
+GROUP_CLOSE: Final = "group_close"
 """Kind of an `Invoke` for the `on_group_close` of a data function's file, with the id of the group."""
+
+SCHEDULE: Final = "schedule"
+"""Kind of an `Invoke` for the `run` of a data function's file, with the event as JSON; and of the record of its run."""
 
 Scalar = None | bool | int | float | bytes
 
@@ -84,7 +87,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     """Peer → worker: run this script."""
 
     kind: str
-    """`command`, `function`, HANDLE, GROUP_CLOSE or BUILTIN."""
+    """`command`, `function`, HANDLE, GROUP_CLOSE, SCHEDULE or BUILTIN."""
     script: str
     version: bytes
     """Digest of the source; the worker keeps compiled versions by it."""

@@ -404,7 +404,7 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   id_of_caller = caller_id
   is_command, is_owner = kind == "command" or kind == "handle", caller_id == self_id
   local runner = kind == "command" and run_command or kind == "function" and run_function or runner_of(kind)
-  if kind == "function" or kind == "builtin" then
+  if kind == "function" or kind == "builtin" or kind == "schedule" then
     local params, message = json().params(argument)
     if message then
       return "bad_request", message

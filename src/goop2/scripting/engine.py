@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from goop2.sandbox.messages import GROUP_CLOSE, SCHEDULE
 from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.command_text import command_of
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
@@ -88,6 +89,11 @@ class Engine:
         self._runs = runs
         self._rate = RateLimiter(limits.rate_per_caller, limits.rate_global, time.monotonic)
 
+    @property
+    def enabled(self) -> bool:
+        """Return whether scripts run at all (lua.enabled)."""
+        return self._limits.enabled
+
     def use(self, limits: InvocationLimits) -> None:
         """Use other limits from the next call on. Calls of the last minute still count."""
         self._limits = limits
@@ -136,8 +142,13 @@ class Engine:
     async def group_closed(self, owner: Caller, group: str) -> None:
         """Tell every data function that has an `on_group_close` that a group has ended, one after the other, as the owner."""
         if self._limits.enabled:
-            for script in self._catalog.group_listeners():
+            for script in self._catalog.listeners(GROUP_CLOSE):
                 await self._run(script, owner, group.encode(), None)
+
+    async def scheduled(self, owner: Caller, script: Script, event: bytes, recorded: Recorded) -> None:
+        """Call the `run` of a data function (`Catalog.listeners`) as the owner; `event` is JSON text."""
+        if self._limits.enabled:
+            await self._run(script, owner, event, recorded)
 
     async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes, recorded: Recorded | None) -> bytes | Failure:
         if isinstance(script, BrokenScript):
@@ -178,7 +189,7 @@ class Engine:
         refused = outcome is QUEUE_FULL
         run = Run(
             self._runs.new_id(),
-            script.kind,
+            SCHEDULE if script.event == SCHEDULE else script.kind,
             script.name,
             caller.id,
             outcome.code,

@@ -22,6 +22,7 @@ import msgspec
 
 from goop2.folder.regular_files import read_real
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
+from goop2.scripting.handle_scan import RUN, defines
 from goop2.scripting.limits import MEGABYTE_BYTES, SCRIPT_MAX_BYTES, STAT_SETTLED_SECONDS, WARNINGS_MAX
 from goop2.scripting.printable import printable
 
@@ -277,7 +278,14 @@ def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
         text = source.decode()
     if not text or text.isspace():
         return _judged(place, problem=f"{file_name} is empty", is_empty=True)
-    return _judged(place, source, parse(text, place.path))
+    return _judged(place, source, parse(text, place.path, lambda: _no_schedule(place.kind, source)))
+
+
+def _no_schedule(kind: Kind, source: bytes) -> str:
+    """Return why a file of this kind is not run by a schedule, "" when it is."""
+    if kind != "function":
+        return "only data functions, in the folder functions, run by a schedule"
+    return "" if defines(source, RUN) else "this file defines no function run(event)"
 
 
 def _judged(

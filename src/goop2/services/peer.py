@@ -23,6 +23,7 @@ from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
 from goop2.services.rooms.service import RoomService
+from goop2.services.schedules.service import Scheduler
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
 from goop2.services.storage_health import StorageHealth
@@ -58,6 +59,8 @@ class Peer:
     imports: TableImports
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
+    schedules: Scheduler
+    """What runs by itself."""
     grouping: GroupService
     rooms: RoomService
     listening: ListenService
@@ -76,6 +79,5 @@ class Peer:
     @property
     def owner(self) -> Caller:
         """Return the owner as a caller of the peer's own scripts."""
-        return Caller(
-            self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
-        )
+        profile = self.settings.profile
+        return Caller(self.identity.peer_id, profile.label or self.identity.peer_id, owner=True, email=profile.email)

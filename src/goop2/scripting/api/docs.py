@@ -40,7 +40,9 @@ Scripts are Lua 5.1, on LuaJIT with `goto` and `bit`. Absent: `io`, `package`, `
 - An empty object that comes in (`request.params`, `goop.json.decode`, `goop.kv`) goes out as `{}` while it is empty, and as a list once
   something is put into it as into one. A new empty table is `[]`; `goop.json.object({})` is `{}`.
 - The file of a data function may define `handle(args)`: `!name` runs it where there is no `lua/name.lua`; or `on_group_close(id)`,
-  which is called, as the owner, when a group has ended that this peer was in or hosted.
+  which is called, as the owner, when a group has ended that this peer was in or hosted; or `run(event)` with a schedule at the top of the
+  file, `--- @every 15m` or `--- @cron 0 8 * * *`. Then it runs by itself, as the owner, while the peer
+  runs ([authors](authors.md#schedules)).
 - A command may have blanks before and after its `!`, and the full-width `！` of phone keyboards.
 """
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Web
-from goop2.web.console.controls import chat, data, groups, home, listen, network, rooms, runs, scripts, secrets, settings
+from goop2.web.console.controls import chat, data, groups, home, listen, network, rooms, runs, schedules, scripts, secrets, settings
 from goop2.web.console.controls.replies import refusal
 from goop2.web.console.documents import Documents
 from goop2.web.console.events import CONSOLE
@@ -86,6 +86,7 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
         *groups.routes(peer, remote),
         *rooms.routes(peer, remote),
         *scripts.routes(peer),
+        *schedules.routes(peer),
         *secrets.routes(peer),
         *settings.routes(web),
     ]

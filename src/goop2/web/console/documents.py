@@ -35,7 +35,20 @@ from goop2.web.http.responses import NO_HEADERS
 
 FOLDER: Final = "docs"
 """In the package `goop2.web`. In a checkout it has a link to each file of docs/, since what builds the package takes files from there."""
-FIRST: Final = ("console", "folder", "pages", "data", "goop-table", "settings", "api", "http", "listening", "network", "security")
+FIRST: Final = (
+    "console",
+    "folder",
+    "authors",
+    "pages",
+    "data",
+    "goop-table",
+    "settings",
+    "api",
+    "http",
+    "listening",
+    "network",
+    "security",
+)
 """What an owner reads first; all other pages follow by name."""
 _PAGE: Final = ".md"
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_-]+(?:\.[a-z0-9]+)?")

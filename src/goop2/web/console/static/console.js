@@ -14,6 +14,7 @@ const INNER = new Set(["runs", "data"]); // pages whose address goes on after th
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
   { name: "scripts", title: "Scripts", key: "s" },
+  { name: "schedules", title: "Schedules", key: "y" },
   { name: "chat", title: "Chat", key: "c" },
   { name: "runs", title: "Runs & logs", key: "r" },
   { name: "data", title: "Data", key: "d" },
