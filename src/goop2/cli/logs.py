@@ -28,6 +28,8 @@ ABOUT_FILES: Final = frozenset({"script broken", "script annotation", "script fo
 ABOUT_OTHER_SCRIPTS: Final = frozenset({"script broken", "script annotation"})
 """Whoever calls one script is told about that one, in the reply."""
 
+ABOUT_TESTS: Final = frozenset({"script log", "script log cut", "script annotation"})
+"""What a test that failed is told with; of others nobody wants to know."""
 
 REPEATED_SECONDS: Final = 60.0
 """So long the same warning is not said again."""

@@ -14,6 +14,7 @@ import click
 from goop2.cli import logs, output, script_listing, session
 from goop2.cli.completion import function_names
 from goop2.cli.errors import CommandError
+from goop2.cli.lua_test import lua_test
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
 from goop2.cli.running_peer import ask_running
@@ -210,3 +211,6 @@ def stdin() -> bytes:
         return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
     except OSError as error:
         raise StreamError(error.errno, error.strerror) from None
+
+
+lua.add_command(lua_test)

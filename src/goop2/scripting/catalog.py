@@ -74,8 +74,8 @@ class Script(msgspec.Struct, frozen=True, gc=False):
     of_function: bool = False
     """A command that is the `handle` of a data function's file."""
 
-    event: Literal["", "group_close", "schedule"] = ""
-    """The event for which a data function is called, by an entry of its own that no caller reaches."""
+    event: Literal["", "group_close", "schedule", "test"] = ""
+    """The event for which a data function is called, by an entry of its own that no caller reaches; `test` for a file of tests."""
 
     @property
     def invoked_as(self) -> str:

@@ -318,6 +318,7 @@ class Pool:
                 work.caller.label or work.caller.id,
                 work.deadline,
                 work.caller.email,
+                work.clock,
             )
         )
 

@@ -26,6 +26,7 @@ from goop2.services.rooms.service import RoomService
 from goop2.services.schedules.service import Scheduler
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
+from goop2.services.script_tests.runner import TestDesk
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
 from goop2.services.table_imports import TableImports
@@ -61,6 +62,8 @@ class Peer:
     """What scripts keep by goop.kv, for the owner."""
     schedules: Scheduler
     """What runs by itself."""
+    tests: TestDesk
+    """The tests of the scripts."""
     grouping: GroupService
     rooms: RoomService
     listening: ListenService

@@ -1,0 +1,15 @@
+--- Tests of the REST API that api.json declares: goop2 lua test
+
+local POST = { slug = "first", title = "First", tag = "note", text = "Words" }
+
+test("a post of the owner is found by its slug, and listed under its tag", function()
+  call("api", { action = "insert", resource = "posts", data = POST }, { owner = true })
+  expect(call("api", { action = "get", resource = "posts", slug = "first" }).item.title).equals("First")
+  expect(#call("api", { action = "list", resource = "notes" }).items).equals(1)
+  expect(#call("api", { action = "list", resource = "stories" }).items).equals(0)
+end)
+
+test("nobody but the owner writes", function()
+  expect(function() call("api", { action = "insert", resource = "posts", data = POST }) end).fails("forbidden")
+  expect(#rows("posts")).equals(0)
+end)
