@@ -26,9 +26,10 @@ INIT_HELP = "\n".join(
 @click.option("--label", metavar="NAME", help="The name others see; without it, the folder's.")
 @click.option("--template", type=click.Choice(tuple(TEMPLATES)), default=DEFAULT, help=f"What to start from; without it, {DEFAULT}.")
 def init(folder: Path, label: str | None, template: str) -> None:
+    from goop2.cli.lua_types import files_for_editors
     from goop2.folder.creation import create
 
-    created = create(folder, label, template)
+    created = create(folder, label, template, files_for_editors())
     for path in created.written:
         print(f"made  {output.one_line(str(folder / path))}")
     for path in created.kept:

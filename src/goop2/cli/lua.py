@@ -15,6 +15,7 @@ from goop2.cli import logs, output, script_listing, session
 from goop2.cli.completion import function_names
 from goop2.cli.errors import CommandError
 from goop2.cli.lua_test import lua_test
+from goop2.cli.lua_types import lua_types
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
 from goop2.cli.running_peer import ask_running
@@ -214,3 +215,4 @@ def stdin() -> bytes:
 
 
 lua.add_command(lua_test)
+lua.add_command(lua_types)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -32,15 +32,16 @@ class Created:
     """Files that were there already, and stay as they were."""
 
 
-def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT) -> Created:
+def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT, more: Mapping[str, str] | None = None) -> Created:
     """Make `folder` a peer folder from `template` (templates.files_of), with the label `label` or the folder's name.
 
+    `more`: files that are no part of a template, such as the types for editors.
     Raises `FolderError`, also when it is one already.
     """
     settings_file = folder / SETTINGS_FILE
     if os.path.lexists(settings_file):
         raise FolderError(f"{settings_file} is there already: {folder} is a peer folder, and stays as it is")
-    files = templates.files_of(template)
+    files = {**templates.files_of(template), **(more or {})}
     files[SETTINGS_FILE] = _labelled(files[SETTINGS_FILE], _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label))
     _check_places(folder, files)
     try:
