@@ -15,6 +15,7 @@ from goop2.cli.folder import identity, init, keys
 from goop2.cli.group import group
 from goop2.cli.kv import kv
 from goop2.cli.lua import lua
+from goop2.cli.new import new
 from goop2.cli.options import TextType
 from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
@@ -30,7 +31,10 @@ HELP_WIDTH = 100
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
-    epilog="Exit codes: 0 done, 1 a script or its input failed, 2 the command, the folder or the machine is at fault.",
+    epilog=(
+        "DIR may be left out: the current folder is meant, or the nearest above it with a goop.json; --dir DIR names it at any place. "
+        "Exit codes: 0 done, 1 a script or its input failed, 2 the command, the folder or the machine is at fault."
+    ),
 )
 @click.version_option(package.__version__, message="goop2 %(version)s")
 def goop2() -> None:
@@ -52,6 +56,7 @@ def _take_only_text(command: click.Command) -> None:
 
 for command in (
     init,
+    new,
     demo,
     peer,
     console,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from goop2.cli import output, session
-from goop2.cli.options import folder_argument, json_option
+from goop2.cli.options import FOLDER, folder_argument, json_option
 from goop2.folder.templates import DEFAULT, TEMPLATES
 
 INIT_HELP = "\n".join(
@@ -22,7 +22,7 @@ INIT_HELP = "\n".join(
 
 
 @click.command("init", help=INIT_HELP)
-@folder_argument
+@click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--label", metavar="NAME", help="The name others see; without it, the folder's.")
 @click.option("--template", type=click.Choice(tuple(TEMPLATES)), default=DEFAULT, help=f"What to start from; without it, {DEFAULT}.")
 def init(folder: Path, label: str | None, template: str) -> None:

@@ -41,7 +41,7 @@ dir_option = click.option(
     "folder",
     metavar="DIR",
     type=FOLDER,
-    help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the current folder.",
+    help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the nearest.",
 )
 
 
@@ -186,12 +186,12 @@ def ask(
 
 
 def _chosen(folder: Path | None) -> Path:
-    from goop2.config.loading import FILE
+    from goop2.cli.default_folder import nearest
 
     named = os.environ.get(FOLDER_VARIABLE)
-    if folder is None and not named and not Path(FILE).exists():
+    chosen = folder or (Path(named) if named else nearest())
+    if chosen is None:
         raise CommandError(f"the current folder is no peer: go to one, or name it on the command line or in ${FOLDER_VARIABLE}")
-    chosen = folder or Path(named or ".")
     session.settings_of(chosen)
     return chosen
 

@@ -53,6 +53,15 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
     return Created(tuple(written), tuple(path for path in order if path not in written))
 
 
+def add(folder: Path, path: str, text: str) -> bool:
+    """Write a new file into a peer folder; return False when something is there already. Raises `FolderError`."""
+    _check_places(folder, [path])
+    try:
+        return _write_new(folder / path, text)
+    except OSError as error:
+        raise FolderError(f"{error.filename or folder / path} cannot be written: {error.strerror}") from None
+
+
 def _checked(label: str) -> str:
     if not is_one_line(label):
         raise FolderError(f"the label is {json.dumps(label)}; allowed is text on one line: give one with --label")
