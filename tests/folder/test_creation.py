@@ -14,6 +14,8 @@ FILES = [
     "README.md",
     "goop.json",
     "schemas/games.json",
+    "site/chat.css",
+    "site/chat.js",
     "site/icon.svg",
     "site/index.html",
     "site/look.css",
