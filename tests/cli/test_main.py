@@ -188,3 +188,13 @@ def test_text_a_terminal_cannot_encode_ends_nothing(folder: Path) -> None:
     done = goop2("lua", "chat", folder, "!hello Zoë ☃", env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
     assert (done.stdout, done.returncode) == ("Hello, Zoë ☃!\n", 0)
     assert os.linesep == "\n"
+
+
+def test_the_version_and_help_are_found_however_one_asks() -> None:
+    versions = {goop2(*words).stdout for words in (("--version",), ("-v",), ("version",))}
+    assert len(versions) == 1
+    assert versions.pop().startswith("goop2 ")
+    assert goop2("help").stdout == goop2("--help").stdout
+    assert goop2("help", "lua", "call").stdout == goop2("lua", "call", "--help").stdout
+    wrong = goop2("help", "nosuch")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

@@ -36,13 +36,34 @@ HELP_WIDTH = 100
         "Exit codes: 0 done, 1 a script or its input failed, 2 the command, the folder or the machine is at fault."
     ),
 )
-@click.version_option(package.__version__, message="goop2 %(version)s")
+@click.version_option(package.__version__, "-v", "--version", message="goop2 %(version)s")
 def goop2() -> None:
     """A folder becomes a peer, and its Lua scripts answer, behind a wall.
 
     Begin with "goop2 demo", or make a folder of your own: "goop2 init DIR", then "goop2 peer DIR" for its pages, "goop2 chat DIR" for a
     prompt.
     """
+
+
+@click.command("version")
+def version() -> None:
+    """Print the version."""
+    click.echo(f"goop2 {package.__version__}")
+
+
+@click.command("help")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1)
+@click.pass_context
+def help_(context: click.Context, words: tuple[str, ...]) -> None:
+    """Say how a command is used."""
+    command: click.Command = goop2
+    place = click.Context(goop2, info_name="goop2", **goop2.context_settings)
+    for word in words:
+        inner = command.commands.get(word) if isinstance(command, click.Group) else None
+        if inner is None:
+            raise click.UsageError(f"there is no command {' '.join(words)!r}", context)
+        command, place = inner, click.Context(inner, parent=place, info_name=word, **goop2.context_settings)
+    click.echo(command.get_help(place))
 
 
 def _take_only_text(command: click.Command) -> None:
@@ -76,6 +97,8 @@ for command in (
     identity,
     keys,
     completion,
+    version,
+    help_,
 ):
     goop2.add_command(command)
 for command in (*DESIGN_COMMANDS, *ROW_COMMANDS, import_rows):

@@ -433,13 +433,14 @@ class Catalog:
 
     def _settle(self, entry: _CatalogRecord, fault: ScriptProblem | None, log: structlog.typing.FilteringBoundLogger = _log) -> None:
         """Record the verdict about the file of `entry`: `fault`, or None when it runs; notify subscribers."""
+        was_broken = entry.fault is not None
         entry.fault, entry.undecided = fault, False
         self._index(entry.file, _answer(entry))
         file = entry.file
         for warning in file.annotations.warnings:
             log.warning("script annotation", warning=warning)
         if fault is None:
-            log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
+            log.info("script repaired" if was_broken else "script loaded", kind=file.kind, script=file.name, path=file.path)
             self._notify(CatalogChange("loaded", file.kind, file.name, file.path))
         else:
             log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
