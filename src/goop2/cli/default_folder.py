@@ -50,14 +50,26 @@ def with_folder(root: click.Group, arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     before, rest = list(arguments[:place]), list(arguments[place:])
     if not _HELP.isdisjoint(rest):
-        return list(arguments)
+        return _help_of(command, before, rest)
     rest, named = _without_option(rest, " ".join(path))
     places = _positionals(command, rest)
+    if isinstance(command, click.Group) and not rest:
+        return list(arguments)  # click shows its help
     if named is None and (command.name in NO_DEFAULT or _names_folder(command, [rest[each] for each in places])):
         return [*before, *rest]
     folder = named if named is not None else _found(" ".join(path))
     at = places[0] if places else len(rest)
     return [*before, *rest[:at], folder, *rest[at:]]
+
+
+def _help_of(command: click.Command, before: list[str], rest: list[str]) -> list[str]:
+    """Return what asks for the help of a command, or of one below it, for which some folder must stand there."""
+    words = [rest[place] for place in _positionals(command, rest)]
+    others = sum(isinstance(each, click.Argument) and not isinstance(each, FolderArgument) for each in command.params)
+    if isinstance(command, click.Group) and words and (words[0] in command.commands or _stands_for_command(command, words, others)):
+        missing = ["."] if words[others : others + 1] and words[others] in command.commands else ["."] * (others + 1)
+        return [*before, *missing, *rest]
+    return [*before, *rest]
 
 
 def _takes_folder(command: click.Command) -> bool:

@@ -138,6 +138,12 @@ def _repaired(_method: str, event: Event) -> str:
     return f"{event['path']} has no error any more and is live"
 
 
+def _missed(_method: str, event: Event) -> str:
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(event["due"]))
+    times = "once" if event["times"] == 1 else f"{event['times']:,} times"
+    return f"{event['script']} should have run at {at} and did not (missed {times}): it is made up now, once"
+
+
 def _warning(_method: str, event: Event) -> str:
     return str(event["warning"])
 
@@ -153,6 +159,8 @@ _SENTENCES: Final[dict[str, Callable[[str, Event], str]]] = {
     "script log cut": _script_log_cut,
     "script broken": _broken,
     "script repaired": _repaired,
+    "schedule missed": _missed,
+    "schedules file": _warning,
     "script annotation": _warning,
     "script folder": _warning,
     "run history": _warning,

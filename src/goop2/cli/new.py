@@ -51,7 +51,6 @@ end)
 @click.pass_context
 def new(context: click.Context, folder: Path) -> None:
     """Make a command, function, page, table or test to begin with."""
-    session.settings_of(folder)
     context.obj = folder
 
 
@@ -125,6 +124,7 @@ def _checked(name: str) -> str:
 def _write(folder: Path, inside: str, text: str) -> None:
     from goop2.folder.creation import FolderError, add
 
+    session.settings_of(folder)
     file = folder / inside
     try:
         made = add(folder, inside, text)

@@ -440,7 +440,10 @@ class Catalog:
         for warning in file.annotations.warnings:
             log.warning("script annotation", warning=warning)
         if fault is None:
-            log.info("script repaired" if was_broken else "script loaded", kind=file.kind, script=file.name, path=file.path)
+            if was_broken:
+                log.info("script repaired", kind=file.kind, script=file.name, path=file.path)
+            else:
+                log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
             self._notify(CatalogChange("loaded", file.kind, file.name, file.path))
         else:
             log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)

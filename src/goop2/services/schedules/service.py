@@ -259,8 +259,7 @@ class Scheduler:
         missed = 0
         if now - state.next > LATE_SECONDS:
             missed = times_passed(_times(script), state.next, now, self._zone)
-            at = time.strftime("%Y-%m-%d %H:%M", time.localtime(state.next))
-            _log.warning(f"{script.name} should have run at {at} and did not ({_times_shown(missed)} missed): it is made up now, once")
+            _log.warning("schedule missed", script=script.name, due=state.next, times=missed)
         return _Due(script.name, state.next, missed)
 
     def _start_waiting(self) -> None:
@@ -323,10 +322,6 @@ class Scheduler:
 def _times(script: Script) -> Every | Cron:
     assert script.annotations.schedule is not None
     return script.annotations.schedule.times
-
-
-def _times_shown(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
 
 
 @contextlib.asynccontextmanager

@@ -84,5 +84,5 @@ class StateFile:
 
     def _tell(self, problem: str) -> None:
         if problem != self.problem:
-            _log.warning(problem)
+            _log.warning("schedules file", warning=problem)
         self.problem = problem

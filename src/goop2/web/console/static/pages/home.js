@@ -81,7 +81,7 @@ export async function show(main, shell) {
     if (!home.steps.length || localStorage.getItem(HIDDEN)) return null;
     const hide = el("button", { type: "button", onclick: () => { localStorage.setItem(HIDDEN, "yes"); paint(); } }, "Hide these");
     return el("section", { class: "card first-steps", "aria-label": "First steps" }, el("div", { class: "row apart" }, el("h2", {}, "First steps"), hide),
-      el("ol", { class: "list" }, home.steps.map(({ name, done }) => {
+      el("ul", { class: "list" }, home.steps.map(({ name, done }) => {
         const [title, before, [example], after, page] = STEPS[name];
         return el("li", { class: done ? "done" : null }, el("p", {}, el("span", { class: `badge ${done ? "ok" : ""}` }, done ? "done" : "to do"), " ", el("strong", {}, title)),
           !done && el("p", { class: "small soft wrap" }, before, example && el("code", {}, example), after, " ", el("a", { href: `#/${page}` }, "Open the page")));
