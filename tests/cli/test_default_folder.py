@@ -52,6 +52,8 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("data tables --dir ../other", "data ../other tables"),
         ("data ../other tables", "data ../other tables"),
         ("data nosuch tables", "data nosuch tables"),
+        ("data insret notes {}", "data . insret notes {}"),
+        ("data insret", "data . insret"),
         ("data query SELECT 1/2", "data . query SELECT 1/2"),
         ("kv weather list", "kv . weather list"),
         ("kv functions/score get best", "kv . functions/score get best"),

@@ -126,7 +126,10 @@ def _names_folder(command: click.Command, words: Sequence[str]) -> bool:
         return True
     others = [each for each in command.params if isinstance(each, click.Argument) and not isinstance(each, FolderArgument)]
     if isinstance(command, click.Group):
-        return not _stands_for_command(command, words, len(others)) or nearest() is None
+        if _stands_for_command(command, words, len(others)):
+            return nearest() is None
+        # Neither a folder nor in front of a command: a command's name that is none, of which click says so.
+        return others != [] or _looks_like_folder(first) or (words[1:2] != [] and words[1] in command.commands) or nearest() is None
     if _looks_like_folder(first):
         return True
     # More words than the command takes besides DIR, or no folder to be found: then DIR is written, if wrongly.
