@@ -52,7 +52,7 @@ def test_a_wrong_command_is_one_sentence_that_names_the_help(arguments: list[str
         (["per"], "No such command 'per'; did you mean 'peer' or 'peers'? \"goop2 --help\" says how it is used"),
         (["peer", "--lvie", "x"], "No such option '--lvie'; did you mean '--live' or '--quiet'? \"goop2 peer --help\" says how it is used"),
         (["lua", "chat", "x"], "Missing argument '!COMMAND ARGS'; \"goop2 lua chat --help\" says how it is used"),
-        (["id"], "Missing argument 'DIR'; \"goop2 id --help\" says how it is used"),
+        (["id"], 'no DIR is given, and neither the current folder nor one above it has a goop.json; "goop2 id --help" says how it is used'),
     ],
     ids=str,
 )

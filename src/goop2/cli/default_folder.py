@@ -57,7 +57,7 @@ def with_folder(root: click.Group, arguments: Sequence[str]) -> list[str]:
         return list(arguments)  # click shows its help
     if named is None and (command.name in NO_DEFAULT or _names_folder(command, [rest[each] for each in places])):
         return [*before, *rest]
-    folder = named if named is not None else _found(" ".join(path))
+    folder = named if named is not None else _found(path, command)
     at = places[0] if places else len(rest)
     return [*before, *rest[:at], folder, *rest[at:]]
 
@@ -76,13 +76,11 @@ def _takes_folder(command: click.Command) -> bool:
     return any(isinstance(each, FolderArgument) for each in command.params)
 
 
-def _found(command: str) -> str:
+def _found(path: Sequence[str], command: click.Command) -> str:
     folder = nearest()
     if folder is None:
-        raise click.UsageError(
-            f"neither the current folder nor one above it is a peer's (it would have a {SETTINGS_FILE}): "
-            f'name one as in "{command} DIR", or make one with "goop2 init DIR"'
-        )
+        context = click.Context(command, info_name=" ".join(path))
+        raise click.UsageError(f"no DIR is given, and neither the current folder nor one above it has a {SETTINGS_FILE}", context)
     return str(folder)
 
 
