@@ -14,7 +14,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs/operating.md"
 def commands(page: str) -> list[str]:
     """Return the commands of the section about backups, in order."""
     section = page.partition("## Backup and restore")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     return [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
 
 

@@ -21,8 +21,10 @@ from goop2.config.types import (
     boolean,
     boolean_or_list_of,
     ip_address,
+    ip_network,
     line,
     list_of,
+    nats_address,
     number,
     one_of,
     web_address,
@@ -156,6 +158,14 @@ class Viewer:
         "`:port` alone means loopback: opening it to a network is said with a host.",
         title="Address of the web side",
     )
+    proxies: tuple[str, ...] = setting(
+        list_of(ip_network(), "IPv4 and IPv6 addresses, or networks such as 10.0.0.0/8"),
+        (),
+        "Addresses of proxies before the opened site or the own rendezvous server. What they say of a visitor's address "
+        "(`X-Forwarded-For`, the last one) and of the site's name (`Host`) is believed, and limits count that address. From anywhere else "
+        "the header is ignored.",
+        title="Proxies that are believed",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +264,25 @@ class Storage:
         title="Leave the modes of private files",
     )
     max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.", title="Megabytes of the database")
+    synchronous: str = setting(
+        one_of("normal", "full"),
+        "normal",
+        "How soon a commit is on the disk. `normal`: it survives the end of the peer in any way; a power cut may take the last ones, and "
+        "never damages the database. `full`: it survives a power cut too, and each write waits for the disk.",
+        title="When a write is on the disk",
+    )
+    shared_mb: int = setting(
+        whole(1),
+        500,
+        "Megabytes that the files shared with one group may have in this folder (`shared/<group id>/`).",
+        title="Megabytes of files shared with a group",
+        live=True,
+    )
+
+    @property
+    def synced(self) -> bool:
+        """Return whether a commit is on the disk before it is over."""
+        return self.synchronous == "full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +314,28 @@ class RunsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """Other machines of the owner that run scripts for this peer (docs/cluster.md)."""
+
+    nats: str = setting(
+        nats_address(), "", "The NATS server by which they are reached. Empty: scripts run on this machine alone.", title="NATS server"
+    )
+    key: str = setting(
+        line(),
+        "data/cluster.nk",
+        "The file of the key this peer shows the server, inside the peer folder.",
+        title="File of the cluster's key",
+    )
+    spill: str = setting(
+        one_of("off", "auto", "all"),
+        "auto",
+        "What runs on other machines: `auto` only scripts that compute or wait for half a millisecond and touch no data, when no worker "
+        "is idle here; `all` every script, wherever a machine has a free slot; `off` nothing.",
+        title="What runs on other machines",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of a peer, checked."""
 
@@ -298,6 +349,7 @@ class Settings:
     paths: Paths = Paths()
     storage: Storage = Storage()
     runs: RunsSettings = RunsSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     def script_dir(self, folder: Path) -> Path:
         """Return the real path of the scripts of the peer in `folder`; it need not exist."""

@@ -17,3 +17,12 @@ def test_ten_thousand_things_have_an_end_and_what_is_broken_goes_first() -> None
     assert ({each.level for each in found[:40]}, found[40].title) == ({"bad"}, "0")
     assert (len(found), found[-1].title) == (ATTENTION_MAX + 1, f"{4_000 - ATTENTION_MAX} more")
     assert [each.title for each in home._first(iter(found[:3]))] == ["99", "199", "299"], "nothing is more"
+
+
+def test_who_called_is_named_and_told_what_to_do_instead() -> None:
+    missed = [(f"Caller {number}\u202e", 0.0) for number in range(5)]
+    one, many = home._of_calls(missed[:1]), home._of_calls(missed)
+    assert (one.title, many.title, many.page) == ("A call was hung up", "5 calls were hung up", "chat")
+    assert many.text.startswith("Caller 4\N{REPLACEMENT CHARACTER} at ")
+    assert "; and 2 more. Calls with sound and picture are not supported yet." in many.text
+    assert "\u202e" not in one.text + many.text

@@ -1,7 +1,7 @@
 """Network: where this peer can be reached, who is here, and connecting by address.
 
-GET  /network           {up, id, addresses, reach, peers: [{id, label, proved, addresses, site, way, address, relay, latency_ms}],
-                         typed_in: [{peer, address}]}
+GET  /network           {up, id, addresses, reach, peers: [{id, label, email, avatar, proved, addresses, site, way, address, relay,
+                        latency_ms}], typed_in: [{peer, address}]}; avatar: the hash of its picture, "" when it has none
                         reach: {reachable, dialled_at: [{address, by, at, private}], text}, null while the network is not up
 POST /network/connect   {address} → {peer, label}
 POST /network/forget    {peer} → {typed_in}: the addresses of this peer that were typed in are dialled no more
@@ -51,6 +51,8 @@ def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
             {
                 "id": entry.id,
                 "label": entry.label,
+                "email": entry.told_email or entry.email,
+                "avatar": peer.avatars.hash_of(entry.id),
                 "proved": entry.proved,
                 "addresses": entry.addresses,
                 "site": f"/p/{entry.id}/",
