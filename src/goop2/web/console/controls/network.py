@@ -30,7 +30,7 @@ class ConnectRequest(msgspec.Struct):
     address: str
 
 
-class ForgetRequest(msgspec.Struct):
+class ForgetAddressRequest(msgspec.Struct):
     """The request to forget the addresses of a peer that the owner typed in."""
 
     peer: str
@@ -72,7 +72,7 @@ def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
         return reply({"peer": other, "label": label})
 
     async def forget(request: Request) -> Response:
-        other = (await sent(request, ForgetRequest)).peer
+        other = (await sent(request, ForgetAddressRequest)).peer
         network = remote.network
         if network is None:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "this peer is not on the network yet")

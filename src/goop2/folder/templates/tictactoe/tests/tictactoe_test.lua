@@ -4,7 +4,13 @@ local function move(who, game, position)
   return call("move", { game_id = game, position = position }, { as = who })
 end
 
+-- A test has a copy of your database, with the games that are in it.
+local function no_games()
+  goop.db.exec("DELETE FROM games")
+end
+
 local function begun()
+  no_games()
   local game = call("new-game", {}, { as = "ann" }).game_id
   call("join-game", { game_id = game }, { as = "bob" })
   return game
@@ -30,6 +36,7 @@ test("players move in turn, on free cells, and nobody else does", function()
 end)
 
 test("a game is forgotten a day after its last move", function()
+  no_games()
   clock.set("2026-05-01 12:00:00")
   call("new-game", {}, { as = "ann" })
   clock.advance(25 * 60 * 60)
