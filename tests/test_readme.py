@@ -27,8 +27,8 @@ def commands_of_the_command_line() -> Iterator[str]:
 
 
 RUNS_UNTIL_TOLD = "peer DIR"
-WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous")
-"""tests/cli/test_peers.py and test_console.py have them."""
+WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous", "backup", "restore")
+"""Or another place: tests/cli/test_peers.py, test_console.py and test_backup.py have them."""
 
 
 @pytest.mark.parametrize(

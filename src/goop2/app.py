@@ -35,6 +35,7 @@ from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
+from goop2.services.backup.service import open_backup
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import ChatService, open_chat
 from goop2.services.groups.closing import telling_scripts
@@ -92,6 +93,8 @@ async def open_peer(
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
     async with AsyncExitStack() as stack:
+        # Before the folder, and so ended after the database is closed: what is written last is copied too.
+        backup = await stack.enter_async_context(open_backup(folder, environment))
         opened = await _open_folder(stack, folder, environment)
         settings, health = opened.settings, opened.health
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
@@ -126,12 +129,15 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         scripting.pool.check_operations()
+        if history:  # only what runs as the peer of the folder
+            backup.begin(settings, opened.identity.peer_id, settings.profile.label)
         yield Peer(
             folder=folder,
             live_settings=LiveSettings(settings, apply),
             warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services, watch=watch)))),
             schemas=schemas,
             health=health,
+            backup=backup,
             identity=opened.identity,
             catalog=scripting.catalog,
             pool=scripting.pool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import goop2 as package
+from goop2.cli.backup import backup, restore
 from goop2.cli.chat import chat
 from goop2.cli.completion import completion
 from goop2.cli.console import console
@@ -59,6 +60,8 @@ for command in (
     lua,
     logs,
     data,
+    backup,
+    restore,
     kv,
     call,
     send,

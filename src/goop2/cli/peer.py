@@ -92,6 +92,8 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
             async with serve_peer(opened, live=live, restart=restart) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
                 session.loaded()
+                if opened.settings.backup.to:
+                    output.note(f"backup: all that is saved here is copied to {opened.settings.backup.to}")
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
                 await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
@@ -120,7 +122,7 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
             output.warn(f"this peer is not on the network: {why}. Its pages are served, and it is tried again within a minute")
             told = why
             web.remote.fail(why)
-        async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, "console": _console(web)}):
+        async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, **_of_the_peer(opened, web)}):
             await asyncio.wait((ending,), timeout=wait)
         wait = min(2 * wait, RETRY_MAX_SECONDS)
 
@@ -132,7 +134,7 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
     from goop2.peers.remote_control.operations import Remote
 
     try:
-        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, "console": _console(web)}):
+        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, **_of_the_peer(opened, web)}):
             web.remote.attach(network)
             if was_away:
                 output.note("this peer is on the network again")
@@ -161,11 +163,23 @@ async def _answering(folder: Path, operations: Mapping[str, Operation]) -> Async
         yield
 
 
-def _console(web: OpenWeb) -> Operation:
+def _of_the_peer(opened: Peer, web: OpenWeb) -> dict[str, Operation]:
+    """Return the operations that need no network."""
+
     async def console(_request: Request) -> Answer:
         return dict(web.browser_addresses())
 
-    return console
+    async def backup(request: Request) -> Answer:
+        from goop2.control_socket import ControlError
+        from goop2.services.backup.program import BackupError
+
+        try:
+            status = await opened.backup.copy_now(take_over=request.get("take_over") is True)
+        except BackupError as error:
+            raise ControlError(BackupError.owner_code, str(error)) from None
+        return {"place": status.place, "copied_at": status.copied_at, "left_out": status.left_out}
+
+    return {"console": console, "backup": backup}
 
 
 def end_on_signals(end: Callable[[], object], numbers: Sequence[signal.Signals] = ENDING) -> None:

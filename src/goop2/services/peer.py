@@ -18,6 +18,7 @@ from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Caller
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
+from goop2.services.backup.service import Backup
 from goop2.services.chat.service import ChatService
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
@@ -63,6 +64,8 @@ class Peer:
     listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth
+    backup: Backup
+    """The continuous backup, which runs where the settings name a place for it."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     payload_keys: PayloadKeys | None
