@@ -72,6 +72,11 @@ def test_it_gets_the_keys_of_its_servers_and_nothing_else() -> None:
     assert json.loads(f'"{given["GOOP2_SFTP_PASSWORD"]}"') == 'a"b$c'
 
 
+def test_a_bundle_of_certificates_is_passed_by_the_name_that_works() -> None:
+    given = program.environment_for({"AWS_CA_BUNDLE": "/bundle.pem"})
+    assert (given.get("AWS_CA_BUNDLE"), given["SSL_CERT_FILE"]) == (None, "/bundle.pem")
+
+
 def test_its_last_error_is_told_with_what_helps() -> None:
     text = "time=… level=INFO msg=x\nError: write /mnt/a: no space left on device\n"
     assert program.complaint(text) == (

@@ -20,9 +20,8 @@ from typing import Final
 import msgspec
 
 from goop2.config.replica_place import ReplicaPlace
-from goop2.scripting.printable import printable
 from goop2.services.backup import configuration
-from goop2.services.backup.limits import ASK_SECONDS, SHOWN_MAX_CHARS, SOCKET_ANSWER_MAX_BYTES, STOP_SECONDS
+from goop2.services.backup.limits import ASK_SECONDS, SOCKET_ANSWER_MAX_BYTES, STOP_SECONDS
 from goop2.services.backup.program import BackupError, Program, environment_for, explained
 
 LOCK: Final = "data/backup.lock"
@@ -88,7 +87,7 @@ class Litestream:
             answer = await self._ask(head + body)
             said = msgspec.json.decode(answer, type=_SyncAnswer) if answer.startswith(b"{") else _SyncAnswer()
             if not said.status:
-                why = printable(explained(said.error or "no reason"), SHOWN_MAX_CHARS)
+                why = explained(said.error or "no reason")
                 raise BackupError(f"not everything was copied: Litestream says: {why}")
 
     async def stop(self) -> None:
@@ -139,10 +138,10 @@ class Litestream:
             return
         except msgspec.MsgspecError:  # before it has read its configuration it writes plain text
             text = line.decode("utf-8", "replace").strip()
-            self.complaint = printable(explained(text.removeprefix("Error: ")), SHOWN_MAX_CHARS) or self.complaint
+            self.complaint = explained(text.removeprefix("Error: ")) or self.complaint
             return
         if said.error:  # its level stands twice in some lines, once as a number
-            self.complaint = printable(explained(f"{said.msg}: {said.error}"), SHOWN_MAX_CHARS)
+            self.complaint = explained(f"{said.msg}: {said.error}")
 
 
 @contextlib.asynccontextmanager

@@ -71,6 +71,9 @@ def environment_for(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what of the peer's environment Litestream gets."""
     passed = {name: value for name, value in environment.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
     passed.pop("LITESTREAM_CONFIG", None)
+    # Litestream 0.5.17 does not start with it ("unable to add custom RootCAs HTTPClient"); Go's own variable does the same.
+    if bundle := passed.pop("AWS_CA_BUNDLE", ""):
+        passed.setdefault("SSL_CERT_FILE", bundle)
     # It is put between quotes of the configuration, which is JSON.
     password = json.dumps(environment.get(PASSWORD_VARIABLE, ""), ensure_ascii=False)[1:-1]
     return {**passed, PASSWORD_VARIABLE: password, DOLLAR_VARIABLE: "$"}
@@ -103,15 +106,13 @@ def complaint(text: str) -> str:
     said = next(
         (line.partition("Error: ")[2] for line in reversed(lines) if line.startswith("Error: ")), lines[-1] if lines else "no reason"
     )
-    return f"Litestream says: {printable(explained(said), SHOWN_MAX_CHARS)}"
+    return f"Litestream says: {explained(said)}"
 
 
 def explained(said: str) -> str:
-    """Return an error of Litestream, with what helps where that is known."""
-    for sign, remedy in _REMEDIES.items():
-        if sign in said.lower():
-            return f"{said}; {remedy}"
-    return said
+    """Return an error of Litestream as one line, with what helps where that is known."""
+    line = printable(said, SHOWN_MAX_CHARS)
+    return next((f"{line}; {remedy}" for sign, remedy in _REMEDIES.items() if sign in said.lower()), line)
 
 
 _REMEDIES: Final[Mapping[str, str]] = {

@@ -266,7 +266,7 @@ class Backup:
             if late:
                 when = time.strftime("%H:%M:%S", time.localtime(since))
                 self._say(
-                    f"nothing was copied to {self._settings.backup.to} since {when}: {litestream.complaint or 'Litestream is silent'}"
+                    f"nothing was copied to {self._settings.backup.to} since {when}: {litestream.complaint or 'its server does not answer'}"
                 )
             elif self._copied_at is not None and self._copied_at >= litestream.began:
                 self._say("")
