@@ -1,7 +1,8 @@
 """The rendezvous server over HTTP, as network.md describes it.
 
 POST /publish   an announcement → 204; 400 when it is invalid, 413 too long, 429 too often, 503 when no more peers have room
-GET  /events    server-sent events: every peer that is here, then announcements as they come, the newest of each peer; 503 when full
+GET  /events    server-sent events: every peer that is here, then announcements as they come, the newest of each peer; 503 when full.
+                ?peers=ID,ID,…: of these peers alone, at most ASKED_FOR_MAX
 GET  /healthz   "ok"
 GET  /          who is here, for people
 GET  /relay     the addresses of the relay beside it, for the name by which the client reached this server; 404 without a relay
@@ -25,16 +26,19 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from goop2.net.address import peer_id
 from goop2.net.faults import AddressError
 from goop2.protocols.errors import RemoteProtocolError
-from goop2.protocols.presence import PRESENCE_MAX_BYTES, Presence, read, write
+from goop2.protocols.presence import PRESENCE_MAX_BYTES, read, write
 from goop2.protocols.source_network import network_of
 from goop2.rendezvous import page
-from goop2.rendezvous.announcement_log import AnnouncementReader, Announcements
+from goop2.rendezvous.announcement_log import EVERYBODY, AnnouncementReader, Announcements
 from goop2.rendezvous.limits import (
+    ASKED_FOR_MAX,
     FLUSH_SECONDS,
     FULL_RETRY_SECONDS,
     KEEP_ALIVE_SECONDS,
+    PHASES,
     READERS_MAX,
     READERS_PER_ADDRESS_MAX,
     READERS_PER_SECOND,
@@ -94,8 +98,12 @@ class Rendezvous:
         source = _source(request)
         if self.announcements.readers >= READERS_MAX or self.announcements.readers_of(source) >= READERS_PER_ADDRESS_MAX:
             return _full("too many are listening")
+        try:
+            peers = _asked_for(request.query_params.get("peers", ""))
+        except AddressError as fault:
+            return PlainTextResponse(f"{fault}\n", 400)
         last_id = request.headers.get("last-event-id", "")
-        reader = self.announcements.read(source, last_id)
+        reader = self.announcements.read(source, last_id, peers)
         return _Heard(reader, self._stream(reader, not last_id))
 
     async def _relay(self, request: Request) -> Response:
@@ -115,19 +123,20 @@ class Rendezvous:
                 everybody = False
                 reader.catch_up()
                 place = self.announcements.last
-                for some in _batched(self.registry.peers()):
-                    yield b"".join(self._event(place, write(each)) for each in some)
-            elif taken := reader.take():
-                yield b"".join(self._event(each.number, each.json) for each in taken)
-                await asyncio.sleep(max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND))
+                for some in _batched(self.registry.present(reader.peers)):
+                    yield b"".join([self.announcements.frame(place, each) for each in some])
+            elif events := reader.take_events():
+                yield events
+                await asyncio.sleep(self._until_next_flush(reader.phase))
             else:
                 yield b": still here\n\n"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
 
-    def _event(self, number: int, json: bytes) -> bytes:
-        # JSON has no line breaks, so one data line is enough.
-        return b"id: %s-%d\ndata: %s\n\n" % (self.announcements.start.encode(), number, json)
+    def _until_next_flush(self, phase: int) -> float:
+        """Return how long a reader waits that was just written to. Readers of one phase are woken at one moment, and then take the same."""
+        period = max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND)
+        return period - (time.monotonic() - phase * period / PHASES) % period
 
 
 class _Heard(StreamingResponse):
@@ -169,7 +178,17 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _batched(peers: list[Presence]) -> Iterator[list[Presence]]:
+def _asked_for(text: str) -> frozenset[str]:
+    """Return the peers in `?peers=`. Raises `AddressError`."""
+    names = [name for name in text.split(",") if name]
+    if len(names) > ASKED_FOR_MAX:
+        raise AddressError(f"{len(names)} peers are asked for; the most is {ASKED_FOR_MAX}")
+    for name in names:
+        peer_id(name)
+    return frozenset(names) if names else EVERYBODY
+
+
+def _batched(peers: list[bytes]) -> Iterator[list[bytes]]:
     return (peers[at : at + TAKEN_AT_ONCE] for at in range(0, len(peers), TAKEN_AT_ONCE))
 
 
