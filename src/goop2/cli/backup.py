@@ -89,7 +89,7 @@ def restore(folder: Path, source: str, key: Path | None, as_json: bool) -> int:
     if not term:
         raise BackupError(f"there is no backup at {source}")
     notes = place.notes(term)
-    content = _key(key) if key is not None else None
+    content = read_key(key) if key is not None else None
     for sentence in _missing(notes, key):
         output.note(sentence)
     result = _restore(folder, place, term, content, notes.get(terms.PEER, ""))
@@ -154,7 +154,7 @@ def _restore(folder: Path, place: Place, term: int, key: bytes | None, peer: str
     }
 
 
-def _key(source: Path) -> bytes:
+def read_key(source: Path) -> bytes:
     """Return the key in a copy, for which the passphrase is asked when it needs one."""
     from goop2.services.backup.identity_copy import is_sealed, read_copy
 

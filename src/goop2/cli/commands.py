@@ -21,6 +21,7 @@ from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 from goop2.cli.run_logs import logs
+from goop2.cli.standby import standby
 from goop2.cli.table_design import DESIGN_COMMANDS
 from goop2.cli.table_import import import_rows
 from goop2.cli.table_rows import ROW_COMMANDS
@@ -62,6 +63,7 @@ for command in (
     data,
     backup,
     restore,
+    standby,
     kv,
     call,
     send,

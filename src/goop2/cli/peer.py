@@ -95,10 +95,13 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
                 if opened.settings.backup.to:
                     output.note(f"backup: all that is saved here is copied to {opened.settings.backup.to}")
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
-                await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
+                ending = [asyncio.ensure_future(event.wait()) for event in (told_to_end, opened.backup.superseded)]
+                await asyncio.wait((network, *ending), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
             told_to_end.set()
             await network
+            if opened.backup.superseded_by:
+                raise CommandError(opened.backup.superseded_by)
     if told_to_restart.is_set():
         output.note("started again by its owner, from the console")
     return told_to_restart.is_set()

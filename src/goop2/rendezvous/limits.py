@@ -8,9 +8,10 @@ PUBLISHED_PER_MINUTE: Final = 60
 """By one address: five peers behind one router, an announcement every 5 s each (network.md)."""
 SILENT_SECONDS: Final = 20.0
 """A peer is gone so long after its last announcement, as everywhere (network.md)."""
-UNCHANGED_SECONDS: Final = 9.0
-"""An announcement that says nothing new is handed on so long after the last one. Peers announce themselves every 5 s, so every second time,
-and each is heard every 10 to 12 s; with any pause below this one, before SILENT_SECONDS are over."""
+UNCHANGED_SECONDS: Final = 7.5
+"""An announcement that says nothing new is handed on so long after the last one. Peers announce themselves every 5 s, so that is every
+second time, every 10 s; half a period is left for announcements that come early or late. With any pause below this one a peer is heard of
+before SILENT_SECONDS are over."""
 PEERS_MAX: Final = 8192
 """Here at a time, a kilobyte each as a rule; beyond it a new one is told to come again, and those that are here stay."""
 PEERS_BYTES_MAX: Final = 16 * 1024 * 1024

@@ -27,8 +27,8 @@ LAST_COPY_SECONDS: Final = 3
 """That Litestream may take for its last copy when the peer stops; whoever ends a peer waits for it."""
 STOP_SECONDS: Final = LAST_COPY_SECONDS + 2.0
 """Then it is killed."""
-TERM_LOOK_SECONDS: Final = 300.0
-"""Between two looks whether somebody has taken the place over: each is a request to the server."""
+TERM_LOOK_SECONDS: Final = 60.0
+"""Between two looks whether somebody has taken the place over: each is two requests to the server."""
 TERMS_MAX: Final = 10_000
 """Taken over so often by nobody."""
 FILES_PAUSE_SECONDS: Final = 1.0
@@ -48,3 +48,5 @@ CHECK_TAKES_SECONDS: Final = 2 * 3600.0
 SOCKET_ANSWER_MAX_BYTES: Final = 1024 * 1024
 SHOWN_MAX_CHARS: Final = 300
 """Of an error of Litestream that is told."""
+STANDBY_LOOK_SECONDS: Final = 0.5
+"""Between two looks whether what a standby follows is whole for the first time."""

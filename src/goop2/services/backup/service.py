@@ -93,6 +93,9 @@ class Backup:
         self._problem = self._files_problem = ""
         self._restarts = 0
         self._left_out: list[str] = []
+        self.superseded = asyncio.Event()
+        """Set when a standby has taken the place of this peer, which must end."""
+        self.superseded_by = ""
 
     @property
     def status(self) -> BackupStatus:
@@ -173,7 +176,11 @@ class Backup:
         """Run one Litestream to its end. Raises `BackupError`, which says why it has ended."""
         program = await asyncio.to_thread(find, self._environment)
         at = Place(program, place, self._environment)
-        term = await asyncio.to_thread(own_term, self._folder, at, self._settings.backup.to)
+        try:
+            term = await asyncio.to_thread(own_term, self._folder, at, self._settings.backup.to)
+        except terms.PlaceTakenError as taken:
+            self._look_whether_superseded(taken.notes)
+            raise
         await self._save_files(term)
         databases = databases_of(self._folder)
         check_own_folders(databases)
@@ -280,7 +287,18 @@ class Backup:
                 notes = await asyncio.to_thread(at.notes, newest)
                 if newest > term or notes.get(terms.WRITER) != states.load(self._folder).writer:
                     break
+        self._look_whether_superseded(notes)
         raise terms.taken(notes, self._settings.backup.to, self._folder)
+
+    def _look_whether_superseded(self, notes: Mapping[str, str]) -> None:
+        """Note it when the other one is a standby that has taken this peer's place: two must not speak with one identity."""
+        if notes.get(terms.PROMOTED) and notes.get(terms.PEER) == self._peer:
+            where = notes.get(terms.HOST, "another machine")
+            self.superseded_by = (
+                f"a standby on {where} has taken the place of this peer, which stops: two must not speak with one identity; "
+                f'remove this folder, or make it a standby ("goop2 standby NEW --from {self._settings.backup.to}")'
+            )
+            self.superseded.set()
 
     async def _check_now_and_then(self) -> None:
         """Test once a day whether the backup can be restored, in a process of its own."""
@@ -332,10 +350,17 @@ def check_own_folders(databases: Mapping[str, Path]) -> None:
             raise BackupError(f"{shown(kept)} is a link, and Litestream would write wherever it leads: move it away")
 
 
+def begin_own_term(folder: Path, to: str, term: int) -> None:
+    """Make `folder`, which was a standby, the writer of a term at a place. Raises OSError."""
+    states.save(folder, msgspec.structs.replace(states.load(folder), place=to, term=term, promoted=True))
+
+
 def notes_of(folder: Path, peer: str, label: str) -> dict[str, str]:
     """Return who writes, for the notes beside the files."""
+    state = states.load(folder)
     return {
-        terms.WRITER: states.load(folder).writer,
+        terms.WRITER: state.writer,
+        terms.PROMOTED: "yes" if state.promoted else "",
         terms.HOST: socket.gethostname(),
         terms.PEER: peer,
         terms.LABEL: label,

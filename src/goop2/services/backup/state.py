@@ -46,6 +46,8 @@ class BackupState(msgspec.Struct, frozen=True, kw_only=True):
     place: str = ""
     term: int = 0
     """The term at `place` in which this folder writes; 0: none yet."""
+    promoted: bool = False
+    """Whether it was a standby, so that the peer it took over from must not serve any more."""
 
 
 def load(folder: Path) -> BackupState:

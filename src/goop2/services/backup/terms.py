@@ -29,6 +29,7 @@ LABEL: Final = "label"
 VERSION: Final = "version"
 BEGAN: Final = "began"
 LEFT_OUT: Final = "left_out"
+PROMOTED: Final = "promoted"
 """Notes beside the archived files."""
 
 
@@ -92,10 +93,18 @@ def _name(file: Path, stream: str) -> Path:
     return file.parent / {DATA: "asked-data.db", FILES: "asked-files.db"}[stream]
 
 
-def taken(notes: Mapping[str, str], place: str, folder: Path) -> BackupError:
+class PlaceTakenError(BackupError):
+    """Another folder writes at the place; `notes` say which."""
+
+    def __init__(self, message: str, notes: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.notes = notes
+
+
+def taken(notes: Mapping[str, str], place: str, folder: Path) -> PlaceTakenError:
     """Return the error about a place where another folder writes."""
     who = notes.get(LABEL) or notes.get(PEER) or "another peer"
     since = f", since {notes[BEGAN]}" if BEGAN in notes else ""
     where = f"{who} on the machine {notes[HOST]}{since}" if HOST in notes else who
     remedy = f'"goop2 backup {folder} --take-over" goes on in its place if it is gone for good; else choose another place in backup.to'
-    return BackupError(f"another folder makes its backup at {place} ({where}), and two would spoil it: {remedy}")
+    return PlaceTakenError(f"another folder makes its backup at {place} ({where}), and two would spoil it: {remedy}", notes)
