@@ -20,7 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages record house interop install-check old
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages record house interop install-check old faults load soak mutate
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -62,6 +62,19 @@ check: $(READY) ## check style, types, import contracts and documentation
 interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment
 	GOOP2_JS_HOLES=1 $(BIN)/pytest -q tests/interop
+
+faults: $(READY) ## make what can fail fail, worker to disk, and print what was seen then; takes minutes
+	@$(BIN)/python -m proof.faults
+
+load: $(READY) ## let 1,000 visitors ask for MINUTES=10, then beside ten hostile ones; nothing may fail or grow
+	@$(BIN)/python -m proof.load $(or $(MINUTES),10)
+
+soak: $(READY) ## let visitors ask for MINUTES=60, and see that nothing of the peer grows
+	@$(BIN)/python -m proof.load $(or $(MINUTES),60) soak
+
+mutate: $(READY) ## change guarding code EACH=15 times a module, and see whether a test fails; takes an hour
+	@UV="$(CURDIR)/$(BIN)/uv" UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)-mutation" \
+		$(BIN)/uv run --quiet --project tools/mutation --locked python tools/mutation/mutants.py $(or $(EACH),15)
 
 pages: $(READY) ## make the manual pages and shell completions anew, after a change to a command
 	$(BIN)/python tools/manual_pages.py

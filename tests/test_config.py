@@ -219,6 +219,24 @@ def test_a_section_must_be_an_object(write: Write) -> None:
         ("lua", "enabled", "true", 'lua.enabled is "true"; allowed is true or false'),
         ("p2p", "listen_on", "localhost", 'p2p.listen_on is "localhost"; allowed is an IPv4 or IPv6 address'),
         ("p2p", "listen_on", "[::1]", 'p2p.listen_on is "[::1]"; allowed is an IPv4 or IPv6 address'),
+        (
+            "viewer",
+            "proxies",
+            ["box"],
+            'viewer.proxies is ["box"]; allowed is a list of IPv4 and IPv6 addresses, or networks such as 10.0.0.0/8',
+        ),
+        (
+            "viewer",
+            "proxies",
+            ["10.0.0.1/8"],
+            'viewer.proxies is ["10.0.0.1/8"]; allowed is a list of IPv4 and IPv6 addresses, or networks such as 10.0.0.0/8',
+        ),
+        (
+            "viewer",
+            "proxies",
+            ["0.0.0.0/0"],
+            'viewer.proxies is ["0.0.0.0/0"]; allowed is a list of IPv4 and IPv6 addresses, or networks such as 10.0.0.0/8',
+        ),
         ("p2p", "listen_on", 0, "p2p.listen_on is 0; allowed is an IPv4 or IPv6 address"),
         ("lua", "script_dir", 5, "lua.script_dir is 5; allowed is text on one line"),
         ("lua", "script_dir", "a\x00b", 'lua.script_dir is "a\\u0000b"; allowed is text on one line'),
@@ -337,7 +355,8 @@ def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
     # What starts a rendezvous of Goop2 alone is refused (tests/config/test_goop2_folders.py).
     replaced = [setting for setting in declared() if setting.path != "presence.rendezvous_only"]
     environment = {setting.variable: said.get(setting.shown_default, "7") for setting in replaced}
-    environment |= {"GOOP2_STORAGE_LINKS_OUT": "site", "GOOP2_P2P_LISTEN_ON": "::", "GOOP2_BACKUP_TO": "file:///backup"}
+    environment |= {"GOOP2_STORAGE_LINKS_OUT": "site", "GOOP2_P2P_LISTEN_ON": "::", "GOOP2_VIEWER_PROXIES": "10.0.0.0/8,::1"}
+    environment |= {"GOOP2_BACKUP_TO": "file:///backup"}
     settings = load(write({}), environment).settings
     for setting in replaced:
         assert getattr(getattr(settings, setting.section), setting.key) != getattr(getattr(Settings(), setting.section), setting.key)

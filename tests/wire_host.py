@@ -22,6 +22,8 @@ class WireHost(WireListener):
         self.name = name
         self.members: list[str] = []
         self.full = False
+        self.is_go = False
+        """Tells whoever joins nothing of what plays, but says the track with each `sync`, as a Go peer does."""
         self.silent = False
         self.track: dict[str, Any] | None = None
         self.playing = False
@@ -36,6 +38,7 @@ class WireHost(WireListener):
     async def open(self) -> None:
         await super().open()
         await self.host.serve(LISTEN, self._play)
+        await self.host.serve("/goop/data/1.0.0", self._refuse)
 
     async def _take(self, stream: Stream) -> None:
         await super()._take(stream)
@@ -57,7 +60,7 @@ class WireHost(WireListener):
         listed = [{"peer_id": each, "joined_at": int(time.time() * 1000)} for each in (self.host.peer_id, *self.members)]
         welcome = {"group_name": self.name, "app_type": "listen", "max_members": 0, "volatile": True, "members": listed}
         await self.send(peer, f"group:{SESSION}:welcome", welcome)
-        if loaded is not None:
+        if loaded is not None and not self.is_go:
             await self._control(peer, "load", track=loaded)
             await self._control(peer, "play" if playing else "pause", position=self.position)
 
@@ -65,6 +68,10 @@ class WireHost(WireListener):
         self.track = {"name": name, "duration": duration, "bitrate": 705_600, "format": "wav", "is_stream": False}
         self.playing, self.position = False, 0.0
         await self.control("load", track=self.track)
+
+    async def sync(self) -> None:
+        """What a Go peer says every 5 s while it plays."""
+        await self.control("sync", track=self.track, position=self.position)
 
     async def control(self, action: str, **more: Any) -> None:
         """Said to all members."""
@@ -78,6 +85,11 @@ class WireHost(WireListener):
     async def close(self) -> None:
         for peer in self.members:
             await self.send(peer, f"group:{SESSION}:close", {"type": "close", "group": SESSION, "from": self.host.peer_id})
+
+    async def _refuse(self, stream: Stream) -> None:
+        """It has none of our operations."""
+        await line(stream)
+        await stream.finish(b'{"ok":false,"error":"unknown operation"}\n')
 
     async def _play(self, stream: Stream) -> None:
         self.asked.append(await line(stream))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
+from goop2.services.avatars import Avatars, open_avatars
 from goop2.services.backup.service import open_backup
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import ChatService, open_chat
@@ -47,17 +48,20 @@ from goop2.services.listen.operations import operations as listen_operations
 from goop2.services.listen.service import ListenService, open_listening
 from goop2.services.listen.tracks import Library
 from goop2.services.live_settings import LiveSettings
+from goop2.services.missed_calls import MissedCalls
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import open_schemas
 from goop2.services.script_keys import ScriptKeys, open_script_keys
+from goop2.services.shared_files.service import SharedFiles, open_shared_files
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk, open_desk
 from goop2.services.table_imports import TableImports, open_imports
 from goop2.services.tables import Tables, open_tables
+from goop2.services.templates.service import TemplateParts, TemplateService
 from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
 from goop2.storage.database import FILE, Database
@@ -69,6 +73,7 @@ from goop2.storage.told import not_told
 from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
+    from goop2.cluster.owner import Cluster
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
     from goop2.web.server import OpenWeb
@@ -104,15 +109,21 @@ async def open_peer(
         run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
         scripting = await _open_scripting(stack, folder, opened, operations, run_history, flavour=flavour, watch=watch)
 
+        clusters: list[Cluster] = []
+
         async def apply(wanted: Settings) -> None:
             """Tell the parts that work with settings of new ones."""
             limits = limits_of(wanted)
-            await scripting.pool.renew(setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota), limits)
+            setup = setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota)
+            await scripting.pool.renew(setup, limits)
+            for cluster in clusters:
+                cluster.renew(setup, limits)
             operations.update(_http(wanted, world))
             scripting.engine.use(limits)
             await run_history.use(run_limits_of(wanted))
 
-        services = await _open_services(stack, folder, opened, scripting.engine)
+        live_settings = LiveSettings(settings, apply)
+        services = await _open_services(stack, folder, opened, scripting.engine, live_settings)
         if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
             services.imports.sweep()
         # Opened last and so ended first: it uses the connection that is closed at the very end.
@@ -129,12 +140,29 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         scripting.pool.check_operations()
+        parts = TemplateParts(
+            folder=folder,
+            environment=environment,
+            live_settings=live_settings,
+            engine=scripting.engine,
+            catalog=scripting.catalog,
+            schemas=schemas,
+            grouping=services.grouping,
+            owner=lambda: _owner_of(opened.identity, live_settings.current),
+            care=health.for_peer,
+        )
+        templates = TemplateService(parts)
+        left = await templates.finish() if watch else ()
+        found = await _found_now(folder, opened, services, watch=watch)
+        if watch and settings.cluster.nats:  # a command beside the peer runs its scripts here
+            clusters.append(await stack.enter_async_context(_open_cluster(folder, opened, scripting, flavour)))
         if history:  # only what runs as the peer of the folder
             backup.begin(settings, opened.identity.peer_id, settings.profile.label)
         yield Peer(
             folder=folder,
-            live_settings=LiveSettings(settings, apply),
-            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *await _found_now(folder, opened, services, watch=watch)))),
+            live_settings=live_settings,
+            warnings=tuple(map(shown, (*opened.warnings, *services.warnings, *found, *left))),
+            templates=templates,
             schemas=schemas,
             health=health,
             backup=backup,
@@ -146,16 +174,20 @@ async def open_peer(
             history=run_history,
             database=opened.database,
             files=opened.files,
+            avatars=services.avatars,
             chat=services.chat,
             tables=services.tables,
             desk=services.desk,
             imports=services.imports,
             script_keys=services.script_keys,
+            missed_calls=MissedCalls(),
             grouping=services.grouping,
             rooms=services.rooms,
+            shared_files=services.shared_files,
             listening=services.listening,
             confinement=scripting.confinement,
             payload_keys=opened.payload_keys,
+            cluster=clusters[0] if clusters else None,
         )
 
 
@@ -249,13 +281,35 @@ async def _open_scripting(
     return _OpenScripting(pool=pool, catalog=catalog, runs=runs, engine=engine, confinement=confinement)
 
 
+def _open_cluster(folder: Path, opened: _OpenFolder, scripting: _OpenScripting, flavour: str) -> AbstractAsyncContextManager[Cluster]:
+    """Let calls run on the owner's other machines too."""
+    # Here, because a peer without a cluster should not load it.
+    from goop2.cluster.owner import open_cluster
+    from goop2.cluster.setup_files import NodeNames, owner_key
+
+    settings = opened.settings
+    limits = limits_of(settings)
+    return open_cluster(
+        url=settings.cluster.nats,
+        key=partial(owner_key, folder, settings.cluster.key),
+        spill=settings.cluster.spill,
+        pool=scripting.pool,
+        runs=scripting.runs,
+        setup=setup_for(folder, settings, opened.identity, limits, flavour, opened.quota),
+        limits=limits,
+        name_of=NodeNames(folder),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OpenServices:
     """The services of the peer, and what was odd when they opened."""
 
+    avatars: Avatars
     chat: ChatService
     grouping: GroupService
     rooms: RoomService
+    shared_files: SharedFiles
     tables: Tables
     desk: TableDesk
     imports: TableImports
@@ -265,14 +319,18 @@ class _OpenServices:
     warnings: tuple[str, ...]
 
 
-async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolder, engine: Engine) -> _OpenServices:
+async def _open_services(
+    stack: AsyncExitStack, folder: Path, opened: _OpenFolder, engine: Engine, live_settings: LiveSettings
+) -> _OpenServices:
     """Open chat, groups, rooms, tables, the REST API and the listening session."""
     settings, health, own_id = opened.settings, opened.health, opened.identity.peer_id
     chat = await stack.enter_async_context(open_chat(own_id, engine, MessageStore(folder / FILE, own_id, health.for_peer)))
+    avatars = await stack.enter_async_context(open_avatars(folder))
     grouping = await stack.enter_async_context(open_groups(own_id, folder / FILE, health.for_peer))
+    files = await stack.enter_async_context(open_shared_files(folder, grouping, lambda: live_settings.current.storage.shared_mb))
     rooms = RoomService(grouping)
     stack.callback(rooms.close)
-    owner = Caller(own_id, settings.profile.label, owner=True, email=settings.profile.email)
+    owner = _owner_of(opened.identity, settings)
     await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
     tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
     script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
@@ -282,9 +340,11 @@ async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolde
     listening = await stack.enter_async_context(open_listening(folder, library))
     rest = api.Api(opened.files, tables)
     return _OpenServices(
+        avatars=avatars,
         chat=chat,
         grouping=grouping,
         rooms=rooms,
+        shared_files=files,
         tables=tables,
         desk=desk,
         imports=imports,
@@ -293,6 +353,11 @@ async def _open_services(stack: AsyncExitStack, folder: Path, opened: _OpenFolde
         listening=listening,
         warnings=tuple(library.warnings),
     )
+
+
+def _owner_of(this: Identity, settings: Settings) -> Caller:
+    """Return the owner as a caller of the peer's own scripts."""
+    return Caller(this.peer_id, settings.profile.label or this.peer_id, owner=True, email=settings.profile.email)
 
 
 async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices, *, watch: bool) -> Iterable[str]:
@@ -371,7 +436,7 @@ async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near
     p2p = peer.settings.p2p
     async with AsyncExitStack() as stack:
         # Before the network, so that its goodbye still finds the own rendezvous server open.
-        servers = await stack.enter_async_context(open_servers(peer.settings.presence))
+        servers = await stack.enter_async_context(open_servers(peer.settings.presence, peer.settings.viewer.proxies))
         listening = open_host(peer.identity, p2p.listen_port if port is None else port, None, listen_on or p2p.listen_on)
         host = await stack.enter_async_context(listening)
         await stack.enter_async_context(open_hole_punching(host))

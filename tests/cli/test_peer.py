@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -122,3 +123,27 @@ def until_socket(folder: Path) -> None:
     while not (folder / "data/peer.sock").exists():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_peer_that_has_no_descriptor_left_while_its_network_loads_goes_on_and_is_on_the_network_later(folder: Path) -> None:
+    """Its own files cannot be read then either, so modules that load beside the pages fail to."""
+    with start("peer", folder) as peer:
+        try:
+            assert peer.stdout is not None
+            assert peer.stderr is not None
+            assert LINE.fullmatch(peer.stdout.readline().decode())
+            usual = resource.prlimit(peer.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(peer.pid, resource.RLIMIT_NOFILE, (3, usual[1]))
+            told = b""
+            while b"is not on the network" not in told:
+                told += peer.stderr.readline()
+                assert peer.poll() is None, told
+            resource.prlimit(peer.pid, resource.RLIMIT_NOFILE, usual)
+            assert b"Too many open files" in told or b"no file descriptor" in told
+            while b"on the network again" not in told:
+                told += peer.stderr.readline()
+                assert peer.poll() is None, told
+            peer.send_signal(signal.SIGINT)
+            assert peer.wait(END_SECONDS) == 0
+        finally:
+            peer.kill()

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
+import trustme
 from tests.started import Started
 
 SECONDS = 60
@@ -40,6 +42,33 @@ def test_a_relay_listens_on_an_ip_address() -> None:
     ended = subprocess.run([*COMMAND, "--relay", "example.org:4001"], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert ended.returncode == 2
     assert "'example.org:4001' has no IP address to listen on, such as 0.0.0.0:4001" in ended.stderr
+
+
+def refused(*arguments: str) -> str:
+    """What is said of arguments that are wrong; one sentence."""
+    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+def test_proxies_and_certificates_that_are_none_are_a_sentence(tmp_path: Path) -> None:
+    for proxy in ("proxy.example", "10.0.0.1:80", "0.0.0.0/0"):
+        assert f"{proxy!r} is not an IPv4 or IPv6 address, or a network such as 10.0.0.0/8" in refused("--proxy", "::1", "--proxy", proxy)
+    nothing, text = str(tmp_path / "no.pem"), tmp_path / "text.pem"
+    text.write_text("hello")
+    assert "--tls-cert and --tls-key belong together: give both" in refused("--tls-cert", str(text))
+    assert "--tls-cert and --tls-key belong together: give both" in refused("--tls-key", str(text))
+    assert f"the certificate {nothing!r} cannot be read (No such file" in refused("--tls-cert", nothing, "--tls-key", str(text))
+    assert "cannot be used" in refused("--tls-cert", str(text), "--tls-key", str(text))
+
+
+def test_with_a_certificate_it_is_told_with_https(tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("meet.example")
+    (tmp_path / "key.pem").write_bytes(issued.private_key_pem.bytes())
+    (tmp_path / "cert.pem").write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
+    said = said_at_start("--http", "0.0.0.0:0", "--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"))
+    assert all('"rendezvous_wan": "https://' in line for line in said[:-1])
 
 
 def said_at_start(*arguments: str) -> list[str]:

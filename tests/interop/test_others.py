@@ -156,8 +156,8 @@ async def test_our_functions(met: Met) -> None:
 async def test_our_tables_under_their_policies(met: Met) -> None:
     (table,) = (await met.data(op="tables"))["data"]
     assert (table["name"], sorted(table)) == ("posts", ["created_at", "insert_policy", "mode", "name"])
-    columns = (await met.data(op="describe", table="posts"))["data"]["columns"]
-    assert sorted(columns[0]) == ["cid", "default", "name", "not_null", "pk", "type"]
+    described = (await met.data(op="describe", table="posts"))["data"]
+    assert (sorted(described), described["mode"], described["schema"]["name"]) == (["mode", "schema"], "orm", "posts")
     inserted = (await met.data(op="insert", table="posts", data={"body": "from afar"}))["data"]
     assert inserted["status"] == "inserted"
     query = {"op": "query", "table": "posts", "columns": ["body", "_owner"], "where": "_id = ?", "args": [inserted["id"]], "limit": 5}
@@ -228,7 +228,7 @@ async def test_what_they_say_to_everybody_is_heard_and_not_kept(met: Met) -> Non
 
 
 async def test_a_protocol_we_do_not_serve_is_refused(met: Met) -> None:
-    for protocol in ("/goop/avatar/1.0.0", "/goop/docs/1.0.0"):
+    for protocol in ("/goop/nosuch/1.0.0", "/goop/avatar/2.0.0"):
         with pytest.raises(OtherRefusedError):
             await met.other.ask(met.id, protocol, b"GET /\n")
 

@@ -107,6 +107,55 @@ async def test_who_comes_late_is_where_the_host_is(pair: Pair) -> None:
     assert 77.5 <= state["play_state"]["position"] < 97.5
 
 
+async def test_who_joins_a_go_peer_that_plays_has_track_and_sound_with_its_next_word(pair: Pair) -> None:
+    pair.wire.is_go = True
+    await pair.wire.load("Song", 200.0)
+    pair.wire.playing, pair.wire.position = True, 77.5
+    await pair.join()
+    await pair.wire.sync()
+    state = await pair.until(playing=True)
+    assert state["track"] == {"name": "Song", "duration": 200.0, "bitrate": 705_600, "format": "wav"}
+    assert 77.5 <= state["play_state"]["position"] < 97.5
+    assert await heard(pair) == pair.wire.sound
+    run = pair.peer.listening.following.followed
+    pair.wire.position = pair.peer.listening.following.at()
+    await pair.wire.sync()
+    await pair.wire.control("seek", position=150.0)
+    await until(lambda: pair.peer.listening.following.at() >= 150)
+    now = pair.peer.listening.following.followed
+    assert run is not None
+    assert now is not None
+    assert now.run == run.run + 1, "the sync of the same track interrupts nothing, the seek does"
+    pair.wire.track = {**(pair.wire.track or {}), "name": "Next"}
+    pair.wire.position = 3.0
+    await pair.wire.sync()
+    await until(lambda: (pair.state() or {})["track"]["name"] == "Next")
+    assert 3 <= pair.peer.listening.following.at() < 23
+
+
+@pytest.mark.parametrize("by", ["control", "group"])
+async def test_a_session_its_host_has_closed_is_not_joined_again_and_the_owner_can_host(pair: Pair, by: str) -> None:
+    pair.wire.is_go = True
+    peer = pair.wire.host.peer_id
+    invite = {"group_id": SESSION, "group_name": "Evening", "host_peer_id": peer, "group_type": "listen", "volatile": True}
+    await pair.wire.send(pair.network.host.peer_id, "group.invite", invite)
+    await pair.join()
+    if by == "control":
+        await pair.wire.control("close")
+    else:
+        await pair.wire.close()
+    await until(lambda: pair.state() is None)
+    assert await pair.network.followed.session_of(peer) is None, "the invitation is to what is over"
+    with pytest.raises(ListenError, match="is over: its host has closed it"):
+        await pair.join()
+    await pair.peer.listening.create("Mine")
+    await pair.peer.listening.close()
+    await pair.wire.send(pair.network.host.peer_id, "group.invite", invite)
+    await until(lambda: not pair.network.followed.is_over(peer, SESSION))
+    assert await pair.network.followed.session_of(peer) is not None
+    await pair.join()
+
+
 async def test_scripts_are_told_that_this_peer_listens_and_leave_by_closing(pair: Pair) -> None:
     scripts = pair.peer.folder / "site/lua"
     lines = ("play()", "pause()", "seek(3)", "close()")

@@ -108,7 +108,10 @@ async def test_where_everybody_is_is_said_again_while_it_plays(pair: Pair) -> No
     await listening.play()
     await pair.join(group)
     await until(lambda: sum('"sync"' in json.dumps(payload) for _, _, payload in pair.wire.got) >= 2)
-    synced = [each["position"] for each in await pair.wire.said(group, 4) if each["action"] == "sync"]
+    syncs = [each for each in await pair.wire.said(group, 4) if each["action"] == "sync"]
+    synced = [each["position"] for each in syncs]
+    track = {"name": "long", "duration": 30.0, "bitrate": 705_600, "format": "wav", "is_stream": False}
+    assert all((each["track"], each["queue_total"]) == (track, 1) for each in syncs), "others take the track from here"
     assert 0 < synced[0] < synced[1] < 30
     await listening.pause()
     await until(lambda: pair.wire.got[-1][2]["listen"]["action"] == "pause")

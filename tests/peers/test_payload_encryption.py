@@ -333,12 +333,11 @@ async def test_a_session_is_heard_through_its_seal(tmp_path: Path) -> None:
         assert alice.id in asked
 
 
-async def test_a_file_too_large_for_a_box_comes_plain(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = b"ENC:" + pair.wire.seal(b"GET /") + b"\n"
-    plain = b"OK text/html; charset=utf-8 14\n<h1>alice</h1>"
-    with monkeypatch.context() as patched:
-        patched.setattr(site, "ENCRYPTED_FILE_MAX_BYTES", 3)
-        assert await pair.wire.exchange(pair.ours.id, SITE, request) == plain
+async def test_a_file_larger_than_anybody_reads_is_refused(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    for request in (b"ENC:" + pair.wire.seal(b"GET /") + b"\n", b"GET /\n"):
+        with monkeypatch.context() as patched:
+            patched.setattr(site, "BODY_MAX_BYTES", 3)
+            assert await pair.wire.exchange(pair.ours.id, SITE, request) == b"ERR forbidden\n"
 
 
 async def test_a_file_there_is_no_room_to_seal_comes_plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

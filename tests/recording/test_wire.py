@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from tests.recording.recorded import as_json, compare
 
-from goop2.protocols import circuit, content, data, listen, mq, presence, site, topics
+from goop2.protocols import avatar, circuit, content, data, listen, mq, presence, shared_files, site, topics
 
 PEER, OTHER = "12D3KooWRBy97UB99e3J6hiPesre1MZeuNQvfan4gBziswrRJsNK", "12D3KooWKRyzVWW6ChFjQjK4miCty85Niy48tpPV95XdKu1BcvMA"
 GROUP, SESSION = "0123456789abcdef", "listen-0123456789abcdef"
@@ -38,6 +38,8 @@ def lines() -> dict[str, bytes]:
     failed = data.FailureAnswer("no such game", "script_error", 2.0, "buy", 3, {"code": "no_stock"})
     track = listen.TrackPayload("a.mp3", 12.5, 128_000, "mp3")
     return {
+        "avatar, answer": avatar.answer(b"picture"),
+        "avatar, answer without a picture": avatar.answer(b""),
         "content, answer": content.answer("Ann"),
         "data, request": data.request(asked),
         "data, request with everything": data.request(everything),
@@ -45,6 +47,11 @@ def lines() -> dict[str, bytes]:
         "data, success without data": data.success(b"null"),
         "data, failure": data.failure(failed),
         "data, failure without details": data.failure(data.FailureAnswer("no")),
+        "shared files, list": shared_files.request(shared_files.FileRequest("list", GROUP)),
+        "shared files, get": shared_files.request(shared_files.FileRequest("get", GROUP, "a.pdf", 4, 8)),
+        "shared files, answer": shared_files.list_answer([shared_files.SharedFile("a.pdf", 12, 1700000000, f"sha256:{'0' * 64}")]),
+        "shared files, header": shared_files.header("application/pdf", 12),
+        "shared files, refusal": shared_files.refusal("no"),
         "site, request": site.request("/index.html"),
         "site, header": site.header("text/html; charset=utf-8", 12),
         "site, sealed header": site.header("text/html; charset=utf-8", 12, encrypted=True),

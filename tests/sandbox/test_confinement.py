@@ -280,7 +280,7 @@ WITNESS = """
     beside.rows("CREATE TABLE t (x)")
     data = DataCalls(path, kv_enabled=False, rules=OPERATION_RULES)
     def begin(seconds):
-        data.begin(Invoke("function", "f", b"", None, b"", "c", "C", seconds, ""))
+        data.begin(Invoke("function", "f", b"", None, b"", "c", "C", seconds, ""), 0.0)
     begin(1e12)
     watched = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     files = {{suffix: descriptor for suffix, descriptor in data.descriptors.items()}}

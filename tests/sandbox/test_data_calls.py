@@ -208,7 +208,7 @@ def test_the_worker_itself_knows_what_a_command_may_not_ask(tmp_path: Path, monk
     monkeypatch.setattr("goop2.sandbox.data_calls.limit_heap", lambda _bytes: None)
     open_folder(tmp_path, tmp_path)[0].close()
     data = DataCalls(tmp_path / "data.db", kv_enabled=True, rules=OPERATION_RULES)
-    data.begin(Invoke("command", "hello", b"", None, b"", "bob", "Bob", time.monotonic() + 60, ""))
+    data.begin(Invoke("command", "hello", b"", None, b"", "bob", "Bob", 60.0, ""), time.monotonic())
     for name, entry in data.entries.items():
         if not name.startswith((b"kv.", b"template")):
             assert "only for data functions" in str(data(name, entry, ())[-1]), name
@@ -221,13 +221,13 @@ def test_what_a_run_left_open_is_undone_at_its_end_and_the_alarm_with_it(tmp_pat
     monkeypatch.setattr("goop2.sandbox.data_calls._end_in", alarms.append)
     open_folder(tmp_path, tmp_path)[0].close()
     data = DataCalls(tmp_path / "data.db", kv_enabled=True, rules=OPERATION_RULES)
-    invoke = Invoke("function", "f", b"", None, b"", "bob", "Bob", time.monotonic() + 60, "")
-    data.begin(invoke)
+    invoke = Invoke("function", "f", b"", None, b"", "bob", "Bob", 60.0, "")
+    data.begin(invoke, time.monotonic())
     data(b"db.begin", data.entries[b"db.begin"], ())
     data(b"kv.set", data.entries[b"kv.set"], (b"a", b"1"))
     data.end()
     assert (data._database.in_transaction, data.transaction, alarms) == (False, False, [LOCK_MAX_SECONDS, 0])
-    data.begin(invoke)
+    data.begin(invoke, time.monotonic())
     assert data(b"kv.get", data.entries[b"kv.get"], (b"a",)) == (b"v", None)
     data._database.close()
 

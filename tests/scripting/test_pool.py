@@ -133,7 +133,7 @@ async def test_the_owners_call_keeps_its_priority() -> None:
         task, pid = await started(pool, invocation_of(LOOP, caller=OWNER))
         before = cpu_seconds(pid) or 0.0
         await until(lambda: (cpu_seconds(pid) or 0.0) > before + 3 * LOWERED_AFTER_CPU_SECONDS)
-        pool._tick()
+        pool.tick(time.monotonic())
         assert niceness(pid) == NICENESS
         task.cancel()
 
@@ -146,7 +146,7 @@ async def test_a_call_that_only_waits_keeps_its_priority() -> None:
         job.started -= 10 * COMPUTING_AFTER_SECONDS
         worker._watched = None
         for _ in range(3):
-            pool._tick()
+            pool.tick(time.monotonic())
         assert niceness(pid) == NICENESS
         task.cancel()
 

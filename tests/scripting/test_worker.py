@@ -16,7 +16,7 @@ import pytest
 from tests.started import Started
 
 from goop2.sandbox.framing import WorkerProtocolError, frame
-from goop2.sandbox.messages import Compiled, Done, HostCall, Log, Ready
+from goop2.sandbox.messages import Compiled, DataAnswer, Done, HostCall, Log, Ready
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS
 from goop2.scripting.worker import VERSIONS_REMEMBERED, WorkerProcess
 
@@ -43,6 +43,9 @@ class Events:
         self.heard.append(message)
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
+        self.heard.append(message)
+
+    def worker_data(self, worker: WorkerProcess, message: DataAnswer) -> None:
         self.heard.append(message)
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:

@@ -356,12 +356,8 @@ def test_changes_of_many_rows_are_the_owners_alone(access: TableAccess, database
 
 def test_the_owner_changes_rows_by_where(access: TableAccess, database: Database) -> None:
     changed = ask(access, OWNER, "update-where", table="posts", where="points > ?", args=[1], data={"body": "late"})
-    assert changed == {"status": "updated", "count": 2, "affected": 2}
-    assert ask(access, OWNER, "delete-where", table="posts", where="body = ? -- all of them", args=["late"]) == {
-        "status": "deleted",
-        "count": 2,
-        "affected": 2,
-    }
+    assert changed == {"affected": 2}
+    assert ask(access, OWNER, "delete-where", table="posts", where="body = ? -- all of them", args=["late"]) == {"affected": 2}
     assert database.rows("SELECT points FROM posts") == [(1,)]
     assert "where is missing" in str(ask(access, OWNER, "delete-where", table="posts"))
     assert "takes a whole number" in str(ask(access, OWNER, "update-where", table="posts", where="1", data={"points": "many"}))

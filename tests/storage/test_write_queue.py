@@ -149,7 +149,7 @@ def test_a_call_has_the_lock_for_one_second_in_all_and_is_told_so(folder: Path) 
 def test_every_function_that_writes_says_that_the_time_is_spent(folder: Path) -> None:
     database, _ = open_folder(folder, folder / "site/lua")
     data = DataCalls(folder / FILE, kv_enabled=True, rules=OPERATION_RULES)
-    data.begin(Invoke("function", "f", b"", None, b"", "caller", "Caller", time.monotonic() + 5))
+    data.begin(Invoke("function", "f", b"", None, b"", "caller", "Caller", 5.0), time.monotonic())
 
     def done(operation: str, *arguments: bytes) -> object:
         name = operation.encode()

@@ -245,6 +245,46 @@ async def test_a_new_cookie_is_no_new_allowance(tmp_path: Path, lan_address: str
         assert len({answer.headers["set-cookie"] for answer in answers}) == 4
 
 
+def forwarded(port: int, host: str, client: str, origin: str = "", body: bytes = b'{"function": "hello"}') -> bytes:
+    """A call as a proxy passes it on."""
+    lines = ["POST /api/data/lua/call HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {client}", f"Content-Length: {len(body)}"]
+    lines += [f"Origin: {origin}"] if origin else []
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+async def test_behind_a_proxy_each_visitor_has_an_allowance_and_the_site_its_name(tmp_path: Path, lan_address: str) -> None:
+    viewer: dict[str, object] = {"http_addr": f"{lan_address}:0", "proxies": [lan_address]}
+    async with served(tmp_path, viewer=viewer, lua={"rate_limit_per_peer": 3}) as up:
+        port = urlsplit(up.web.opened).port or 0
+
+        async def status(client: str, origin: str = "https://blog.example") -> int:
+            return (await exchange(port, forwarded(port, "blog.example", client, origin), lan_address)).status
+
+        assert [await status("198.51.100.7") for _ in range(4)] == [200, 200, 200, 429]
+        assert await status("198.51.100.8") == 200
+        assert await status("198.51.100.8, 198.51.100.7") == 429
+        assert await status("203.0.113.5", "http://blog.example") == 200
+        assert await status("203.0.113.5", "https://evil.example") == 403, "a page of another origin stays one"
+        assert await status("nobody") == 421, "who names no client decides no name"
+
+
+async def test_a_forged_header_from_elsewhere_changes_nothing_at_a_site(tmp_path: Path, lan_address: str) -> None:
+    viewer: dict[str, object] = {"http_addr": f"{lan_address}:0", "proxies": ["192.0.2.1"]}
+    async with served(tmp_path, viewer=viewer, lua={"rate_limit_per_peer": 3}) as up:
+        port = urlsplit(up.web.opened).port or 0
+        here = f"{lan_address}:{port}"
+        statuses = [(await exchange(port, forwarded(port, here, f"198.51.100.{each}"), lan_address)).status for each in range(4)]
+        assert statuses == [200, 200, 200, 429]
+        assert (await exchange(port, forwarded(port, "blog.example", "198.51.100.9"), lan_address)).status == 421
+
+
+async def test_what_a_named_proxy_passes_on_is_not_the_owners(tmp_path: Path) -> None:
+    async with served(tmp_path, viewer={"http_addr": "127.0.0.1:0", "proxies": ["127.0.0.1"]}) as up:
+        assert (await up.call("who")).json["id"] == up.peer.identity.peer_id
+        passed_on = await up.call("who", x_forwarded_for="198.51.100.7")
+        assert passed_on.json["id"].startswith("visitor-")
+
+
 @pytest.mark.parametrize(
     ("name", "type_"),
     [

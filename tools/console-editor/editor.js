@@ -1,8 +1,12 @@
-// The editor of the console's Scripts page: CodeMirror 6 with Lua, completion of the goop table and of tables, and what is wrong at its place.
+// The editor of the console: CodeMirror 6 with Lua, completion of the goop table and of tables, and what is wrong at its place; and with the
+// languages of a site's pages.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { HighlightStyle, StreamLanguage, bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { css } from "@codemirror/legacy-modes/mode/css";
+import { javascript, json } from "@codemirror/legacy-modes/mode/javascript";
 import { lua } from "@codemirror/legacy-modes/mode/lua";
+import { html, xml } from "@codemirror/legacy-modes/mode/xml";
 import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
 import { EditorState } from "@codemirror/state";
@@ -28,6 +32,9 @@ const colours = HighlightStyle.define([
   { tag: [tags.string, tags.special(tags.string)], color: "var(--code-string)" },
   { tag: [tags.number, tags.bool, tags.atom], color: "var(--code-number)" },
   { tag: tags.comment, color: "var(--code-comment)", fontStyle: "italic" },
+  { tag: [tags.tagName, tags.heading, tags.propertyName], color: "var(--code-keyword)" },
+  { tag: tags.attributeName, color: "var(--code-name)" },
+  { tag: tags.heading, fontWeight: "600" },
   { tag: [tags.standard(tags.variableName), tags.function(tags.variableName)], color: "var(--code-name)" },
 ]);
 
@@ -126,11 +133,33 @@ function tableCompletions(tables) {
   };
 }
 
+// As much of Markdown as helps to read it.
+const markdown = {
+  name: "markdown",
+  startState: () => ({ code: false }),
+  token(stream, state) {
+    if (stream.sol() && stream.match(/^\s*(```|~~~).*/)) {
+      state.code = !state.code;
+      return "string";
+    }
+    if (state.code) return stream.skipToEnd(), "string";
+    if (stream.sol() && stream.match(/^#{1,6}\s.*/)) return "heading";
+    if (stream.sol() && stream.match(/^\s*(>|[-*+]\s|\d+[.)]\s)/)) return "keyword";
+    if (stream.match(/`[^`]*`/)) return "string";
+    if (stream.match(/!?\[[^\]]*\]\([^)]*\)/)) return "propertyName";
+    if (stream.match(/(\*\*|__)[^*_]+\1/)) return "keyword";
+    stream.next();
+    stream.eatWhile(/[^`![*_]/);
+    return null;
+  },
+};
+const LANGUAGES = { lua, html, xml, css, javascript, json, markdown };
+
 /**
  * An editor in `parent`, which can have the focus: {text(), set(text), replace(text), fault({line, message} | null), findings([{start, end, severity,
  * message}]), goto(line), focus(), destroy()}. Escape gives the focus to `parent`, unless it has closed something.
  */
-export function edit(parent, { text, functions, tables = () => [], label, changed, save, run = () => {} }) {
+export function edit(parent, { text, functions = [], tables = () => [], label, changed, save, run = () => {}, language = "lua" }) {
   // The focus goes to the frame around the text; the next Tab goes on behind it.
   function leave({ contentDOM }) {
     contentDOM.tabIndex = -1;
@@ -151,9 +180,9 @@ export function edit(parent, { text, functions, tables = () => [], label, change
     highlightActiveLine(),
     highlightActiveLineGutter(),
     highlightSelectionMatches(),
-    StreamLanguage.define(lua),
+    ...(LANGUAGES[language] ? [StreamLanguage.define(LANGUAGES[language])] : []),
     syntaxHighlighting(colours),
-    autocompletion({ override: [goopCompletions(functions), tableCompletions(tables)] }),
+    ...(language === "lua" ? [autocompletion({ override: [goopCompletions(functions), tableCompletions(tables)] })] : [EditorView.lineWrapping]),
     keymap.of([
       // CodeMirror lets Tab go for two seconds after any Escape, also after one that has only closed a list.
       { key: "Escape", run: (view) => (view.setTabFocusMode(false), false) },

@@ -7,6 +7,7 @@ import click
 import goop2 as package
 from goop2.cli.backup import backup, restore
 from goop2.cli.chat import chat
+from goop2.cli.cluster import cluster
 from goop2.cli.completion import completion
 from goop2.cli.console import console
 from goop2.cli.data import data
@@ -25,6 +26,8 @@ from goop2.cli.standby import standby
 from goop2.cli.table_design import DESIGN_COMMANDS
 from goop2.cli.table_import import import_rows
 from goop2.cli.table_rows import ROW_COMMANDS
+from goop2.cli.template import template
+from goop2.cli.worker import worker
 
 HELP_WIDTH = 100
 
@@ -65,11 +68,14 @@ for command in (
     restore,
     standby,
     kv,
+    template,
     call,
     send,
     peers,
     connect,
     group,
+    cluster,
+    worker,
     doctor,
     identity,
     keys,

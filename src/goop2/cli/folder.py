@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from goop2.cli import output, session
+from goop2.cli.errors import CommandError
 from goop2.cli.options import folder_argument, json_option
+from goop2.cli.template import dry_run_option, switches_option, yes_option
 from goop2.folder.templates import DEFAULT, TEMPLATES
 
 INIT_HELP = "\n".join(
@@ -24,8 +26,27 @@ INIT_HELP = "\n".join(
 @click.command("init", help=INIT_HELP)
 @folder_argument
 @click.option("--label", metavar="NAME", help="The name others see; without it, the folder's.")
-@click.option("--template", type=click.Choice(tuple(TEMPLATES)), default=DEFAULT, help=f"What to start from; without it, {DEFAULT}.")
-def init(folder: Path, label: str | None, template: str) -> None:
+@click.option("--template", type=click.Choice(tuple(TEMPLATES)), help=f"What to start from; without it, {DEFAULT}.")
+@click.option("--from", "source", metavar="FOLDER|FILE", help="Start from a template of your own: a folder, or a .tar.gz file.")
+@yes_option
+@dry_run_option
+@switches_option
+def init(
+    folder: Path, label: str | None, template: str | None, source: str | None, yes: bool, dry_run: bool, keep_settings: bool
+) -> int | None:
+    if source is not None:
+        from goop2.cli.template import start_from
+
+        if template is not None:
+            raise CommandError("--from and --template both say what to start from: give one of them")
+        return start_from(folder, label, source, yes=yes, dry_run=dry_run, keep_settings=keep_settings)
+    if yes or dry_run or keep_settings:
+        raise CommandError("--yes, --dry-run and --keep-settings are for --from")
+    _init(folder, label, template or DEFAULT)
+    return None
+
+
+def _init(folder: Path, label: str | None, template: str) -> None:
     from goop2.folder.creation import create
 
     created = create(folder, label, template)
@@ -66,7 +87,6 @@ def keys(folder: Path, as_json: bool) -> None:
     then for your eyes alone; what else is in it stays. From the next start on, what you and peers with such keys send each other is
     encrypted once more inside libp2p's own encryption. Keys that are there are never replaced.
     """
-    from goop2.cli.errors import CommandError
     from goop2.config import payload_keys
     from goop2.config.editing import SettingsConflictError
 

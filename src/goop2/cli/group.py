@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from goop2.cli import output
+from goop2.cli.group_files import files
 from goop2.cli.lua import unicode
 from goop2.cli.options import json_option
 from goop2.cli.peers import ask, dir_option
@@ -196,6 +197,9 @@ def refuse(id_: str, host: str, folder: Path | None, as_json: bool) -> int:
     Whoever invited is not told.
     """
     return _done(folder, "group-refuse", {"group": unicode(id_), "peer": unicode(host)}, as_json, "refused")
+
+
+group.add_command(files)
 
 
 def _hosted(one: Any) -> str:

@@ -20,6 +20,7 @@ from goop2.cli import logs, output, session
 from goop2.cli.errors import CommandError
 from goop2.cli.main import EXIT_OK
 from goop2.cli.options import folder_argument
+from goop2.net.faults import NetworkError
 
 if TYPE_CHECKING:
     from goop2.cli.run_lines import RunLines
@@ -114,8 +115,6 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
     # Told to end while the modules were loading: the network is not opened at all.
     if ending.done():
         return
-    from goop2.peers.remote_control.operations import WithoutNetwork
-
     wait, told = RETRY_FIRST_SECONDS, ""
     while not ending.done():
         why = await _once_on_the_network(opened, web, ending, was_away=bool(told))
@@ -125,19 +124,19 @@ async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event
             output.warn(f"this peer is not on the network: {why}. Its pages are served, and it is tried again within a minute")
             told = why
             web.remote.fail(why)
-        async with _answering(opened.folder, {**WithoutNetwork(opened, why).operations, **_of_the_peer(opened, web)}):
+        async with _without_network(opened, web, why):
             await asyncio.wait((ending,), timeout=wait)
         wait = min(2 * wait, RETRY_MAX_SECONDS)
 
 
 async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Future[bool], *, was_away: bool) -> str:
     """Be on the network until the end; return why the peer cannot be, or no longer is, "" at the end."""
-    from goop2.app import join
-    from goop2.net.faults import NetworkError
-    from goop2.peers.remote_control.operations import Remote
-
     try:
-        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, **_of_the_peer(opened, web)}):
+        # Here, because a file of ours cannot be read either where no descriptor is left.
+        from goop2.app import join
+        from goop2.peers.remote_control.operations import Remote
+
+        async with join(opened) as network, _answering(opened.folder, {**Remote(opened, network).operations, **_own(opened, web)}):
             web.remote.attach(network)
             if was_away:
                 output.note("this peer is on the network again")
@@ -154,6 +153,18 @@ async def _once_on_the_network(opened: Peer, web: OpenWeb, ending: asyncio.Futur
 
 
 @contextlib.asynccontextmanager
+async def _without_network(opened: Peer, web: OpenWeb, why: str) -> AsyncIterator[None]:
+    """Answer commands, but those that need the network, until the block is left."""
+    operations: Mapping[str, Operation] = {}
+    with contextlib.suppress(OSError):  # no descriptor to read the module with: `why` has been told
+        from goop2.peers.remote_control.operations import WithoutNetwork
+
+        operations = WithoutNetwork(opened, why).operations
+    async with _answering(opened.folder, {**operations, **_own(opened, web)}):
+        yield
+
+
+@contextlib.asynccontextmanager
 async def _answering(folder: Path, operations: Mapping[str, Operation]) -> AsyncIterator[None]:
     """Answer commands until the block is left; if that is not possible, everything else continues."""
     from goop2.control_socket import listening
@@ -166,12 +177,29 @@ async def _answering(folder: Path, operations: Mapping[str, Operation]) -> Async
         yield
 
 
-def _of_the_peer(opened: Peer, web: OpenWeb) -> dict[str, Operation]:
+def _own(opened: Peer, web: OpenWeb) -> Mapping[str, Operation]:
     """Return the operations that need no network."""
+    return {"console": _console(web), "cluster": _cluster(opened), "backup": _backup(opened)}
 
+
+def _cluster(opened: Peer) -> Operation:
+    async def cluster(_request: Request) -> Answer:
+        import msgspec
+
+        shown = opened.cluster
+        return {"cluster": None if shown is None else msgspec.to_builtins(shown.view())}
+
+    return cluster
+
+
+def _console(web: OpenWeb) -> Operation:
     async def console(_request: Request) -> Answer:
         return dict(web.browser_addresses())
 
+    return console
+
+
+def _backup(opened: Peer) -> Operation:
     async def backup(request: Request) -> Answer:
         from goop2.control_socket import ControlError
         from goop2.services.backup.program import BackupError
@@ -182,7 +210,7 @@ def _of_the_peer(opened: Peer, web: OpenWeb) -> dict[str, Operation]:
             raise ControlError(BackupError.owner_code, str(error)) from None
         return {"place": status.place, "copied_at": status.copied_at, "left_out": status.left_out}
 
-    return {"console": console, "backup": backup}
+    return backup
 
 
 def end_on_signals(end: Callable[[], object], numbers: Sequence[signal.Signals] = ENDING) -> None:

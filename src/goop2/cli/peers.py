@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,9 @@ ANSWER_SECONDS: Final = 75.0
 
 TROUBLE_MAX_CHARS: Final = 500
 """Of a sentence about what hinders finding others; a server's address stands in it."""
+
+EMAIL_MAX_CHARS: Final = 80
+"""Of a peer's e-mail address, which it makes up."""
 
 FAILED_REPLIES: Final = {"Unknown command: ": "not_found", "Script error: ": "script_error", "Rate limit exceeded.": "rate_limited"}
 """How the reply of another peer begins that reports a failure (behaviour.md, "Chat commands") → the class."""
@@ -104,8 +107,9 @@ def send(peer: str, text: str, folder: Path | None, as_json: bool) -> int:
 def peers(folder: Path | None, this: bool, as_json: bool) -> int:
     """List the peers that are here now.
 
-    A line for each: its id, its label, and how it is connected: directly, with its address, or through a relay; and how long a ping takes,
-    there and back. On stderr is said whether others can dial this peer, once somebody has tried.
+    A line for each: its id, its label, and how it is connected: directly, with its address, or through a relay; how long a ping takes,
+    there and back; its e-mail address, if it shares one with this peer; "avatar" if it has a picture. On stderr is said whether others can
+    dial this peer, once somebody has tried.
     """
     if this:
         return _this(folder, as_json)
@@ -122,8 +126,16 @@ def peers(folder: Path | None, this: bool, as_json: bool) -> int:
         output.note('nobody is here now; "goop2 connect DIR ADDRESS" reaches a peer that is elsewhere')
     for each in () if as_json else found:
         label = "(has not said its name)" if each["label"] == each["id"] else output.one_line(each["label"], 40)
-        print(f"{each['id']}  {label}  {_way_shown(each)}")
+        print("  ".join((each["id"], label, _way_shown(each), *_said_of_itself(each))))
     return code
+
+
+def _said_of_itself(peer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a peer's line says beside its label, which is the peer's own claim."""
+    if peer["email"]:
+        yield output.one_line(peer["email"], EMAIL_MAX_CHARS)
+    if peer["avatar_hash"]:
+        yield "avatar"
 
 
 def _way_shown(peer: Mapping[str, Any]) -> str:
@@ -216,7 +228,15 @@ async def _through_whom(folder: Path, op: str, request: Request, alone: Callable
 
 
 async def _alone(folder: Path, op: str, request: Request) -> Answer:
-    """Do an operation with a network of this command's own. The lock prevents two peers with one identity; commands take turns."""
+    """Do an operation with a network of this command's own."""
+    return await alone(folder, op, request, lambda _answer: True, lambda _answer: None)
+
+
+async def alone(folder: Path, op: str, request: Request, is_done: Callable[[Answer], bool], tell: Callable[[Answer], object]) -> Answer:
+    """Ask for an operation again and again until its answer `is_done`, with a network of this command's own; `tell` takes the others.
+
+    The lock prevents two peers with one identity; commands take turns.
+    """
     from goop2.app import join
     from goop2.peers.remote_control.operations import Remote
 
@@ -228,4 +248,6 @@ async def _alone(folder: Path, op: str, request: Request) -> Answer:
             remote = Remote(peer, network)
             if op == "peers":
                 await remote.settle()
-            return await remote.operations[op](request)
+            while not is_done(answer := await remote.operations[op](request)):
+                tell(answer)
+            return answer

@@ -122,10 +122,29 @@ def _running_session(folder: Path) -> Elsewhere:
 
 
 def settings_of(folder: Path) -> Settings:
-    """Return the settings of the peer in `folder`, so that a folder without a peer is refused before anything is made in it."""
-    from goop2.config import load
+    """Return the settings of the peer in `folder`, so that a folder without a peer is refused before anything is made in it.
 
+    What a kill has left of a template that was being applied is put right first.
+    """
+    from goop2.config import load
+    from goop2.folder.file_switch import JOURNAL
+
+    if os.path.lexists(folder / JOURNAL):
+        _put_right(folder)
     return load(folder, os.environ).settings
+
+
+def _put_right(folder: Path) -> None:
+    from goop2.folder.lock import FolderLockedError, locked
+    from goop2.services.templates.recovery import put_right
+
+    try:
+        with locked(folder, passing=True):
+            done = put_right(folder)
+    except FolderLockedError:
+        return  # whoever has the folder is at work on it, and put it right before
+    if done:
+        output.note(done)
 
 
 def require_lua(folder: Path) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from goop2.config.loading import FILE, FILE_MAX_BYTES, SettingsError, check, read_document
-from goop2.config.settings import declared
+from goop2.config.settings import Settings, declared
 from goop2.folder.regular_files import read_regular
 
 BACKUP = "goop.json.bak"
@@ -78,12 +78,56 @@ def save(folder: Path, changes: Mapping[str, object], version: str, environment:
     return show(folder)
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsEdit:
+    """Changes of goop.json that are checked, and not written yet."""
+
+    before: bytes
+    after: bytes
+    values_before: dict[str, object]
+    """Path of each changed setting → what stands there now, None where nothing does; saved again, it undoes the changes."""
+    settings: Settings
+
+
+def prepare(
+    folder: Path, changes: Mapping[str, object], environment: Mapping[str, str], of_others: Mapping[str, object] | None = None
+) -> SettingsEdit | None:
+    """Return `changes`, as `save` takes them, checked; None when goop.json says so already.
+
+    `of_others`: keys that other programs read and this one does not. Raises `SettingsError`, `UnknownSettingError`.
+    """
+    content, document = read_document(folder)
+    changed = _with(document, changes)
+    there: dict[str, object] = {path: show(folder).values.get(path) for path in changes}
+    for path, value in (of_others or {}).items():
+        section, _, key = path.partition(".")
+        there[path] = _put(changed, section, key, value)
+    for name in [each for each, section in changed.items() if section == {} != document.get(each)]:
+        del changed[name]  # what is undone leaves no empty section behind
+    loaded = check(folder, changed, environment)
+    if changed == document:
+        return None
+    return SettingsEdit(content, _text(changed), there, loaded.settings)
+
+
+def write(folder: Path, before: bytes, after: bytes) -> None:
+    """Put `after` in place of `before` in goop.json. Raises `SettingsError`, `SettingsConflictError`."""
+    _replace_content(folder, before, after, None)
+
+
 def replace_document(folder: Path, before: bytes, document: Mapping[str, object], mode: int | None = None) -> None:
     """Put `document` in place of `before` in goop.json of `folder`, with its rights or `mode`. Raises `SettingsError`,
     `SettingsConflictError`.
     """
+    _replace_content(folder, before, _text(document), mode)
+
+
+def _text(document: Mapping[str, object]) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _replace_content(folder: Path, before: bytes, text: bytes, mode: int | None) -> None:
     file = Path(os.path.realpath(folder / FILE))
-    text = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
     try:
         if read_regular(file, None, FILE_MAX_BYTES) != before:
             raise SettingsConflictError
@@ -100,15 +144,23 @@ def _with(document: Mapping[str, object], changes: Mapping[str, object]) -> dict
     for path, value in changes.items():
         if path not in known:
             raise UnknownSettingError(path)
-        setting = known[path]
-        section = changed.get(setting.section)
-        if not isinstance(section, dict):
-            section = changed[setting.section] = {}
-        if value is None:
-            section.pop(setting.key, None)
-        else:
-            section[setting.key] = value
+        _put(changed, known[path].section, known[path].key, value)
     return changed
+
+
+def _put(document: dict[str, object], name: str, key: str, value: object) -> object:
+    """Set a key of a section, or remove it for None; return what was there."""
+    section = document.get(name)
+    if not isinstance(section, dict):
+        if value is None:
+            return None
+        section = document[name] = {}
+    before: object = section.get(key)
+    if value is None:
+        section.pop(key, None)
+    else:
+        section[key] = value
+    return before
 
 
 def _version(content: bytes) -> str:

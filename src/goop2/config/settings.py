@@ -22,8 +22,10 @@ from goop2.config.types import (
     boolean,
     boolean_or_list_of,
     ip_address,
+    ip_network,
     line,
     list_of,
+    nats_address,
     number,
     one_of,
     web_address,
@@ -157,6 +159,14 @@ class Viewer:
         "`:port` alone means loopback: opening it to a network is said with a host.",
         title="Address of the web side",
     )
+    proxies: tuple[str, ...] = setting(
+        list_of(ip_network(), "IPv4 and IPv6 addresses, or networks such as 10.0.0.0/8"),
+        (),
+        "Addresses of proxies before the opened site or the own rendezvous server. What they say of a visitor's address "
+        "(`X-Forwarded-For`, the last one) and of the site's name (`Host`) is believed, and limits count that address. From anywhere else "
+        "the header is ignored.",
+        title="Proxies that are believed",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +265,13 @@ class Storage:
         title="Leave the modes of private files",
     )
     max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.", title="Megabytes of the database")
+    shared_mb: int = setting(
+        whole(1),
+        500,
+        "Megabytes that the files shared with one group may have in this folder (`shared/<group id>/`).",
+        title="Megabytes of files shared with a group",
+        live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +320,28 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterSettings:
+    """Other machines of the owner that run scripts for this peer (docs/cluster.md)."""
+
+    nats: str = setting(
+        nats_address(), "", "The NATS server by which they are reached. Empty: scripts run on this machine alone.", title="NATS server"
+    )
+    key: str = setting(
+        line(),
+        "data/cluster.nk",
+        "The file of the key this peer shows the server, inside the peer folder.",
+        title="File of the cluster's key",
+    )
+    spill: str = setting(
+        one_of("off", "auto", "all"),
+        "auto",
+        "What runs on other machines: `auto` only scripts that compute or wait for half a millisecond and touch no data, when no worker "
+        "is idle here; `all` every script, wherever a machine has a free slot; `off` nothing.",
+        title="What runs on other machines",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of a peer, checked."""
 
@@ -317,6 +356,7 @@ class Settings:
     storage: Storage = Storage()
     runs: RunsSettings = RunsSettings()
     backup: BackupSettings = BackupSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     def script_dir(self, folder: Path) -> Path:
         """Return the real path of the scripts of the peer in `folder`; it need not exist."""

@@ -118,6 +118,22 @@ def ip_address() -> SettingType[str]:
     return SettingType("an IPv4 or IPv6 address", parse, _as_it_is, empty_is_unset=True)
 
 
+def ip_network() -> SettingType[str]:
+    """Return the type of an IPv4 or IPv6 address, or of a network of them with its length, such as 10.0.0.0/8; never of every address."""
+
+    def parse(value: object) -> str:
+        text = line().parse(value)
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise NotAllowedError from None
+        if not network.prefixlen:
+            raise NotAllowedError
+        return text
+
+    return SettingType("an IPv4 or IPv6 address, or a network such as 10.0.0.0/8", parse, _as_it_is)
+
+
 def one_of(*values: str) -> SettingType[str]:
     """Return the type of a setting that is one of a few words."""
 
@@ -153,6 +169,30 @@ def backup_place() -> SettingType[str]:
 
     allowed = "file:///folder, s3://bucket/path or sftp://user@host/path, without a password (secrets come from the environment)"
     return SettingType(allowed, parse, _as_it_is, empty_is_unset=True)
+
+
+def nats_address() -> SettingType[str]:
+    """Return the type of a NATS server's URL: encrypted, but on this machine itself."""
+
+    def parse(value: object) -> str:
+        text = line().parse(value)
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            raise NotAllowedError from None
+        if host and not parts.path and (parts.scheme == "tls" or (parts.scheme == "nats" and _is_loopback(host))):
+            return text
+        raise NotAllowedError
+
+    return SettingType("tls://host:port, or nats://host:port of this machine itself", parse, _as_it_is, empty_is_unset=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def address(lowest_port: int, default_host: str | None = None) -> SettingType[Address]:

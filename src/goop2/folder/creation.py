@@ -5,12 +5,13 @@ It must not know what the files mean, except goop.json's label, and must never o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from goop2.folder import SETTINGS_FILE, file_modes, templates
 from goop2.folder.regular_files import shown
@@ -50,6 +51,36 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
     except OSError as error:
         raise FolderError(f"{error.filename or folder} cannot be written ({error.strerror}): choose a folder you may write to") from None
     return Created(tuple(written), tuple(path for path in order if path not in written))
+
+
+BARE: Final = "blank"
+"""The template whose settings a folder gets that somebody else's template fills."""
+
+
+def check_free(folder: Path) -> None:
+    """Raise `FolderError` unless a template can fill `folder`: no peer, no site and no schemas are in it."""
+    for name in (SETTINGS_FILE, "site", "schemas"):
+        place = folder / name
+        if os.path.lexists(place) and not (place.is_dir() and not place.is_symlink() and not any(place.iterdir())):
+            raise FolderError(f'{shown(place)} is there already: choose a new folder, or "goop2 template apply" for a peer that is there')
+
+
+def create_bare(folder: Path, label: str | None = None) -> None:
+    """Make `folder` a peer folder that has settings and an empty site. Raises `FolderError`."""
+    text = templates.files_of(BARE)[SETTINGS_FILE]
+    name = _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label)
+    try:
+        (folder / "site").mkdir(parents=True, exist_ok=True)
+        _write_new(folder / SETTINGS_FILE, _labelled(text, name))
+    except OSError as error:
+        raise FolderError(f"{error.filename or folder} cannot be written ({error.strerror}): choose a folder you may write to") from None
+
+
+def discard_bare(folder: Path) -> None:
+    """Take back `create_bare`, as far as nothing else came into the folder."""
+    with contextlib.suppress(OSError):
+        (folder / SETTINGS_FILE).unlink()
+        (folder / "site").rmdir()
 
 
 def _checked(label: str) -> str:

@@ -19,6 +19,8 @@ from goop2.folder.regular_files import shown
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 DATA_FOLDER: Final = "data"
+PUT_ASIDE: Final = "data/templates"
+"""Holds what a template has replaced (file_switch.py)."""
 PLACES: Final = ("goop.json", "data.db", "data.db-wal", "data.db-shm", "data.db-journal")
 NAMED_MAX: Final = 3
 """Names in a sentence; the rest is counted."""
@@ -86,7 +88,8 @@ def _tightened_folder(shown_as: str, name: str, parent: int | None, depth: int) 
                 inner = f"{shown_as}/{shown(each)}"
                 status = os.stat(each, dir_fd=here, follow_symlinks=False)
                 if stat.S_ISDIR(status.st_mode):
-                    yield from _tightened_folder(inner, each, here, depth + 1)
+                    # Files of the site that a template has replaced have their modes when they come back; nobody else enters the folder.
+                    yield from _tightened_folder(inner, each, here, DEPTH_MAX + 1 if inner == PUT_ASIDE else depth + 1)
                 elif stat.S_ISREG(status.st_mode) and (done := _tighten(each, here, _FILE)) is not None:
                     yield inner, done
         finally:

@@ -59,7 +59,7 @@ def write(files: SiteFiles, path: str, content: bytes) -> None:
             os.unlink(temporary, dir_fd=folder)
             raise
 
-    _in_its_folder(files, path, put, make=True)
+    in_its_folder(files, path, put, make=True)
 
 
 def remove(files: SiteFiles, path: str) -> None:
@@ -70,10 +70,14 @@ def remove(files: SiteFiles, path: str) -> None:
             raise FileNotServedError(name)
         os.unlink(name, dir_fd=folder)
 
-    _in_its_folder(files, path, unlink, make=False)
+    in_its_folder(files, path, unlink, make=False)
 
 
-def _in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], None], make: bool) -> None:
+def in_its_folder(files: SiteFiles, path: str, change: Callable[[int, str], None], make: bool) -> None:
+    """Call `change` with a descriptor of the folder that `path` is in, and the name in it. `make`: folders that are missing are made.
+
+    Raises `SiteChangeError`; folders made on the way are removed then.
+    """
     try:
         *folders, name = components(path.removeprefix("/"))
         if any(each.startswith(".") for each in (*folders, name)):  # known before a folder is made on the way there

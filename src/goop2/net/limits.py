@@ -32,6 +32,9 @@ ANSWER_SECONDS = 65.0
 PROBE_SECONDS = 5.0
 """A label, which a peer writes without being asked."""
 
+AVATAR_SECONDS = 60.0
+"""A picture, from the stream's opening to its last byte: a megabyte at 18 kB/s."""
+
 ACK_SECONDS = 2.0
 """A message's acknowledgement (network.md)."""
 
@@ -185,7 +188,7 @@ KEPT_WAITING_MAX = 256
 """Kept streams of all peers that wait for a question: half of the streams there may be. The next is let go after its answer."""
 
 ENCRYPTED_FILES_BYTES = 256 * MEGABYTE_BYTES
-"""Files that are encrypted or decrypted at a time, with every copy of them: one of 37 MB, the largest, and smaller ones beside it."""
+"""Files that are encrypted or decrypted at a time, with every copy of them: one of 50 MB, the largest, and smaller ones beside it."""
 
 # Gossip: a peer gives a sign every 5 s, and any of them may come through one neighbour.
 

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,7 @@ from goop2.net.faults import NetworkError, StreamBrokenError
 from goop2.net.limits import (
     ACK_SECONDS,
     ANSWER_SECONDS,
+    AVATAR_SECONDS,
     ENCRYPTED_FILES_BYTES,
     EXCHANGE_SECONDS,
     PROBE_SECONDS,
@@ -26,7 +28,7 @@ from goop2.net.limits import (
 )
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import read_line
-from goop2.protocols import content, data, encrypted_payload, keys, mq, site, topics
+from goop2.protocols import avatar, content, data, encrypted_payload, keys, mq, site, topics
 from goop2.protocols.encrypted_payload import DecryptionError, PayloadBox
 from goop2.protocols.errors import RemoteProtocolError
 
@@ -62,6 +64,10 @@ class AnswerTooLargeError(NetworkError):
     """The peer has the file, and it is larger than any peer reads."""
 
 
+class NoRoomError(NetworkError):
+    """This peer has no memory for the file now: large encrypted ones are held whole until they are decrypted."""
+
+
 class SiteAnswer:
     """A file of a peer's site while it arrives."""
 
@@ -88,9 +94,25 @@ class PeerClient:
 
     async def label(self, peer: str) -> str:
         """Return the label of a peer: untrusted text. It also shows whether the peer can be reached."""
-        with _named(peer):
+        with named(peer):
             async with await self._host.open(peer, content.PROTOCOL) as stream:
                 return content.label(await read_line(stream, content.reader(), PROBE_SECONDS))
+        raise AssertionError
+
+    async def avatar(self, peer: str) -> bytes:
+        """Return the picture of a peer as it came, b"" when it has none: untrusted bytes, at most avatar.PICTURE_MAX_BYTES."""
+        with named(peer):
+            async with asyncio.timeout(AVATAR_SECONDS), await self._host.open(peer, avatar.PROTOCOL) as stream:
+                reader = avatar.header_reader()
+                header = avatar.header(await read_line(stream, reader, PROBE_SECONDS))
+                text = bytearray(reader.rest())
+                while len(text) < header.size:
+                    piece = await stream.read()
+                    if not piece:
+                        raise RemoteProtocolError(f"the picture ended {header.size - len(text)} bytes early")
+                    text += piece
+                del text[header.size :]
+                return self._key_ring.open(peer, bytes(text))[0] if header.encrypted else bytes(text)
         raise AssertionError
 
     @contextlib.asynccontextmanager
@@ -127,7 +149,7 @@ class PeerClient:
 
     async def exchange_identities(self, peer: str, own: topics.IdentityPayload) -> topics.IdentityPayload:
         """Send our identity, with our key, to a peer of ours; return its identity. Also raises `ProtocolNotSupportedError`."""
-        with _named(peer):
+        with named(peer):
             async with await self._host.open(peer, keys.PROTOCOL) as stream:
                 await stream.write(keys.message(own))
                 return keys.identity(await read_line(stream, keys.reader(), PROBE_SECONDS))
@@ -143,8 +165,8 @@ class PeerClient:
         if box is not None:
             try:
                 result = await exchange(box)
-            except _DecryptionError:
-                self._key_ring.refused(peer)
+            except _DecryptionError as refusal:
+                return await self._plain(peer, box, exchange, refusal.reason)
             except StreamBrokenError:
                 # Silence is not yet a refusal: one message may get lost. Several in a row are (FAILURES_BEFORE_ASIDE).
                 self._key_ring.failed(peer)
@@ -154,11 +176,26 @@ class PeerClient:
                 return result
         return await exchange(None)
 
+    async def _plain(self, peer: str, box: PayloadBox, exchange: Callable[[PayloadBox | None], Awaitable[T]], reason: str) -> T:
+        """Do an exchange plain that was refused encrypted, with `reason`. When that is the answer now too, the key was not to blame."""
+        try:
+            result = await exchange(None)
+        except RequestRefusedError as again:
+            if again.reason != reason:
+                self._key_ring.refused(peer, box)
+            raise
+        except BaseException:
+            self._key_ring.refused(peer, box)
+            raise
+        if not (isinstance(result, data.FailureAnswer) and result.error == reason):
+            self._key_ring.refused(peer, box)
+        return result
+
     async def _file(self, stack: contextlib.AsyncExitStack, peer: str, path: str, box: PayloadBox | None) -> SiteAnswer:
         stream = await stack.enter_async_context(await self._host.open(peer, site.PROTOCOL))
-        reader = site.AnswerReader(encrypted=box is not None)
+        reader = site.AnswerReader()
         stack.callback(_let_go, stream, reader)
-        with _named(peer):
+        with named(peer):
             await stream.write(encrypted_payload.line(box, site.request(path)))
             events = _events(stream, reader)
             first = await anext(events)
@@ -168,32 +205,41 @@ class PeerClient:
                     raise encrypted_payload.EncryptionRefusedError(first.reason)
                 raise RequestRefusedError(peer, path, first.reason)
             assert isinstance(first, site.FileHeader)
-            if box is not None and first.encrypted:
-                content = await self._opened(stack, first, events, box)
+            if first.encrypted:
+                content = await self._opened(stack, first, events, partial(self._decrypted, peer, box))
                 return SiteAnswer(site.FileHeader(first.mime, len(content), True), _pieces(content))
         return SiteAnswer(first, _bodies(peer, events))
 
     async def _opened(
-        self, stack: contextlib.AsyncExitStack, header: site.FileHeader, events: AsyncIterator[site.Event], box: PayloadBox
+        self,
+        stack: contextlib.AsyncExitStack,
+        header: site.FileHeader,
+        events: AsyncIterator[site.Event],
+        decrypt: Callable[[bytes], bytes],
     ) -> bytes:
         """Return the whole file in a box: before its end no part of it is proved. The memory for its copies is counted."""
         # The base64 text, its decoded bytes and the file exist at the same time.
         held = 3 * header.size
         if not self._encrypted_files.hold(held):
-            raise RemoteProtocolError("too many encrypted bytes come at a time; the file is not read")
+            raise NoRoomError("too many large files come encrypted at the same time; this one is not read: try again in a moment")
         stack.callback(self._encrypted_files.free, held)
         text = b"".join([event.data async for event in events if isinstance(event, site.BodyChunk)])
-        return await asyncio.to_thread(box.open, text)
+        return await asyncio.to_thread(decrypt, text)
+
+    def _decrypted(self, peer: str, box: PayloadBox | None, text: bytes) -> bytes:
+        """Return what an answer holds. To a plain request it may be encrypted too, by a peer that always does it."""
+        return box.open(text) if box is not None else self._key_ring.open(peer, text)[0]
 
     async def _ask(self, peer: str, asked: data.DataRequest, box: PayloadBox | None) -> data.Answer:
-        with _named(peer):
+        with named(peer):
             question, reader = encrypted_payload.line(box, data.request(asked)), data.answer_reader()
             line = await self._host.ask(peer, data.PROTOCOL, question, reader, ANSWER_SECONDS, kept=data.KEPT_PROTOCOL)
-            return _answer(line, box)
+            text = encrypted_payload.text_of_line(line)
+            return _answer(line, box) if text is None else data.answered(self._decrypted(peer, box, text))
         raise AssertionError
 
     async def _deliver(self, peer: str, message: mq.Message, box: PayloadBox | None) -> None:
-        with _named(peer):
+        with named(peer):
             if not self._host.is_connected(peer):
                 await self._host.connect(peer)
             # Also the opening counts: a peer that is frozen answers nothing, and its sender is to know.
@@ -201,16 +247,15 @@ class PeerClient:
 
 
 class _DecryptionError(StreamBrokenError):
-    """The peer cannot decrypt what was encrypted for it, and has done nothing."""
+    """The peer cannot decrypt what was encrypted for it, and has done nothing; `reason` is its own word."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
-    """Return the answer in a line: encrypted if the request was. A plain refusal means that the peer could not decrypt the request."""
-    text = encrypted_payload.text_of_line(line)
-    if text is not None:
-        if box is None:
-            raise DecryptionError("the answer to a plain request is encrypted")
-        return data.answered(box.open(text))
+    """Return a plain answer. To an encrypted request it is a refusal: the peer could not decrypt it, or did not look."""
     answer = data.answered(line)
     if box is None:
         return answer
@@ -220,7 +265,7 @@ def _answer(line: bytes, box: PayloadBox | None) -> data.Answer:
     raise DecryptionError("the answer to an encrypted request is plain")
 
 
-class _named:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
+class named:  # noqa: N801  (used as a function is; one made of a generator costs a microsecond, in every call)
     """Raise whatever breaks the protocol or does not come as a `NetworkError` that names the peer."""
 
     def __init__(self, peer: str) -> None:
@@ -239,7 +284,7 @@ def _fault_of(peer: str, error: BaseException) -> NetworkError | None:
         case mq.MessageRefusedError():
             return MessageRejectedError(peer, error)
         case encrypted_payload.EncryptionRefusedError():
-            return _DecryptionError(f"{peer} cannot decrypt what was encrypted for it: {error}")
+            return _DecryptionError(f"{peer} cannot decrypt what was encrypted for it: {error}", str(error))
         case site.FileTooLargeError():
             return AnswerTooLargeError(f"{peer} is not read to the end: {error}")
         case RemoteProtocolError():
@@ -279,7 +324,7 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _bodies(peer: str, events: AsyncIterator[site.Event]) -> AsyncIterator[bytes]:
-    with _named(peer):
+    with named(peer):
         async for event in events:
             if isinstance(event, site.BodyChunk):
                 yield event.data

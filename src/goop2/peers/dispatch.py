@@ -13,9 +13,10 @@ import msgspec
 from goop2.peers import followed_session
 from goop2.peers.discovery.roster import Roster
 from goop2.peers.key_exchange import KeyExchange
+from goop2.peers.outbox import Outbox
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.server import NOT_SAVED, MessageNotAcceptedError, Operation, PeerServer, Received, SaveMessage
-from goop2.protocols import data, mq, rooms, topics
+from goop2.protocols import calls, data, mq, rooms, topics
 from goop2.protocols.errors import RemoteProtocolError
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.scripting.engine import Failure
@@ -25,6 +26,7 @@ from goop2.services.app_messages import AppMessage
 from goop2.services.chat.limits import BUSY_RETRY_SECONDS, STORAGE_RETRY_SECONDS
 from goop2.services.chat.message_store import MessageStoreBusyError
 from goop2.services.chat.service import ChatError, ChatRefusedError, Heard
+from goop2.services.groups.records import Outgoing
 from goop2.services.listen.operations import hosted
 from goop2.services.rooms.errors import RoomFloodError
 from goop2.services.tables import Tables
@@ -73,13 +75,21 @@ class MessageDispatcher:
     """Hands each message of another peer to the part of this peer that it is for."""
 
     def __init__(
-        self, peer: Peer, roster: Roster, broadcasts: Subscribers[Heard], app_messages: Subscribers[AppMessage], key_exchange: KeyExchange
+        self,
+        *,
+        peer: Peer,
+        roster: Roster,
+        broadcasts: Subscribers[Heard],
+        app_messages: Subscribers[AppMessage],
+        key_exchange: KeyExchange,
+        outbox: Outbox,
     ) -> None:
         self._peer = peer
         self._roster = roster
         self._broadcasts = broadcasts
         self._app_messages = app_messages
         self._key_exchange = key_exchange
+        self._outbox = outbox
 
     async def dispatch_message(self, received: Received) -> None:
         """Handle a message; when this returns, it is acknowledged. Raises `MessageNotAcceptedError`."""
@@ -114,16 +124,23 @@ class MessageDispatcher:
         elif isinstance(event, topics.IdentityPayload):
             self._key_exchange.heard(sender, event)
             # The connection proves the sender; the payload's own id is ignored.
-            self._roster.introduced(sender, event.label, event.email)
+            self._roster.introduced(sender, event.label, event.email, event.avatar_hash)
         else:
-            self._take_room_message(sender, event)
+            self._take_room_message(sender, received.id, event)
+            self._take_call(sender, event)
             self._app_messages.notify(AppMessage(sender, received.id, event.topic, event.json))
 
-    def _take_room_message(self, sender: str, event: topics.Other) -> None:
+    def _take_call(self, sender: str, event: topics.Other) -> None:
+        """Hang up a call, which would ring without end: calls are not supported yet."""
+        offer = calls.offer(event.topic, event.json)
+        if offer is not None and self._peer.missed_calls.offered(sender, offer):
+            self._outbox.post([Outgoing(sender, event.topic, offer.hangup)])
+
+    def _take_room_message(self, sender: str, wire_id: str, event: topics.Other) -> None:
         try:
             said = rooms.read(event.topic, event.json)
             if said is not None:
-                self._peer.rooms.received(sender, *said)
+                self._peer.rooms.received(sender, *said, wire_id)
         except RoomFloodError as error:
             raise MessageNotAcceptedError(mq.RATE_LIMITED, str(error), error.retry_after_seconds) from None
         except RemoteProtocolError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,8 @@ QUIET_SECONDS: Final = 15.0
 HEADER_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 15.0
 """Without sound, while it should play: the stream is given up, and the player asks anew."""
+OVER_MAX: Final = 256
+"""Closed sessions that are remembered: pages of so many sites at most still listen."""
 STATE: Final = "listen-state"
 """Data operation of ours: the session that is open, as pages have it, or null. Of other peers' sessions an invitation tells."""
 _NULL: Final = b"null"
@@ -84,8 +87,14 @@ class FollowedSession:
         """Host and group, while we are there or have asked."""
         self._word = False
         """Whether the host has said anything lately."""
+        self._over: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Sessions that their host has closed: a page that still listens must not join them again."""
         self._log = structlog.get_logger("goop2.services.listen").bind()
-        self._ends = (grouping.groups.subscribe(self._group_changed), self._following.subscribe(self._changed))
+        self._ends = (
+            grouping.groups.subscribe(self._group_changed),
+            self._following.subscribe(self._changed),
+            grouping.subscribe_invites(lambda invited: self._opened_again(invited.host, invited.group)),
+        )
 
     def stop(self) -> None:
         """Leave the session, if one is followed."""
@@ -100,6 +109,8 @@ class FollowedSession:
             return
         if not listen.is_session(group):
             raise ListenError(f"{group[:80]!r} is no session's id: listen- and 16 hexadecimal digits")
+        if self.is_over(host, group):
+            raise ListenError("this session is over: its host has closed it")
         self._listening.follow_elsewhere(host, group)
         # Set before the wait: the host's first messages may come before its `welcome` is handled.
         self._place = (host, group)
@@ -111,14 +122,22 @@ class FollowedSession:
                 raise ListenError(str(error)) from None
             raise
 
+    def is_over(self, host: str, group: str) -> bool:
+        """Return whether the host has closed that session, and has not said since that it is open."""
+        return (host, group) in self._over
+
     async def session_of(self, host: str) -> Offered | None:
         """Return the session that is open at a peer, if it reports one. Raises `NetworkError`."""
         answer = await self._client.ask(host, data.DataRequest(STATE))
         if isinstance(answer, data.SuccessAnswer):
             with contextlib.suppress(InvalidJsonError):
-                return decode(answer.json, Offered) if answer.json != _NULL else None
+                offered = decode(answer.json, Offered) if answer.json != _NULL else None
+                if offered is not None:
+                    self._opened_again(host, offered.id)
+                return offered
         # Other implementations do not have our operation; their sessions are known by their invitations.
         invites = [one for one in self._grouping.invites() if one.host == host and listen.is_session(one.group)]
+        invites = [one for one in invites if not self.is_over(host, one.group)]
         return Offered(invites[-1].group, invites[-1].name) if invites else None
 
     def leave(self) -> None:
@@ -198,7 +217,9 @@ class FollowedSession:
         elif change.what == "msg":
             self._heard(change.payload)
         elif change.what in ("refused", "ended"):
-            self._place = None
+            place, self._place = self._place, None
+            if change.what == "ended" and change.sender:
+                self._closed(place)
             self._following.end()
 
     def _heard(self, payload: bytes) -> None:
@@ -207,8 +228,19 @@ class FollowedSession:
         except RemoteProtocolError as fault:
             self._log.info("a session host sent an invalid control", why=str(fault))
             return
+        if said is not None and said.action == "close" and self._place is not None:
+            self._closed(self._place)
         if said is not None:
             self._following.heard(said.action, _track(said.track), said.position)
+
+    def _closed(self, place: tuple[str, str]) -> None:
+        self._over[place] = None
+        if len(self._over) > OVER_MAX:
+            self._over.popitem(last=False)
+
+    def _opened_again(self, host: str, group: str) -> None:
+        """Note that the host says the session is open: one of ours goes on with it after a restart."""
+        self._over.pop((host, group), None)
 
     def _changed(self, followed: Followed | None) -> None:
         """Leave the group when the session is over; if the group did not tell us so, it does not know."""

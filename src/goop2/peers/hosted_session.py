@@ -77,8 +77,9 @@ class HostedSession:
     def sync(self) -> None:
         """Send the position while the session plays."""
         state = self._listening.state()
-        if state is not None and state.playing:
-            self._say(listen.control("sync", position=state.position))
+        if state is not None and state.playing and state.track is not None:
+            # With the track: listeners that have missed its load take it from here.
+            self._say(listen.control("sync", _track_payload(state.track), state.position))
 
     async def answer(self, stream: Stream) -> None:
         """Send the sound from the current position, at the pace it is heard."""
@@ -192,10 +193,13 @@ def _said(before: State, now: State, *, everything: bool = False) -> list[bytes]
     if now.track is None:
         return said
     if before.track != now.track:
-        track = listen.TrackPayload(now.track.name, now.track.duration, now.track.bitrate, now.track.format)
-        said.append(listen.control("load", track, now.position))
+        said.append(listen.control("load", _track_payload(now.track), now.position))
     if everything or before.playing != now.playing or (said and now.playing):
         said.append(listen.control("play" if now.playing else "pause", position=now.position))
     elif not said:
         said.append(listen.control("seek", position=now.position))
     return said
+
+
+def _track_payload(track: Track) -> listen.TrackPayload:
+    return listen.TrackPayload(track.name, track.duration, track.bitrate, track.format)

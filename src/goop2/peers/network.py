@@ -18,11 +18,14 @@ from goop2.net.faults import AddressError, NetworkError
 from goop2.net.host import Connected, Host
 from goop2.net.latencies import Latencies
 from goop2.net.reachability import Reachability
+from goop2.peers.avatar_exchange import AvatarExchange
 from goop2.peers.client import MessageRejectedError, PeerClient
+from goop2.peers.diagnosis import Diagnosis
 from goop2.peers.discovery.discovery import Discovery, open_discovery, real_addresses
 from goop2.peers.discovery.peers_file import RememberedPeers
 from goop2.peers.discovery.roster import Roster, RosterChange, RosterEntry
 from goop2.peers.dispatch import CallerResolver, MessageDispatcher, peer_server
+from goop2.peers.file_exchange import FileExchange
 from goop2.peers.followed_session import FollowedSession
 from goop2.peers.hosted_session import HostedSession
 from goop2.peers.key_exchange import KeyExchange
@@ -38,6 +41,7 @@ from goop2.services.chat.service import Carry, Heard, TellShown, UndeliveredErro
 from goop2.services.groups.records import Outgoing
 from goop2.services.groups.service import GroupService
 from goop2.services.groups.state import GroupState
+from goop2.storage import peer_cache
 
 if TYPE_CHECKING:
     from goop2.services.peer import Peer
@@ -71,8 +75,7 @@ class PeerNetwork:
 
     def addresses(self) -> tuple[str, ...]:
         """Return where others can dial this peer."""
-        direct = dict.fromkeys((*real_addresses(self.host), *self.discovery.dialled_at))
-        return (*direct, *self.discovery.through_relays)
+        return _addresses(self.host, self.discovery)
 
     def reach(self) -> Reach:
         """Return how this peer is reached, as far as somebody has tried."""
@@ -177,20 +180,31 @@ async def open_network(
         broadcasts: Subscribers[Heard] = Subscribers()
         app_messages: Subscribers[AppMessage] = Subscribers()
         # Before anybody can find us: whoever does asks at once.
-        dispatcher = MessageDispatcher(peer, roster, broadcasts, app_messages, key_exchange)
+        dispatcher = MessageDispatcher(
+            peer=peer, roster=roster, broadcasts=broadcasts, app_messages=app_messages, key_exchange=key_exchange, outbox=outbox
+        )
         await peer_server(peer, caller_of, dispatcher.dispatch_message, key_ring).attach(host)
         await key_exchange.attach(host)
         await session.attach(host)
+        pictures = AvatarExchange(peer.avatars, client, key_ring, host, time.monotonic)
+        stack.push_async_callback(pictures.close)
+        stack.callback(peer.avatars.attach(pictures.fetch))
+        await pictures.attach()
+        exchange = FileExchange(peer.shared_files, host, key_ring)
+        stack.callback(peer.shared_files.attach(exchange))
+        await exchange.attach()
         says = partial(_presence, peer)
         finding = open_discovery(host, reachability, roster, remembered, says, servers=servers, near_by=near_by)
         # Entered last of what answers others, so closed first: peers hear `offline` while this one still answers.
         discovery = await stack.enter_async_context(finding)
         _attach_keys(roster, host, key_ring, key_exchange)
+        await Diagnosis(host, discovery.reservations, partial(_addresses, host, discovery)).attach()
+        _attach_pictures(stack, peer, roster, discovery, pictures)
         roster.subscribe(partial(_note_presence, grouping))
         # Presence need not tell: a host that was started anew within the time for which it counts as here has forgotten its members.
         stack.callback(host.watch(lambda connection: grouping.connected(connection.peer)))
         roster.subscribe(partial(_send_email, peer, key_exchange))
-        for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, roster)):
+        for work in (session.keep_in_step(), followed.keep_in_touch(), _keep_groups(grouping, roster), peer.avatars.watch()):
             stack.callback(asyncio.create_task(work).cancel)
         peer.chat.attach(_carry(client), caller_of, _show_receipts(outbox))
         stack.callback(peer.chat.detach)
@@ -207,6 +221,11 @@ async def open_network(
         )
 
 
+def _addresses(host: Host, discovery: Discovery) -> tuple[str, ...]:
+    direct = dict.fromkeys((*real_addresses(host), *discovery.dialled_at))
+    return (*direct, *discovery.through_relays)
+
+
 async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: KnownKeys) -> KeyRing:
     """Return the key ring of a peer with the keys of earlier starts; new keys are saved until `stack` is closed."""
     keys = peer.payload_keys
@@ -215,6 +234,8 @@ async def _key_ring(stack: AsyncExitStack, peer: Peer, roster: Roster, known: Kn
     key_ring = KeyRing(keys.private, keys.public_text, time.monotonic, roster.hinted_key, known.learned)
     for other, key in (await asyncio.to_thread(known.load)).items():
         key_ring.restore(other, key)
+    for other, key in peer_cache.public_keys(peer.database).items():
+        key_ring.restore_hint(other, key)
     stack.push_async_callback(known.save)
     stack.callback(asyncio.create_task(known.run()).cancel)
     return key_ring
@@ -238,16 +259,35 @@ def _attach_keys(roster: Roster, host: Host, key_ring: KeyRing, key_exchange: Ke
     roster.subscribe(lambda change: learn(change.peer) if change.what != "offline" else None)
 
 
+def _attach_pictures(stack: AsyncExitStack, peer: Peer, roster: Roster, discovery: Discovery, pictures: AvatarExchange) -> None:
+    """Ask for the pictures that peers tell of, and tell others when the own one changes, until `stack` is closed."""
+    for entry in roster.peers():
+        pictures.heard(entry)
+    roster.subscribe(lambda change: pictures.heard(change.peer) if change.what != "offline" else None)
+    stack.callback(discovery.host.watch(lambda connection: pictures.connected(connection.peer)))
+    stack.callback(peer.avatars.subscribe(lambda changed: None if changed else discovery.changed()))
+
+
 def _presence(peer: Peer) -> Presence:
     """Return the announcement of this peer. Its key goes to rendezvous servers only (peers/discovery/discovery.py)."""
     key = peer.payload_keys.public_text if peer.payload_keys else ""
     email = peer.settings.profile.email_for("")
-    return Presence("online", peer.identity.peer_id, peer.owner.label, email, public_key=key, encryption_supported=bool(key))
+    return Presence(
+        "online",
+        peer.identity.peer_id,
+        peer.owner.label,
+        email,
+        avatar_hash=peer.avatars.own_hash,
+        public_key=key,
+        encryption_supported=bool(key),
+    )
 
 
 def _identity(peer: Peer, other: str) -> topics.IdentityPayload:
     """Return this peer's identity for another peer; the key exchange adds the key."""
-    return topics.IdentityPayload(peer.identity.peer_id, peer.owner.label, peer.settings.profile.email_for(other))
+    return topics.IdentityPayload(
+        peer.identity.peer_id, peer.owner.label, peer.settings.profile.email_for(other), avatar_hash=peer.avatars.own_hash
+    )
 
 
 def _send_email(peer: Peer, key_exchange: KeyExchange, change: RosterChange) -> None:

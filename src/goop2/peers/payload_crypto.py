@@ -1,8 +1,8 @@
 """Payload encryption: which key belongs to which peer, and what is encrypted with it. Pure: the clock is passed in.
 
     to encrypt  only a key that the peer has sent us itself: in a signed presence, or in an answer on its own connection
-    to decrypt  that key, or a hint, a key that a rendezvous server named: the connection has proved the sender, so a false hint can only
-                fail to decrypt
+    to decrypt  that key, or a hint, a key that a rendezvous server named or another program left in the folder: the connection has proved
+                the sender, so a false hint can only fail to decrypt
     a failure   what cannot be decrypted is refused, never taken for plain. A peer that refuses what we encrypt, or does not answer it
                 FAILURES_BEFORE_ASIDE times in a row, gets plain text for ASIDE_SECONDS, or until it sends another key or something that
                 decrypts: so a wrong key blocks nobody for longer
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from goop2.net.limits import FORGETTING_AT_KEYS
@@ -63,6 +63,9 @@ class KeyRing:
         self._learned = learned
         self._keys: OrderedDict[str, _Key] = OrderedDict()
         self._unknown: Subscribers[str] = Subscribers()
+        self._folder_hints: dict[str, str] = {}
+        self._unreadable: OrderedDict[str, None] = OrderedDict()
+        """Peers that encrypt for us with a key nobody has told us."""
 
     def subscribe(self, callback: Callable[[str], None]) -> Callable[[], None]:
         """Call `callback` with each peer whose key is missing or wrong, so that it can be asked; return the function that unsubscribes."""
@@ -71,6 +74,15 @@ class KeyRing:
     def knows(self, peer: str) -> bool:
         """Return whether the peer itself has sent its key."""
         return peer in self._keys
+
+    def reads(self, peer: str) -> bool:
+        """Return whether what the peer encrypts for us can be read, as far as we know by now."""
+        return peer not in self._unreadable
+
+    def is_aside(self, peer: str) -> bool:
+        """Return whether the peer gets plain text because it could not read what we encrypt."""
+        known = self._keys.get(peer)
+        return known is not None and self._clock() < known.aside_until
 
     def want(self, peer: str) -> None:
         """Ask for a peer's key, because it is missing or wrong."""
@@ -89,6 +101,7 @@ class KeyRing:
             self._keys[peer] = _Key(public_key, box, supported=supported)
         else:
             return False
+        self._unreadable.pop(peer, None)
         self._keys.move_to_end(peer)
         if len(self._keys) > FORGETTING_AT_KEYS:
             self._keys.popitem(last=False)
@@ -109,13 +122,18 @@ class KeyRing:
         if not self._private:
             raise DecryptionError("this peer has no key and can decrypt nothing")
         known = self._keys.get(peer)
-        for box in (known.box if known is not None else None, self._box(self._hint(peer))):
+        for box in (known.box if known is not None else None, *self._hinted(peer)):
             if box is not None:
                 with contextlib.suppress(DecryptionError):
                     content = box.open(text)
                     if known is not None and box is known.box:
                         known.failures, known.aside_until = 0, 0.0
+                    self._unreadable.pop(peer, None)
                     return content, box
+        if known is None:
+            self._unreadable[peer] = None
+            if len(self._unreadable) > FORGETTING_AT_KEYS:
+                self._unreadable.popitem(last=False)
         self.want(peer)
         raise DecryptionError("it cannot be decrypted with the key this peer knows of the sender")
 
@@ -137,7 +155,7 @@ class KeyRing:
         `free`: its form is its writer's own; a writer without a key may mean the object {"enc": …} as it stands.
         """
         text = encrypted_payload.text_of_payload(content)
-        if free and not (self._private and (peer in self._keys or self._hint(peer))):
+        if free and not (self._private and (peer in self._keys or any(self._hinted(peer)))):
             text = None
         plain = content if text is None else self.open(peer, text)[0]
         if len(plain) > max_bytes:
@@ -147,15 +165,18 @@ class KeyRing:
     def frames(self, peer: str) -> EncryptedFrameReader:
         """Return a reader for a stream that a peer encrypts. Raises `DecryptionError` when its key is not known."""
         known = self._keys.get(peer)
-        box = known.box if known is not None else self._box(self._hint(peer)) if self._private else None
+        box = known.box if known is not None else next(self._hinted(peer), None)
         if box is None:
             raise DecryptionError("it is encrypted, and the key of the sender is not known")
         return EncryptedFrameReader(box)
 
-    def refused(self, peer: str) -> None:
-        """Note that the peer cannot decrypt what we encrypt: it gets plain text for a while, and is asked for its key."""
+    def refused(self, peer: str, box: PayloadBox | None = None) -> None:
+        """Note that the peer cannot decrypt what we encrypt: it gets plain text for a while, and is asked for its key.
+
+        `box`: what it was encrypted with; when the peer has told another key meanwhile, that one has not been refused.
+        """
         known = self._keys.get(peer)
-        if known is not None:
+        if known is not None and box in (None, known.box):
             known.failures, known.aside_until = 0, self._clock() + ASIDE_SECONDS
             self.want(peer)
 
@@ -178,6 +199,16 @@ class KeyRing:
         box = self._box(public_key)
         if box is not None:
             self._keys[peer] = _Key(public_key, box, supported=True)
+
+    def restore_hint(self, peer: str, public_key: str) -> None:
+        """Take a key that another program has left in the folder: a hint, as a rendezvous gives one."""
+        self._folder_hints[peer] = public_key
+
+    def _hinted(self, peer: str) -> Iterator[PayloadBox]:
+        """Yield the boxes of the hints about a peer: a rendezvous may lie, and the folder may be old."""
+        for key in dict.fromkeys((self._hint(peer), self._folder_hints.get(peer, ""))) if self._private else ():
+            if (box := self._box(key)) is not None:
+                yield box
 
     def _box(self, public_key: str) -> PayloadBox | None:
         key = encrypted_payload.public_key(public_key)

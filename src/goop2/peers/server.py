@@ -218,6 +218,9 @@ class PeerServer:
         return mq.send_ack(message)
 
     def _event(self, stream: Stream, message: mq.Message) -> topics.Event:
+        if message.topic == topics.IDENTITY:
+            # Who asks needs nothing in the payload; some peers encrypt it, with a key that we may be about to ask for.
+            return topics.read(message.topic, b"{}")
         free = topics.is_free(message.topic)
         payload = self._key_ring.payload(stream.peer, bytes(message.payload), mq.MESSAGE_MAX_BYTES, free=free)
         return topics.read(message.topic, payload)
@@ -284,7 +287,7 @@ class PeerServer:
         size = file.status.st_size
         # The file and its encrypted text, both whole in memory, since a box has one tag for all of it.
         held = 2 * encrypted_payload.size_of(size)
-        if size > site.ENCRYPTED_FILE_MAX_BYTES or not self._encrypted_files.hold(held):
+        if size > site.BODY_MAX_BYTES or not self._encrypted_files.hold(held):
             return False
         try:
             # One at a time: large files would otherwise occupy the threads that read the site.

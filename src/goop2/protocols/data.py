@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from goop2.protocols import encrypted_payload, tolerant_json
+from goop2.protocols import data_answers, encrypted_payload, tolerant_json
 from goop2.protocols.errors import LocalProtocolError, RemoteProtocolError
 from goop2.protocols.line import NEWLINE, LineReader, line
 from goop2.protocols.untrusted_json import InvalidJsonError
@@ -126,9 +126,10 @@ def answered(content: bytes) -> Answer:
         raise RemoteProtocolError(f"the answer is invalid: {error}") from None
     if sent.ok:
         return SuccessAnswer(bytes(sent.data) or b"null")
+    reason = _text(sent.error) or "the peer gives no reason"
     return FailureAnswer(
-        _text(sent.error) or "the peer gives no reason",
-        _text(sent.code) or "",
+        reason,
+        _text(sent.code) or data_answers.code_of(reason),
         _seconds(sent.retry_after),
         _text(sent.script),
         sent.line if type(sent.line) is int else None,

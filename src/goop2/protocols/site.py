@@ -23,8 +23,8 @@ REQUEST_MAX_BYTES: Final = 4096
 HEADER_MAX_BYTES: Final = 1024
 BODY_MAX_BYTES: Final = 50 * 1024 * 1024
 """What every peer of the network refuses to read beyond (network.md)."""
-ENCRYPTED_FILE_MAX_BYTES: Final = BODY_MAX_BYTES // 4 * 3 - encrypted_payload.OVERHEAD_BYTES
-"""Whose box is no longer than that."""
+ENCRYPTED_BODY_MAX_BYTES: Final = encrypted_payload.size_of(BODY_MAX_BYTES)
+"""The box of such a body, in base64: 70 MB, where other peers read up to 100."""
 INDEX: Final = "/index.html"
 
 NOT_FOUND: Final = "not found"
@@ -98,7 +98,7 @@ def requested(content: bytes) -> str | None:
 
 def header(mime: str, size: int, *, encrypted: bool = False) -> bytes:
     """Return the header in front of a body of `size` bytes. Raises `LocalProtocolError` for a size that no peer reads."""
-    if size > BODY_MAX_BYTES:
+    if size > (ENCRYPTED_BODY_MAX_BYTES if encrypted else BODY_MAX_BYTES):
         raise LocalProtocolError(f"the file is {size} bytes; peers read at most {BODY_MAX_BYTES}")
     return line("the header", f"{'EOK' if encrypted else 'OK'} {mime} {size}".encode(), HEADER_MAX_BYTES)
 
@@ -111,11 +111,10 @@ def refusal(reason: str) -> bytes:
 class AnswerReader:
     """Reads one answer; `done` once nothing more is expected. It stores no body: every piece is returned as it comes.
 
-    `encrypted`: the request was, so that the answer may be.
+    The answer to a plain request may be encrypted too: some peers encrypt everything for a peer whose key they know.
     """
 
-    def __init__(self, *, encrypted: bool = False) -> None:
-        self._encrypted = encrypted
+    def __init__(self) -> None:
         self._line = LineReader("the header", HEADER_MAX_BYTES)
         self._missing: int | None = None
         self.done = False
@@ -129,7 +128,7 @@ class AnswerReader:
         content = self._line.receive(data)
         if content is None:
             return []
-        first = _header(content, "EOK" if self._encrypted else "OK")
+        first = _header(content)
         if isinstance(first, FileRefusal):
             self.done = True
             return [first]
@@ -157,16 +156,17 @@ class AnswerReader:
         return events
 
 
-def _header(content: bytes, encrypted_status: str) -> FileHeader | FileRefusal:
+def _header(content: bytes) -> FileHeader | FileRefusal:
     text = content.rstrip(b"\r").decode("utf-8", "replace")
     status, _, rest = text.partition(" ")
     if status == "ERR":
         return FileRefusal(rest.strip())
     mime, _, size = rest.rpartition(" ")
     # isdecimal alone lets through digits of other scripts.
-    if status not in ("OK", encrypted_status) or not mime.strip() or not (size.isascii() and size.isdecimal()):
+    if status not in ("OK", "EOK") or not mime.strip() or not (size.isascii() and size.isdecimal()):
         raise RemoteProtocolError(f"the header is {text[:80]!r} where OK <mime> <bytes> or ERR <reason> is expected")
     # Never int() of a number of a thousand digits.
-    if len(size) > len(str(BODY_MAX_BYTES)) or int(size) > BODY_MAX_BYTES:
-        raise FileTooLargeError(f"the file is {size[:20]} bytes; the most is {BODY_MAX_BYTES}")
+    most = BODY_MAX_BYTES if status == "OK" else ENCRYPTED_BODY_MAX_BYTES
+    if len(size) > len(str(most)) or int(size) > most:
+        raise FileTooLargeError(f"the file is {size[:20]} bytes; the most is {most}")
     return FileHeader(mime.strip(), int(size), status != "OK")

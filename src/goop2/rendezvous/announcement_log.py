@@ -165,6 +165,11 @@ class AnnouncementReader:
         return self._announcements.stopped
 
     @property
+    def place(self) -> int:
+        """Return the number of the newest announcement that it has taken or skipped."""
+        return self._place
+
+    @property
     def missed(self) -> bool:
         """Return whether it has missed announcements: then it should get the list of who is here, after `catch_up`."""
         return self._place < self._announcements._forgotten or self._place < 0

@@ -6,25 +6,26 @@ GET  /events    server-sent events: every peer that is here, then announcements 
 GET  /healthz   "ok"
 GET  /          who is here, for people
 GET  /relay     the addresses of the relay beside it, for the name by which the client reached this server; 404 without a relay
-GET  /ws        404: peers fall back to /events
+GET  /ws        the same announcements over WebSocket, a text message each; what a client sends is published like a /publish, a page of
+                another origin is refused
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from goop2.net.address import peer_id
 from goop2.net.faults import AddressError
@@ -35,6 +36,7 @@ from goop2.rendezvous import page
 from goop2.rendezvous.announcement_log import EVERYBODY, AnnouncementReader, Announcements
 from goop2.rendezvous.limits import (
     ASKED_FOR_MAX,
+    DROPPED_PER_SOCKET_MAX,
     FLUSH_SECONDS,
     FULL_RETRY_SECONDS,
     KEEP_ALIVE_SECONDS,
@@ -45,13 +47,14 @@ from goop2.rendezvous.limits import (
     TAKEN_AT_ONCE,
 )
 from goop2.rendezvous.registry import AnnouncementRateError, Registry, RegistryFullError
-from goop2.web.http.listeners import is_loopback
 
 if TYPE_CHECKING:
     from goop2.rendezvous.relay_server import RelayServer
 
-_PORT: Final = re.compile(r"^(?:\[([^\]]*)\]|([^:]*))(?::[^:]*)?$")
-"""Some proxies name the client's port too, `192.0.2.7:51234` or `[2001:db8::7]:51234`: it is no part of where somebody comes from."""
+T = TypeVar("T")
+GOING_AWAY: Final = 1001
+POLICY_VIOLATION: Final = 1008
+"""Why a WebSocket is closed (RFC 6455, 7.4.1): this server stops, or what came was dropped too often."""
 _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff", "x-accel-buffering": "no"}
 
 
@@ -66,6 +69,7 @@ class Rendezvous:
             routes=[
                 Route("/publish", self._publish, methods=["POST"]),
                 Route("/events", self._listen),
+                WebSocketRoute("/ws", self._talk),
                 Route("/relay", self._relay),
                 Route("/healthz", _healthy),
                 Route("/", self._page),
@@ -78,7 +82,7 @@ class Rendezvous:
         source = _source(request)
         try:
             self.registry.admit(source)
-            handed_on = self.registry.post(source, read(await _body(request)))
+            self._post(source, await _body(request))
         except RegistryFullError:
             return _full("no more peers have room here")
         except AnnouncementRateError:
@@ -87,16 +91,20 @@ class Rendezvous:
             return PlainTextResponse(f"a presence has at most {PRESENCE_MAX_BYTES} bytes\n", 413, {"connection": "close"})
         except (RemoteProtocolError, AddressError) as fault:
             return PlainTextResponse(f"{fault}\n", 400)
+        return Response(status_code=204)
+
+    def _post(self, source: str, json: bytes) -> None:
+        """Take an announcement. Raises `RegistryFullError`, `RemoteProtocolError` and `AddressError`."""
+        handed_on = self.registry.post(source, read(json))
         if handed_on is not None:
             key = handed_on.peer_id if handed_on.type != "punch" else f"{handed_on.peer_id} {handed_on.target}"
             self.announcements.publish(key, write(handed_on))
-        return Response(status_code=204)
 
     async def _listen(self, request: Request) -> Response:
         if request.method == "HEAD":  # whose answer ends with its headers: a stream would wait for a reader for ever
             return Response(headers=_EVENTS_HEADERS, media_type="text/event-stream")
         source = _source(request)
-        if self.announcements.readers >= READERS_MAX or self.announcements.readers_of(source) >= READERS_PER_ADDRESS_MAX:
+        if self._no_more_readers(source):
             return _full("too many are listening")
         try:
             peers = _asked_for(request.query_params.get("peers", ""))
@@ -105,6 +113,57 @@ class Rendezvous:
         last_id = request.headers.get("last-event-id", "")
         reader = self.announcements.read(source, last_id, peers)
         return _Heard(reader, self._stream(reader, not last_id))
+
+    def _no_more_readers(self, source: str) -> bool:
+        return self.announcements.readers >= READERS_MAX or self.announcements.readers_of(source) >= READERS_PER_ADDRESS_MAX
+
+    async def _talk(self, socket: WebSocket) -> None:
+        if not _is_own_page(socket):
+            await socket.send_denial_response(PlainTextResponse("a page of another origin may not listen here\n", HTTPStatus.FORBIDDEN))
+            return
+        source = _source(socket)
+        if self._no_more_readers(source):
+            await socket.send_denial_response(_full("too many are listening"))
+            return
+        reader = self.announcements.read(source)
+        try:
+            await socket.accept()
+            both = [asyncio.create_task(self._tell(socket, reader)), asyncio.create_task(self._take(socket, source))]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in both:
+                    each.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
+            with contextlib.suppress(RuntimeError, OSError):  # the client closed it first
+                await socket.close(GOING_AWAY if reader.ended else POLICY_VIOLATION)
+        finally:
+            reader.close()
+
+    async def _tell(self, socket: WebSocket, reader: AnnouncementReader) -> None:
+        def take() -> list[bytes]:
+            return [each.json for each in reader.take()]
+
+        nothing: list[bytes] = []
+        async for some in self._batches(reader, take, lambda present: present, nothing, everybody=True):
+            for said in some:
+                await socket.send_text(said.decode())
+
+    async def _take(self, socket: WebSocket, source: str) -> None:
+        """Take the announcements that a client sends, until it has sent too many that are dropped."""
+        dropped = 0
+        with contextlib.suppress(WebSocketDisconnect):
+            while dropped < DROPPED_PER_SOCKET_MAX:
+                message = await socket.receive()
+                if message["type"] != "websocket.receive":
+                    return
+                said = message.get("bytes") or (message.get("text") or "").encode()
+                try:
+                    self.registry.admit(source)
+                    self._post(source, said)
+                except (AnnouncementRateError, RegistryFullError, RemoteProtocolError, AddressError):
+                    # It cannot be told: on this line clients expect announcements and nothing else.
+                    dropped += 1
 
     async def _relay(self, request: Request) -> Response:
         if self._relay_beside is None:
@@ -116,20 +175,33 @@ class Rendezvous:
         return Response(page.render(self.registry.peers()), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
-        """Yield events; a reader that has missed some gets the list of who is here again."""
+        """Yield announcements as events."""
         yield b"retry: 1000\n\n"
+
+        def present(some: list[bytes]) -> bytes:
+            return b"".join([self.announcements.frame(reader.place, each) for each in some])
+
+        async for events in self._batches(reader, reader.take_events, present, b"", everybody=everybody):
+            yield events or b": still here\n\n"
+
+    async def _batches(
+        self, reader: AnnouncementReader, take: Callable[[], T], present: Callable[[list[bytes]], T], nothing: T, *, everybody: bool
+    ) -> AsyncIterator[T]:
+        """Yield what `take` returns of a reader's news, `nothing` when it is long quiet.
+
+        A reader that has missed some gets the list of who is here again, by `present`, as it does first when `everybody` is true.
+        """
         while not reader.ended:
             if everybody or reader.missed:
                 everybody = False
                 reader.catch_up()
-                place = self.announcements.last
                 for some in _batched(self.registry.present(reader.peers)):
-                    yield b"".join([self.announcements.frame(place, each) for each in some])
-            elif events := reader.take_events():
-                yield events
+                    yield present(some)
+            elif taken := take():
+                yield taken
                 await asyncio.sleep(self._until_next_flush(reader.phase))
             else:
-                yield b": still here\n\n"
+                yield nothing
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
 
@@ -158,12 +230,15 @@ class _BodyTooLongError(Exception):
     """The body is longer than an announcement may be."""
 
 
-def _source(request: Request) -> str:
-    """Return the network a request comes from; a proxy on this machine, such as one for TLS, is believed about it."""
-    host = request.client.host if request.client else ""
-    lines = request.headers.getlist("x-forwarded-for") or [""]  # some proxies add a line of their own behind what a client sent
-    forwarded = _PORT.sub(r"\1\2", lines[-1].rpartition(",")[2].strip())
-    return network_of(forwarded if forwarded and is_loopback(host) else host)
+def _source(connection: HTTPConnection) -> str:
+    """Return the network a request comes from; where a proxy is believed, the one it names (web/http/timeout_protocol.py)."""
+    return network_of(connection.client.host if connection.client else "")
+
+
+def _is_own_page(socket: WebSocket) -> bool:
+    """Return whether no page asks, or one of this server: browsers let every page open a WebSocket anywhere, and name it in `Origin`."""
+    origin = socket.headers.get("origin", "")
+    return not origin or origin.partition("://")[2].lower() == socket.headers.get("host", "").lower()
 
 
 async def _body(request: Request) -> bytes:

@@ -42,6 +42,10 @@ FULL_RETRY_SECONDS: Final = 10
 """When to try again, in `Retry-After`: a place is free 20 s after a peer has gone silent."""
 KEEP_ALIVE_SECONDS: Final = 15.0
 """Routers in between forget a silent connection after a minute or so."""
+PONG_SECONDS: Final = 20.0
+"""A WebSocket's client that does not answer a ping for so long is gone."""
+DROPPED_PER_SOCKET_MAX: Final = 120
+"""Announcements of one WebSocket that are dropped, invalid or too many a minute, before it is closed."""
 FLUSH_SECONDS: Final = 0.1
 READERS_PER_SECOND: Final = 2000.0
 """Readers that are written to in a second: with more of them each is written to less often, and hears the newest all the same."""

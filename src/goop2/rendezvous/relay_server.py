@@ -17,7 +17,7 @@ from goop2.folder.identity import ephemeral
 from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import PortInUseError
 from goop2.net.host import Host, open_host
-from goop2.net.limits import MEGABYTE_BYTES, HostLimits
+from goop2.net.limits import DIAL_SECONDS, MEGABYTE_BYTES, RETRY_FIRST_SECONDS, HostLimits
 from goop2.net.listener import EVERY_ADDRESS, WILDCARDS
 from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
 from goop2.peers.discovery.discovery import real_addresses
@@ -35,12 +35,21 @@ _NAME: Final = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
 
 
 class SaidRelay(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to `GET /relay`. Existing peers read the seconds as integers, and treat a relay with 5.0 as missing."""
+    """The answer to `GET /relay`. Existing peers read the seconds as integers, and treat a relay with 5.0 as missing. They read all of them
+    but the last three, which are ours.
+    """
 
     peer_id: str
     addrs: tuple[str, ...]
     cleanup_delay_sec: int
     """How soon the place of a peer that is gone is free."""
+    poll_deadline_sec: int = 30
+    """How long a peer may look for its circuit address before it asks for another place."""
+    connect_timeout_sec: int = math.ceil(DIAL_SECONDS)
+    refresh_interval_sec: int
+    """How often a peer looks after its place: two chances before it ends."""
+    recovery_grace_sec: int = math.ceil(RETRY_FIRST_SECONDS)
+    """How long a peer waits, when the relay is gone, before it comes again."""
     reservation_sec: int
     circuit_sec: int
     circuit_bytes: int
@@ -63,6 +72,7 @@ class RelayServer:
             peer_id=self._host.peer_id,
             addrs=tuple(addresses),
             cleanup_delay_sec=math.ceil(CLEANUP_SECONDS),
+            refresh_interval_sec=int(limits.place_seconds) // 3,
             reservation_sec=int(limits.place_seconds),
             circuit_sec=int(limits.circuit_seconds),
             circuit_bytes=limits.circuit_bytes,

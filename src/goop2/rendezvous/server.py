@@ -7,53 +7,67 @@ import errno
 import resource
 import socket
 from collections.abc import AsyncIterator
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from goop2.config import Address
 from goop2.rendezvous.http import Rendezvous
 from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, DESCRIPTORS_KEPT
+from goop2.rendezvous.socket_protocol import SocketProtocol
 from goop2.web.http.listeners import BACKLOG, BoundListener, ListenerError, is_loopback
 from goop2.web.http.origins import Listener
+from goop2.web.http.proxies import NO_PROXIES, Proxies
 from goop2.web.http.server import HttpServers, serve
 from goop2.web.http.timeout_protocol import TimeoutProtocol
+from goop2.web.http.tls import TlsFiles
 
 if TYPE_CHECKING:
     from goop2.rendezvous.relay_server import RelayServer
 
 
 @contextlib.asynccontextmanager
-async def open_rendezvous(address: Address, relay: Address | None = None) -> AsyncIterator[str]:
-    """Serve until the block is left, with a relay on the other address if there is one; yield the server's URL. Raises `ListenerError`."""
+async def open_rendezvous(
+    address: Address, relay: Address | None = None, *, proxies: Proxies = NO_PROXIES, tls: TlsFiles | None = None
+) -> AsyncIterator[str]:
+    """Serve until the block is left, with a relay on the other address if there is one; yield the server's URL. Raises `ListenerError`.
+
+    `proxies` are believed about who asks; `tls` is the certificate, None: plain HTTP.
+    """
     async with contextlib.AsyncExitStack() as stack:
         sock = stack.enter_context(contextlib.closing(_bound(address)))
         port = sock.getsockname()[1]
         rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay)) if relay else None)
         bound = BoundListener(Listener(peer_id="", port=port, opened=not is_loopback(address.host)), (sock,))
-        servers = HttpServers(OpenedProtocol if bound.listener.opened else LocalProtocol)
+        servers = HttpServers(OpenedProtocol if bound.listener.opened or proxies else LocalProtocol, proxies, tls)
         async with serve(servers, [(bound, rendezvous.app)], rendezvous.announcements.stop):
-            yield f"http://{Address(address.host, port)}"
+            yield f"{'http' if tls is None else 'https'}://{Address(address.host, port)}"
 
 
 class LocalProtocol(TimeoutProtocol):
-    """A connection from this machine, or from a proxy on it."""
+    """A connection from this machine; it may become a WebSocket."""
+
+    local_users = None
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.ws_protocol_class = partial(SocketProtocol, self)  # type: ignore[assignment]
 
     @property
     def connections_max(self) -> int:
         """Return how many connections this server accepts: one more is answered with a 503, since without a descriptor none is."""
-        return _connections_max()
+        return min(CONNECTIONS_MAX, _descriptors())
 
 
 class OpenedProtocol(LocalProtocol):
-    """A connection that may come from any address."""
+    """A connection that may come from any address, or from a proxy for one."""
 
     connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
 
 
 @cache
-def _connections_max() -> int:
-    """Return the bound of connections: ours, or what this process may have open."""
-    return min(CONNECTIONS_MAX, max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_KEPT))
+def _descriptors() -> int:
+    """Return how many connections this process may have open."""
+    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_KEPT)
 
 
 def _relay(address: Address) -> contextlib.AbstractAsyncContextManager[RelayServer]:

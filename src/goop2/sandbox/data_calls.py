@@ -94,8 +94,8 @@ class DataCalls(OrmCalls, TransformCalls):
         """Return how many rows the last operation stepped over in full scans of a table; None in a run where they are not counted."""
         return None if self._unusable else self._scans.take()
 
-    def begin(self, invoke: Invoke) -> None:
-        """Begin a run: set whose rows and keys it has, and its deadline."""
+    def begin(self, invoke: Invoke, now: float) -> None:
+        """Begin a run at `now` (`time.monotonic()`): set whose rows and keys it has, and its deadline."""
         self._function = invoke.kind in ("function", GROUP_CLOSE)
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
         self._store = Store("function" if invoke.kind in (HANDLE, GROUP_CLOSE) else invoke.kind, invoke.script)
@@ -103,7 +103,7 @@ class DataCalls(OrmCalls, TransformCalls):
         self.file_fault = ""
         self.busy = b""
         if not self._unusable:
-            self._database.bound(invoke.deadline)
+            self._database.bound(now + invoke.seconds_left)
             self._database.begin_anew()
             self._is_sampled = False
 

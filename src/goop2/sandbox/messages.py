@@ -94,8 +94,8 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     """A command's text; a function's params as JSON."""
     caller_id: str
     caller_label: str
-    deadline: float
-    """`time.monotonic()` at which the peer will end this worker."""
+    seconds_left: float
+    """After which the peer ends this worker: seconds, since two machines share no clock."""
     caller_email: str = ""
 
 
@@ -111,6 +111,36 @@ class HostCallAnswer(msgspec.Struct, array_like=True, frozen=True, tag=2, gc=Fal
 
     shape: bytes
     values: tuple[Scalar, ...]
+
+
+class Lend(msgspec.Struct, array_like=True, frozen=True, tag=10, gc=False):
+    """Peer → worker: do the operations on the database of this run, which is under way on another machine; no script runs here."""
+
+    run: Invoke
+
+
+class DataCall(msgspec.Struct, array_like=True, frozen=True, tag=11, gc=False):
+    """Peer → lent worker: one operation on the database; it is answered by one `DataAnswer`."""
+
+    operation: bytes
+    arguments: tuple[Scalar, ...]
+
+
+class Return(msgspec.Struct, array_like=True, frozen=True, tag=12, gc=False):
+    """Peer → lent worker: the run has ended; what it left open is undone, and a `Done` follows."""
+
+
+class DataAnswer(msgspec.Struct, array_like=True, frozen=True, tag=13, gc=False):
+    """Lent worker → peer: the answer to a `DataCall`, in the shape prelude.lua explains."""
+
+    shape: bytes
+    values: tuple[Scalar, ...]
+    in_transaction: bool
+    """Whether the run is inside goop.db.transaction."""
+    busy: bytes = b""
+    """What the run was told when it did not get the lock that somebody else held; b"" when it did."""
+    file_fault: ShortText = ""
+    """As in `Done`."""
 
 
 class Ready(msgspec.Struct, array_like=True, frozen=True, tag=3):
@@ -160,8 +190,8 @@ class HostCall(msgspec.Struct, array_like=True, frozen=True, tag=7, gc=False):
     arguments: tuple[Scalar, ...]
 
 
-ToWorker = Invoke | Compile | HostCallAnswer
-FromWorker = Ready | Done | Compiled | Log | HostCall
+ToWorker = Invoke | Compile | HostCallAnswer | Lend | DataCall | Return
+FromWorker = Ready | Done | Compiled | Log | HostCall | DataAnswer
 
 
 class Spawned(msgspec.Struct, array_like=True, frozen=True, tag=8):

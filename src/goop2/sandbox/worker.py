@@ -29,7 +29,21 @@ from goop2.sandbox.confinement import (
 from goop2.sandbox.data_calls import QUEUE, DataCalls
 from goop2.sandbox.framing import frame, to_worker
 from goop2.sandbox.host_calls import HostCalls
-from goop2.sandbox.messages import UNKNOWN_VERSION, Compile, Compiled, Done, FromWorker, HostCallAnswer, Invoke, Ready, Setup, ToWorker
+from goop2.sandbox.messages import (
+    UNKNOWN_VERSION,
+    Compile,
+    Compiled,
+    DataAnswer,
+    DataCall,
+    Done,
+    FromWorker,
+    HostCallAnswer,
+    Invoke,
+    Lend,
+    Ready,
+    Setup,
+    ToWorker,
+)
 from goop2.sandbox.syscalls import Descriptors
 from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine, VmResult
 
@@ -111,8 +125,8 @@ class Worker:
         self._scripts: dict[bytes, CompiledScript] = {}
         self._bytecode_bytes = 0
         self._runs = 0
-        self._pending: Invoke | None = None
-        """An invocation that came while a VM had compiled."""
+        self._pending: Invoke | Lend | None = None
+        """What came while a VM had compiled."""
 
     def serve(self) -> NoReturn:
         """Answer messages until the peer closes the socket."""
@@ -122,7 +136,7 @@ class Worker:
             if message is None:
                 del vm  # before the next one is built: two would count double
                 continue
-            done = self._invoke(vm, message)
+            done = self._serve_data(message.run) if isinstance(message, Lend) else self._invoke(vm, message)
             self._runs += 1
             if done.code != OK or self._runs % RUNS_BETWEEN_LOOKS == 0:
                 del vm  # what it held does not count
@@ -131,8 +145,8 @@ class Worker:
             self._channel.send(done)
             del vm
 
-    def _compile_until_invoke(self, vm: VirtualMachine) -> Invoke | None:
-        """Return the next invocation when it is the first message; else compile what comes with one VM, in which nothing runs.
+    def _compile_until_invoke(self, vm: VirtualMachine) -> Invoke | Lend | None:
+        """Return the next invocation or lease when it is the first message; else compile what comes with one VM, in which nothing runs.
 
         A script never runs in a VM that has compiled others, and one that failed to compile leaves none to the next source.
         """
@@ -140,7 +154,7 @@ class Worker:
         while True:
             message = self._pending or self._channel.receive()
             self._pending = None
-            if isinstance(message, Invoke):
+            if isinstance(message, Invoke | Lend):
                 if not compiled_bytes:
                     return message
                 self._pending = message
@@ -186,6 +200,19 @@ class Worker:
             error_code=outcome.error_code,
             traceback=outcome.traceback,
         )
+
+    def _serve_data(self, run: Invoke) -> Done:
+        """Do the operations of a run on another machine until it is over. No script runs here."""
+        self._host.begin(run)
+        data = self.data
+        while isinstance(message := self._channel.receive(), DataCall):
+            shape, *values = self._host.stored(message.operation, message.arguments)
+            answer = DataAnswer(shape, tuple(values), False)
+            if data is not None:
+                answer = DataAnswer(shape, tuple(values), data.transaction, data.busy, data.file_fault)
+            self._channel.send(answer)
+        self._host.end()
+        return Done(OK, b"null", 0, file_fault=data.file_fault if data else "")
 
     def _met_lock(self, outcome: VmResult) -> bool:
         """Return whether the run failed because somebody else held the write lock."""

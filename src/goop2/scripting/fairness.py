@@ -59,6 +59,11 @@ class Fairness(Generic[W]):
         if not self._held[tenant]:
             del self._held[tenant]
 
+    def charge(self, tenant: str, seconds: float) -> None:
+        """Charge a stranger for the time that another machine worked for it."""
+        if tenant != OWNER_TENANT:
+            self._accounts.charge(tenant, seconds)
+
     @property
     def owner_holds_none(self) -> bool:
         """Return whether no call of the owner is under way."""

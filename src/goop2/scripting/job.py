@@ -6,16 +6,17 @@ Nothing here does anything. Ten thousand jobs a second pass through the pool: he
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
 from goop2.sandbox.call_details import detail_of
 from goop2.sandbox.host_calls import CALLS_RECORDED_MAX
-from goop2.sandbox.messages import Compile, HostCall, Scalar
+from goop2.sandbox.messages import Compile, DataAnswer, HostCall, Scalar
 from goop2.scripting.fairness import OWNER_TENANT
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome
 from goop2.scripting.outcomes import TIMED_OUT
-from goop2.scripting.worker import Side
+from goop2.scripting.worker import Side, WorkerProcess
 from goop2.storage.run_record import HostCallRecord
 
 
@@ -32,12 +33,26 @@ class Batch(msgspec.Struct, eq=False):
         return self.sources[min(len(self.messages), len(self.sources) - 1)].script
 
 
+class Lease(msgspec.Struct, eq=False):
+    """A worker wanted for the operations on the database of a call that runs on another machine."""
+
+    invocation: Invocation
+    on_worker: Callable[[WorkerProcess], None]
+    """Is told which worker it is, once."""
+    on_answer: Callable[[DataAnswer], None]
+
+    @property
+    def script(self) -> str:
+        """Return the name of the script that asks."""
+        return self.invocation.script.name
+
+
 class Job(msgspec.Struct, eq=False):
     """One piece of work for a worker. Times are `time.monotonic()`."""
 
     tenant: str
     """Whom the queue and the worker counts take the caller for."""
-    work: Invocation | Compile | Batch
+    work: Invocation | Compile | Batch | Lease
     outcome: asyncio.Future[Outcome]
     accepted: float
     deadline: float

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -21,12 +21,28 @@ from goop2.scripting.api.declaration import operations
 from goop2.scripting.api.rules import forgotten, peer_calls
 from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.scripting.job import Job
-from goop2.scripting.worker import WorkerProcess
 
 log = structlog.get_logger(__name__)
 
 PEER_CALLS: Final = peer_calls((*FUNCTIONS, *PRIVATE))
 """What a worker may ask of the peer, and how."""
+
+
+class Asking(Protocol):
+    """Whoever asks for an operation of the peer: a worker here, or a call that runs on another machine."""
+
+    def send(self, message: HostCallAnswer) -> None:
+        """Take the answer."""
+
+    def end_for_breach(self, breach: WorkerProtocolError) -> None:
+        """End what asked for something that no script can make an honest worker ask."""
+
+
+class HostOperations(Protocol):
+    """Whoever answers the host calls of workers."""
+
+    def begin(self, worker: Asking, job: Job | None, message: HostCall) -> None:
+        """Start an operation; the answer is sent later. Raises `WorkerProtocolError`."""
 
 
 class PeerOperations:
@@ -45,7 +61,7 @@ class PeerOperations:
         declared = [function for function in operations((*FUNCTIONS, *PRIVATE)) if function.name in self._declared]
         return forgotten(declared, {ExecutionSite.PEER: self.lent})
 
-    def begin(self, worker: WorkerProcess, job: Job | None, message: HostCall) -> None:
+    def begin(self, worker: Asking, job: Job | None, message: HostCall) -> None:
         """Start an operation for a worker; the answer is sent to it later, everything else continues meanwhile.
 
         Raises `WorkerProtocolError` for a call that no script can make an honest worker send.
@@ -62,7 +78,7 @@ class PeerOperations:
         job.call = asyncio.get_running_loop().create_task(_answer(worker, operation, job, message))
 
 
-async def _answer(worker: WorkerProcess, operation: PeerOperation, job: Job, message: HostCall) -> None:
+async def _answer(worker: Asking, operation: PeerOperation, job: Job, message: HostCall) -> None:
     assert isinstance(job.work, Invocation)
     try:
         answer = await operation(job.work, *message.arguments)

@@ -1,13 +1,10 @@
-"""The pool of workers: lease, deadline, kill, replace; a fair queue in front of it.
+"""The pool of workers: lease, kill, replace. It is the near runner of the queue of calls (call_queue.py), which stands in front of it.
 
 Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and `start`/`stop`. It knows
 nothing of files, rate limits or protocols. Whatever happens to a worker, the invocation on it gets one outcome, and a new worker follows.
 
 A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or
-with an entry in `_running`. A job is in `_jobs` until its outcome, and in `_queue` or in `_running`,
-never in both. A worker serves one side, the owner's or strangers', from its first call on.
-Ten thousand jobs a second pass here: hence one clock that ticks while there are jobs, instead of a timer each. Longer than 500 lines, since
-every method moves a worker or a job between these places: a file with half of the moves could not be checked by reading it.
+with an entry in `_running`. A worker serves one side, the owner's or strangers', from its first call on.
 """
 
 from __future__ import annotations
@@ -21,13 +18,14 @@ from typing import Any, ClassVar
 import structlog
 
 from goop2.sandbox.framing import WorkerProtocolError
-from goop2.sandbox.messages import UNKNOWN_VERSION, Compile, Compiled, Done, HostCall, Invoke, Log, Setup
+from goop2.sandbox.messages import UNKNOWN_VERSION, Compile, Compiled, DataAnswer, Done, HostCall, Invoke, Lend, Log, Setup
+from goop2.scripting.call_queue import CallQueue
 from goop2.scripting.catalog import CompileUnavailableError
 from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import WorkerStartError
 from goop2.scripting.idle_check import lock_holders
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome, PeerOperation
-from goop2.scripting.job import Batch, Job, described, other_side_of, side_of, timed_out, verdict
+from goop2.scripting.job import Batch, Job, Lease, described, other_side_of, side_of, verdict
 from goop2.scripting.limits import (
     COMPILE_SECONDS,
     COMPUTING_AFTER_SECONDS,
@@ -41,15 +39,14 @@ from goop2.scripting.limits import (
     REASON_MAX_CHARS,
     RESPAWN_SECONDS,
     START_SECONDS,
-    TICK_SECONDS,
     WAITING_MAX,
     WARM_WORKERS,
     WORKER_LIFE_SECONDS,
     InvocationLimits,
     cores,
 )
-from goop2.scripting.outcomes import ENDED_BY, NO_WORKER, QUEUE_FULL, STOPPED, WORKER_LOST, outcome_of, too_late
-from goop2.scripting.peer_operations import PeerOperations
+from goop2.scripting.outcomes import ENDED_BY, NO_WORKER, WORKER_LOST, outcome_of, too_late
+from goop2.scripting.peer_operations import HostOperations, PeerOperations
 from goop2.scripting.runs import RunLog
 from goop2.scripting.worker import Side, WorkerProcess
 from goop2.scripting.worker_supply import WorkerSupply
@@ -66,11 +63,23 @@ class PoolError(Exception):
 class Pool:
     """Worker processes of one peer."""
 
-    def __init__(self, setup: Setup, limits: InvocationLimits, lent: Mapping[str, PeerOperation]) -> None:
-        """`lent`: what the peer does for scripts; parts of the peer may still add theirs, it is looked at with each call."""
+    def __init__(
+        self,
+        setup: Setup,
+        limits: InvocationLimits,
+        lent: Mapping[str, PeerOperation],
+        *,
+        fairness_kind: type[Fairness[Job]] = Fairness,
+        operations: HostOperations | None = None,
+    ) -> None:
+        """`lent`: what the peer does for scripts; parts of the peer may still add theirs, it is looked at with each call.
+
+        `fairness_kind`: who may hold how many workers. `operations`: who answers host calls instead, where that is another machine.
+        """
         self._warm = min(WARM_WORKERS, limits.workers)
         self._computing = COMPUTING_WORKERS_PER_CORE * cores()
         self._operations = PeerOperations(lent, setup.operations)
+        self._answering: HostOperations = operations or self._operations
         self._supply = WorkerSupply(
             setup,
             self,
@@ -79,18 +88,20 @@ class Pool:
             on_spawn=self._look_for_need,
             on_none=self._fail_waiting,
         )
-        self._fairness: Fairness[Job] = Fairness(limits, warm_workers=self._warm, queue_max=WAITING_MAX, clock=time.monotonic)
-        self._queue = self._fairness.queue
+        fairness = fairness_kind(limits, warm_workers=self._warm, queue_max=WAITING_MAX, clock=time.monotonic)
+        self._fairness: Fairness[Job] = fairness
+        self._queue = fairness.queue
+        self.calls = CallQueue(fairness, self, self._look_for_places)
+        """What waits and what is under way; other runners join it there."""
+        self._submit, self._finish = self.calls.submit, self.calls.finish
         self._calls_per_worker = limits.calls_per_worker
         self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
         self._idle: list[WorkerProcess] = []
-        self._jobs: set[Job] = set()
         self._running: dict[WorkerProcess, Job] = {}
         self._lost: dict[int, Job] = {}
         """Worker that is gone → its job, until we hear how it ended."""
         self._ended: dict[int, int] = {}
         """Worker that we have heard of so → how it ended, until its socket says it too."""
-        self._ticking: asyncio.TimerHandle | None = None
         self._growing: asyncio.TimerHandle | None = None
         self._shrinking: asyncio.TimerHandle | None = None
         self._checking: asyncio.TimerHandle | None = None
@@ -101,16 +112,13 @@ class Pool:
         """Workers ended because they sent what no message is, or one out of place."""
         self.gaps: Mapping[str, str] = {}
         """What the layers of a worker do not cover on this machine: name → sentence, once started."""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        """The one `start` ran in: asking which one runs takes a system call, on the path of every call."""
-        self._stopped = False
 
     # ── the interface ────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> dict[str, str]:
         """Start the fork server and one worker. Gives the worker's confinement: layer → "" or why not; or `PoolError`."""
-        self._loop = asyncio.get_running_loop()
-        self._first_ready = self._loop.create_future()
+        self.calls.loop = loop = asyncio.get_running_loop()
+        self._first_ready = loop.create_future()
         try:
             self._supply.fork_server.start()
         except WorkerStartError as error:
@@ -145,6 +153,10 @@ class Pool:
         outcome = await self._submit(OWNER_TENANT, batch, now, now + COMPILE_SECONDS)
         return batch.messages if outcome.code is ErrorCode.OK else None
 
+    def lend(self, tenant: str, lease: Lease, deadline: float) -> Coroutine[Any, Any, Outcome]:
+        """Lend a worker until it is given back; return how that ended, by the deadline."""
+        return self._submit(tenant, lease, time.monotonic(), deadline)
+
     def check_operations(self) -> None:
         """Raise `PoolError` unless the operations that workers may ask the peer for are exactly those it can do."""
         if sentences := self._operations.forgotten():
@@ -163,19 +175,21 @@ class Pool:
 
     async def stop(self) -> None:
         """End every worker and every waiting call. Idempotent."""
-        self._stopped = True
-        for timer in (self._ticking, self._growing, self._shrinking, self._checking):
+        for timer in (self._growing, self._shrinking, self._checking):
             if timer is not None:
                 timer.cancel()
-        for job in list(self._jobs):
-            self._queue.remove(job)
-            self._finish(job, STOPPED)
+        self.calls.stop()
         await self._supply.stop()
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """Return the process ids of the workers alive, for `doctor`, metrics and tests."""
         return tuple(worker.pid for worker in self._supply.alive)
+
+    @property
+    def operations(self) -> PeerOperations:
+        """Return what the peer does for scripts."""
+        return self._operations
 
     @property
     def waiting(self) -> int:
@@ -189,36 +203,18 @@ class Pool:
 
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _submit(self, tenant: str, work: Invocation | Compile | Batch, now: float, deadline: float) -> Outcome:
-        if self._stopped:
-            return STOPPED
-        loop = self._loop or asyncio.get_running_loop()
-        job = Job(tenant, work, loop.create_future(), now, deadline)
-        self._jobs.add(job)
-        # One clock for all jobs: a timer of its own for each would cost more than starting a short call.
-        if self._ticking is None:
-            self._ticking = loop.call_later(TICK_SECONDS, self._tick)
+    def take(self, job: Job) -> bool:
+        """Give a job that has just come to an idle worker, if its caller may have one; return whether it did (`Runner.take`)."""
+        tenant = job.tenant
         worker = self._idle_worker(tenant) if self._idle and (tenant == OWNER_TENANT or self._may_start(tenant)) else None
-        if worker is not None:
-            self._assign(worker, job)
-        else:
-            self._enqueue(job)
-        try:
-            return await job.outcome
-        # Whoever waited has gone: its work must not go on using a worker.
-        except asyncio.CancelledError:
-            self._expire(job)
-            raise
+        if worker is None:
+            return False
+        self._assign(worker, job)
+        return True
 
-    def _tick(self) -> None:
-        """End jobs that are past their deadline; look again while there are jobs."""
-        self._ticking = None
-        now = time.monotonic()
-        for job in [job for job in self._jobs if job.deadline <= now]:
-            self._expire(job)
-        if self._jobs:
-            self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
-        self._start_waiting()  # a newcomer may have waited long enough in the queue
+    def tick(self, now: float) -> None:
+        """Start what may start by now, and watch calls that compute (`Runner.tick`)."""
+        self.pull()  # a newcomer may have waited long enough in the queue
         for worker, job in self._running.items():
             if now - job.started >= COMPUTING_AFTER_SECONDS and job.tenant != OWNER_TENANT:  # the owner comes before all others
                 worker.lower_if_computing()
@@ -231,11 +227,8 @@ class Pool:
             now - job.started >= GROW_AFTER_SECONDS for job in self._running.values() if job.tenant != OWNER_TENANT
         )
 
-    def _enqueue(self, job: Job) -> None:
-        turned_away = self._queue.offer(job.tenant, job, first_among_equals=job.tenant == OWNER_TENANT)
-        # In a full queue this may be the job itself, or the newest of whoever has the most waiting.
-        if turned_away is not None:
-            self._finish(turned_away, QUEUE_FULL)
+    def _look_for_places(self, job: Job) -> None:
+        """Make room for a job that waits, or see to it that somebody looks again."""
         if self._idle and not self._usable(job.tenant):
             self._make_room(job.tenant)
         wanted = self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none)
@@ -243,7 +236,7 @@ class Pool:
             self._supply.spawn()  # the owner has no worker at all, or the idle ones are for short calls: one comes now
         # Nothing else happens when the newcomer's time has come, so nobody would look at the queue then.
         if self._idle and self._fairness.waits_for_reserved_worker(job.tenant):
-            asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self._start_waiting)
+            asyncio.get_running_loop().call_later(NEWCOMER_SECONDS, self.pull)
         if self._growing is None:
             self._grow_later()
 
@@ -297,12 +290,15 @@ class Pool:
         worker.sample = None
         worker.allow_cpu(job.deadline)
         work = job.work
-        if not isinstance(work, Invocation):  # it leaves nothing behind, so it fixes no side; a strangers' worker is not asked
+        if not isinstance(work, Invocation):
+            if isinstance(work, Lease):
+                self._lend(worker, job, work)
+                return
+            # Compiling leaves nothing behind, so it fixes no side; a strangers' worker is not asked.
             worker.send_all(work.sources if isinstance(work, Batch) else (work,))
             return
         if worker.side is None:
-            worker.side = side_of(job.tenant)
-            self._supply.fill(self._warm)
+            self._fix_side(worker, job)
         worker.calls += 1
         script = work.script
         # A worker keeps what it compiled: sending a source of 1 MB with each call would cost more than the call.
@@ -316,27 +312,30 @@ class Pool:
                 work.argument,
                 work.caller.id,
                 work.caller.label or work.caller.id,
-                work.deadline,
+                work.deadline - job.started,
                 work.caller.email,
             )
         )
 
-    def _expire(self, job: Job) -> None:
-        """Stop the work at its deadline, not only the wait for it."""
-        # Not waiting any more, so it runs: nothing inside a VM can be trusted to stop, so its process ends.
-        if not self._queue.remove(job):
-            for worker, running in self._running.items():
-                if running is job:
-                    worker.kill()
-                    break
-        self._finish(job, timed_out(job, time.monotonic()))
+    def _fix_side(self, worker: WorkerProcess, job: Job) -> None:
+        worker.side = side_of(job.tenant)
+        self._supply.fill(self._warm)
 
-    def _finish(self, job: Job, outcome: Outcome) -> None:
-        self._jobs.discard(job)
-        if job.call is not None:
-            job.call.cancel()
-        if not job.outcome.done():
-            job.outcome.set_result(outcome)
+    def _lend(self, worker: WorkerProcess, job: Job, lease: Lease) -> None:
+        """Give a worker to a call that runs elsewhere, for its operations on the database."""
+        if worker.side is None:
+            self._fix_side(worker, job)
+        worker.calls += 1
+        script, caller, left = lease.invocation.script, lease.invocation.caller, job.deadline - job.started
+        worker.send(Lend(Invoke(script.invoked_as, script.name, b"", None, b"", caller.id, caller.label, left, caller.email)))
+        lease.on_worker(worker)
+
+    def abandon(self, job: Job) -> None:
+        """End the worker that runs `job`: nothing inside a VM can be trusted to stop (`Runner.abandon`)."""
+        for worker, running in self._running.items():
+            if running is job:
+                worker.kill()
+                return
 
     def _release(self, worker: WorkerProcess) -> Job | None:
         job = self._running.pop(worker, None)
@@ -344,9 +343,9 @@ class Pool:
             self._fairness.release(job.tenant, time.monotonic() - job.started)
         return job
 
-    def _start_waiting(self) -> None:
-        """Give idle workers the waiting jobs, in fair order."""
-        while self._idle and not self._stopped and len(self._queue):
+    def pull(self) -> None:
+        """Give idle workers the waiting jobs, in fair order (`Runner.pull`)."""
+        while self._idle and not self.calls.stopped and len(self._queue):
             job = self._queue.take(self._may_start)
             worker = None if job is None else self._idle_worker(job.tenant)
             if job is None or worker is None:
@@ -363,7 +362,7 @@ class Pool:
             self._replace(worker)
             return
         self._idle.append(worker)
-        self._start_waiting()
+        self.pull()
 
     def worker_done(self, worker: WorkerProcess, message: Done | Compiled) -> None:
         """Give the worker's job its outcome, and start the next one."""
@@ -382,6 +381,8 @@ class Pool:
             outcome, spent = verdict(work, message.message), False
             if outcome is None:
                 return
+        elif job is not None and isinstance(work, Lease) and isinstance(message, Done):
+            outcome, spent = outcome_of(message, work.invocation, 0.0), message.spent
         else:
             raise WorkerProtocolError("an outcome nobody waits for")
         self._release(worker)
@@ -392,7 +393,7 @@ class Pool:
             if self._checking is None:
                 self._checking = asyncio.get_running_loop().call_later(IDLE_CHECK_SECONDS, self._check_idle)
         self._finish(job, outcome)
-        self._start_waiting()
+        self.pull()
 
     def _send_again(self, worker: WorkerProcess, job: Job) -> None:
         assert isinstance(job.work, Invocation)
@@ -411,7 +412,14 @@ class Pool:
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
         """Start the operation of the peer that the worker's script asks for."""
-        self._operations.begin(worker, self._running.get(worker), message)
+        self._answering.begin(worker, self._running.get(worker), message)
+
+    def worker_data(self, worker: WorkerProcess, message: DataAnswer) -> None:
+        """Hand on what a lent worker answered."""
+        job = self._running.get(worker)
+        if job is None or not isinstance(job.work, Lease):
+            raise WorkerProtocolError("an answer of the database that nobody asked for")
+        job.work.on_answer(message)
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
         """Tell the owner what was running on it: native code may have taken the worker over."""
@@ -428,14 +436,14 @@ class Pool:
         if job is not None:
             self._finish_lost(worker.pid, job)
         self._ended.pop(worker.pid, None)
-        if self._stopped:
+        if self.calls.stopped:
             return
         # A worker that was ready and died is replaced at once; one that died before waits, so that births and deaths are no busy loop.
         leaving = worker in self._leaving
         self._leaving.discard(worker)
         if self._supply.count < self._warm or (leaving and self._supply.has_room):
             self._supply.spawn(0.0 if worker.ready else RESPAWN_SECONDS)
-        self._start_waiting()  # its caller may hold a worker again
+        self.pull()  # its caller may hold a worker again
         if len(self._queue):
             self._grow_later()
 
@@ -453,7 +461,7 @@ class Pool:
             self._finish(job, ENDED_BY.get(status, WORKER_LOST))
         elif any(worker.pid == pid for worker in self._supply.alive):
             self._ended[pid] = status
-        if not self._stopped and status not in (0, -signal.SIGKILL, -signal.SIGALRM):
+        if not self.calls.stopped and status not in (0, -signal.SIGKILL, -signal.SIGALRM):
             log.warning("worker ended unexpectedly", pid=pid, status=status)
 
     # ── how many ─────────────────────────────────────────────────────────────────────────────
@@ -480,7 +488,7 @@ class Pool:
     def _shrink(self) -> None:
         """End one worker beyond the warm ones after a while without need."""
         self._shrinking = None
-        if self._stopped or len(self._supply.alive) <= self._warm:
+        if self.calls.stopped or len(self._supply.alive) <= self._warm:
             return
         # While strangers hold workers, one that is idle may be the only one a short call can start on.
         spare = not self._fairness.strangers or self._free_soon(time.monotonic()) > self._warm
@@ -510,6 +518,4 @@ class Pool:
     def _fail_waiting(self) -> None:
         """Fail the waiting calls that no living worker may serve, because no worker can be started."""
         sides = {worker.side for worker in self._supply.alive}
-        for job in list(self._jobs):
-            if sides.isdisjoint((None, side_of(job.tenant))) and self._queue.remove(job):
-                self._finish(job, NO_WORKER)
+        self.calls.fail_waiting(NO_WORKER, lambda job: sides.isdisjoint((None, side_of(job.tenant))))

@@ -18,7 +18,7 @@ from enum import Enum, auto
 from typing import Protocol, cast
 
 from goop2.sandbox.framing import WorkerProtocolError, frame, from_worker
-from goop2.sandbox.messages import Compile, Compiled, Done, HostCall, HostCallAnswer, Invoke, Log, Ready
+from goop2.sandbox.messages import Compile, Compiled, DataAnswer, DataCall, Done, HostCall, HostCallAnswer, Invoke, Lend, Log, Ready, Return
 from goop2.scripting.idle_check import Sample, fault_of, sample_of
 from goop2.scripting.limits import CPU_LEAST_SECONDS, CPU_SPARE_SECONDS, LOWERED_AFTER_CPU_SECONDS, LOWERED_NICENESS
 
@@ -50,6 +50,9 @@ class WorkerEvents(Protocol):
 
     def worker_call(self, worker: WorkerProcess, message: HostCall) -> None:
         """Start what the worker's script asks of the peer; the script waits."""
+
+    def worker_data(self, worker: WorkerProcess, message: DataAnswer) -> None:
+        """Hand on what a lent worker answered."""
 
     def worker_broke_protocol(self, worker: WorkerProcess, reason: str) -> None:
         """Take note that it sent what no message is, or one out of place; it is being ended, `worker_lost` follows."""
@@ -162,7 +165,7 @@ class WorkerProcess(asyncio.Protocol):
         before, self.sample = self.sample, now
         return fault_of(before, now, own_max_bytes)
 
-    def send(self, message: Invoke | Compile | HostCallAnswer) -> None:
+    def send(self, message: Invoke | Compile | HostCallAnswer | Lend | DataCall | Return) -> None:
         """Send one message to the worker without waiting."""
         if self._transport is not None:
             self._transport.write(frame(message))
@@ -220,5 +223,6 @@ class WorkerProcess(asyncio.Protocol):
             Compiled: events.worker_done,
             Log: events.worker_log,
             HostCall: events.worker_call,
+            DataAnswer: events.worker_data,
         }
         events.worker_ready(self)

@@ -18,18 +18,23 @@ from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Caller
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
+from goop2.services.avatars import Avatars
 from goop2.services.backup.service import Backup
 from goop2.services.chat.service import ChatService
+from goop2.services.cluster_view import ClusterShown
 from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
+from goop2.services.missed_calls import MissedCalls
 from goop2.services.rooms.service import RoomService
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
+from goop2.services.shared_files.service import SharedFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
 from goop2.services.table_imports import TableImports
 from goop2.services.tables import Tables
+from goop2.services.templates.service import TemplateService
 from goop2.storage.database import Database
 from goop2.storage.run_history import RunHistory
 
@@ -52,15 +57,21 @@ class Peer:
     """The peer's own connection, for its loop's thread or one at a time."""
     files: SiteFiles
     """What of the site anybody may see."""
+    avatars: Avatars
+    """The own picture, and those of other peers."""
     chat: ChatService
     tables: Tables
     desk: TableDesk
     """The tables as the owner works on them."""
     imports: TableImports
+    templates: TemplateService
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
+    missed_calls: MissedCalls
     grouping: GroupService
     rooms: RoomService
+    shared_files: SharedFiles
+    """Files shared in groups of type `files`."""
     listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth
@@ -68,6 +79,8 @@ class Peer:
     """The continuous backup, which runs where the settings name a place for it."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    cluster: ClusterShown | None = None
+    """Other machines that run scripts for this peer; None when none are set up."""
     payload_keys: PayloadKeys | None
     """The key pair for payload encryption; None: payloads are not encrypted."""
 

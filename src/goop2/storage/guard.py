@@ -64,6 +64,7 @@ ONE_TABLE: Final = StatementKind("one table", apsw.SQLITE_PREPARE_DONT_LOG)
 ONE_TABLE_WRITES: Final = StatementKind("changes one table", apsw.SQLITE_PREPARE_PERSISTENT | apsw.SQLITE_PREPARE_NORMALIZE, writes=True)
 VISITOR: Final = StatementKind("visitor", apsw.SQLITE_PREPARE_DONT_LOG | apsw.SQLITE_PREPARE_PERSISTENT)
 OWNER_READS: Final = StatementKind("owner reads", apsw.SQLITE_PREPARE_NORMALIZE)
+SCHEMA_SQL: Final = StatementKind("schema.sql", 0)
 OURS: Final = StatementKind("ours", apsw.SQLITE_PREPARE_PERSISTENT)
 
 
@@ -128,6 +129,19 @@ def _the_columns(role: Role, table: str | None, column: str | None, *_rest: str 
     return _the_table(role, table) and column in role.columns
 
 
+def _of_schema_sql(role: Role, table: str | None, second: str | None, database: str | None, inside: str | None) -> bool:
+    # SQLite keeps its own account of each table that is made or dropped. It lets no statement write there.
+    return database == "main" and inside is None and (_user_table(role, table) or table in _ACCOUNTS)
+
+
+def _index_of_schema_sql(role: Role, _index: str | None, table: str | None, database: str | None, inside: str | None) -> bool:
+    return _of_schema_sql(role, table, None, database, inside)
+
+
+def _altered_by_schema_sql(role: Role, database: str | None, table: str | None, *_rest: str | None) -> bool:
+    return database == "main" and _user_table(role, table)
+
+
 def _through_the_view(role: Role, table: str | None, column: str | None, _database: str | None, inside: str | None) -> bool:
     if table != role.table:
         return table == role.view
@@ -153,6 +167,8 @@ _READING: Final[dict[int, Check]] = {
     apsw.SQLITE_SELECT: _always,
     apsw.SQLITE_FUNCTION: _harmless_function,
 }
+
+_ACCOUNTS: Final = ("sqlite_master", "sqlite_sequence")
 
 PERMITTED: Final[dict[StatementKind, dict[int, Check]]] = {
     SCRIPT_READS: {**_READING, apsw.SQLITE_RECURSIVE: _always, apsw.SQLITE_READ: _readable_table},
@@ -181,6 +197,22 @@ PERMITTED: Final[dict[StatementKind, dict[int, Check]]] = {
         apsw.SQLITE_READ: _always,
         apsw.SQLITE_PRAGMA: _looking_pragma,
     },
+    # In a database of its own, which holds nothing else (schema_sql.py). No trigger, view or virtual table: these would act later.
+    SCHEMA_SQL: {
+        **_READING,
+        apsw.SQLITE_RECURSIVE: _always,
+        apsw.SQLITE_TRANSACTION: _always,
+        apsw.SQLITE_REINDEX: _always,
+        apsw.SQLITE_READ: _of_schema_sql,
+        apsw.SQLITE_CREATE_TABLE: _of_schema_sql,
+        apsw.SQLITE_DROP_TABLE: _of_schema_sql,
+        apsw.SQLITE_ALTER_TABLE: _altered_by_schema_sql,
+        apsw.SQLITE_CREATE_INDEX: _index_of_schema_sql,
+        apsw.SQLITE_DROP_INDEX: _index_of_schema_sql,
+        apsw.SQLITE_INSERT: _of_schema_sql,
+        apsw.SQLITE_UPDATE: _of_schema_sql,
+        apsw.SQLITE_DELETE: _of_schema_sql,
+    },
 }
 """Kind of role → action → what of it is permitted. `OURS`, not listed, is our own text and may do all; triggers may do nothing by it."""
 
@@ -204,6 +236,17 @@ _DOING: Final = {
 _STRUCTURE: Final = "change tables or indexes; goop.schema.create makes tables"
 _SCHEMA_TABLES: Final = ("sqlite_master", "sqlite_temp_master")
 """What DDL writes to, as SQLite calls it."""
+
+
+_SCHEMA_SQL_DOES: Final = {
+    **dict.fromkeys((apsw.SQLITE_CREATE_TRIGGER, apsw.SQLITE_CREATE_TEMP_TRIGGER), "make a trigger, which would act later"),
+    **dict.fromkeys((apsw.SQLITE_CREATE_VIEW, apsw.SQLITE_CREATE_TEMP_VIEW), "make a view, which would act later"),
+    **dict.fromkeys((apsw.SQLITE_CREATE_TABLE, apsw.SQLITE_DROP_TABLE), "make or drop the table {first}: such names are the peer's own"),
+    apsw.SQLITE_CREATE_TEMP_TABLE: "make a temporary table",
+    apsw.SQLITE_CREATE_VTABLE: "make a virtual table",
+    apsw.SQLITE_ATTACH: "use ATTACH or VACUUM",
+}
+"""Action → how a refusal of schema.sql says it."""
 
 
 class Guard:
@@ -231,6 +274,10 @@ class Guard:
         if check is not None and check(role, first, second, database, inside):
             self.changes = self.changes or action in _CHANGING
             return apsw.SQLITE_OK
-        doing = _STRUCTURE if first in _SCHEMA_TABLES and action != apsw.SQLITE_READ else _DOING.get(action, _STRUCTURE)
+        doing = _SCHEMA_SQL_DOES.get(action, _DOING.get(action, "do that")) if role.kind is SCHEMA_SQL else self._doing(action, first)
         self.refusal = f"{role.name} may not {doing.format(first=first, second=second)}"
         return apsw.SQLITE_DENY
+
+    def _doing(self, action: int, first: str | None) -> str:
+        """Return what a refused statement of a script would have done."""
+        return _STRUCTURE if first in _SCHEMA_TABLES and action != apsw.SQLITE_READ else _DOING.get(action, _STRUCTURE)

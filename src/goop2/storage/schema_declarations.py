@@ -108,7 +108,7 @@ def _of_declared(database: Database, declared: Declared) -> Iterator[str]:
         yield f"{len(declared.odd) - ODDITIES_MAX} more keys of it are not known"
     present = TypedTables(database).lookup(declared.table.name)
     if present is None:
-        yield from _make(database, declared)
+        yield from make_declared(database, declared)
         return
     if not declared.closed and _is_held(database, present.name):
         _open_again(database, declared.table)
@@ -120,7 +120,8 @@ def _of_declared(database: Database, declared: Declared) -> Iterator[str]:
     yield from _compare(database, present, declared)
 
 
-def _make(database: Database, declared: Declared) -> Iterator[str]:
+def make_declared(database: Database, declared: Declared) -> Iterator[str]:
+    """Make the table of a schema file, closed to others where the file is odd; yield why that, or nothing, was made."""
     table = declared.table
     with database.atomic():
         there = table_there(database, table.name)
@@ -181,7 +182,11 @@ def read(file: Path, folder: Path) -> Declared:
 
     Raises `SchemaFileError` when there is no table in it, and `OSError` when it is not to be read (folder/regular_files.py).
     """
-    document = document_of(file, folder)
+    return declared_in(document_of(file, folder))
+
+
+def declared_in(document: dict[str, Any]) -> Declared:
+    """Return the table that the document of a schema file declares, and what is odd in it. Raises `SchemaFileError`."""
     odd = tuple(oddities(document))
     access_is_odd = any(oddity.place.partition(".")[0] == "access" for oddity in odd)
     given: Any = {**document, "access": None} if access_is_odd else document
@@ -203,8 +208,15 @@ def document_of(file: Path, folder: Path) -> dict[str, Any]:
     """Return what stands in a schema file, as JSON. Raises `SchemaFileError`, `OSError`."""
     if shown(file.name) != file.name:
         raise SchemaFileError("its name is not UTF-8: rename it")
+    return parse_document(read_regular(file, folder, FILE_MAX_BYTES))
+
+
+def parse_document(content: bytes) -> dict[str, Any]:
+    """Return the content of a schema file as JSON. Raises `SchemaFileError`."""
+    if len(content) > FILE_MAX_BYTES:
+        raise SchemaFileError(f"it is larger than {FILE_MAX_BYTES} bytes")
     try:
-        text = read_regular(file, folder, FILE_MAX_BYTES).decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SchemaFileError(f"it is not UTF-8 (byte {error.start + 1}): save it in that encoding") from None
     if not text.strip():

@@ -102,8 +102,10 @@ class TableAccess:
         ]
 
     def describe(self, visitor: Visitor, request: Request) -> dict[str, object]:
-        """Return the columns of a table the visitor may see, and the declaration of a typed one."""
+        """Return the declaration of a typed table the visitor may see, and the columns of a classic one."""
         subject = self._subject(visitor, request)
+        if subject.typed:
+            return {"mode": subject.mode, "schema": subject.declaration}
         rows = self._database.rows(f"PRAGMA table_xinfo({quoted(subject.name)})")
         keys = ("cid", "name", "type", "not_null", "default", "pk")
         columns = [
@@ -113,7 +115,7 @@ class TableAccess:
             }
             for cid, name, kind, not_null, default, pk, _ in rows
         ]
-        return {"mode": subject.mode, **({"schema": subject.declaration} if subject.typed else {}), "columns": columns}
+        return {"mode": subject.mode, "columns": columns}
 
     def orm_schema(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Return the declaration of a typed table; without `table` those of all the visitor may know of, by name."""
@@ -334,14 +336,14 @@ class TableAccess:
         subject = self._subject(visitor, request)
         data = read.data(subject, request)
         changed = self._update(subject, data, read.needed_where(request), read.arguments(request))
-        return {"status": "updated", "count": changed, "affected": changed}
+        return {"affected": changed}
 
     def delete_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Remove every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
         sql = f"DELETE FROM {quoted(subject.name)} WHERE {read.needed_where(request)}"
         changed = self._database.change(_writing(subject), sql, read.arguments(request))
-        return {"status": "deleted", "count": changed, "affected": changed}
+        return {"affected": changed}
 
     def upsert(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Change the row whose `key_col` is that of `data`; without one, add it. Several such rows are an error."""

@@ -6,6 +6,7 @@ Each kind of origin has one table of handlers.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -93,6 +94,9 @@ class Web:
         self.peer = peer
         self.remote = remote
         self.live = live
+        self._following_saves = asyncio.Event()
+        if live:
+            self._following_saves.set()
         self.restart = restart
         self.started = time.monotonic()
         """On the monotonic clock, seconds."""
@@ -115,7 +119,7 @@ class Web:
         self.remote_sites = RemoteSites(remote, peer.chat, self.events)
         self.site_api = SiteApi(peer.files)
         self._messages = MessageApi(remote)
-        self._avatars = AvatarApi(peer.folder, peer.identity.peer_id)
+        self._avatars = AvatarApi(peer.avatars, peer.grouping)
         self.admission = SiteAdmission(Passes(peer.folder, peer.identity.peer_id), remote.label)
         self.site = SitePages(peer.files)
         self.sdk = Assets("sdk")
@@ -166,6 +170,15 @@ class Web:
         self.events.stop()
         self._messages.stop()
         self.console_events.stop()
+
+    def follow_saves(self) -> None:
+        """Have the pages the owner has open reload when a file of the site is saved, from now on."""
+        self.live = True
+        self._following_saves.set()
+
+    async def saves_are_followed(self) -> None:
+        """Wait until pages are to reload when a file is saved."""
+        await self._following_saves.wait()
 
     def reload_pages(self) -> None:
         """Make the pages the owner has open reload themselves."""
@@ -289,9 +302,10 @@ class ListenerApp:
             await send_failure(call.send, failure, call.headers)
             return
         api = self._web.api_of_visits if call.origin.realm is Realm.VISITED_SITE else self._web.api
-        answer = api.get(OF_PEERS if inner.startswith(OF_PEERS) else inner)
+        name = OF_PEERS if inner.startswith(OF_PEERS) else inner
+        answer = api.get(name)
         # First the access: an endpoint of the own site is 403 on a visited site's origin, which has no handler for it, and not 404.
-        if access_of(call, inner) is EndpointAccess.NONE and inner in self._web.api:
+        if access_of(call, inner) is EndpointAccess.NONE and name in self._web.api:
             await send_failure(call.send, Failure(ErrorCode.FORBIDDEN, REFUSALS[call.origin.realm]), call.headers)
             return
         if answer is None:
@@ -371,7 +385,8 @@ def _asking(scope: Scope, shows_pages: bool) -> tuple[OriginHeaders, bytes, str]
         elif name == b"accept":
             accept = accept + b"," + value if accept else value
     page = shows_pages and scope["method"] in _READING
-    return OriginHeaders(**headers, page=page, local_address=_bracketed(scope["server"][0])), cookies, accept.decode("latin-1")
+    address, proxied = _bracketed(scope["server"][0]), scope.get("state", {}).get("proxied", False)
+    return OriginHeaders(**headers, page=page, local_address=address, proxied=proxied), cookies, accept.decode("latin-1")
 
 
 def _bracketed(address: str) -> str:

@@ -20,9 +20,6 @@ BODY_MAX_BYTES: Final = PARAMS_MAX_BYTES + ENVELOPE_MAX_BYTES
 UPLOAD_MAX_BYTES: Final = 50 * MEGABYTE_BYTES
 """A file the owner uploads. Other peers refuse to read larger ones (network.md)."""
 
-AVATAR_MAX_BYTES: Final = MEGABYTE_BYTES
-"""A peer's picture; other peers read no more of one (network.md)."""
-
 UNHEARD_MAX_BYTES: Final = 16 * MEGABYTE_BYTES
 """Of a body that is too large so much is read and discarded: a browser that is still sending does not read the refusal."""
 
@@ -56,6 +53,15 @@ REFUSED_MAX: Final = 512
 
 REFUSED_SECONDS: Final = 3.0
 """How long a connection without a place may take to send the request that is refused."""
+
+HANDSHAKES_MAX: Final = 256
+"""TLS handshakes at a time, where a server has a certificate of its own; each is over within HEAD_SECONDS."""
+
+HANDSHAKES_PER_NETWORK_MAX: Final = 32
+"""Of these, from one network."""
+
+RENEWED_SECONDS: Final = 60.0
+"""How often the files of a certificate are looked at; programs that renew one do so weeks before it ends."""
 
 FULL_HOLD_SECONDS: Final = 1.0
 """How long a connection without a place, and a call without one in the queue, is held before the refusal. With REFUSED_MAX connections

@@ -22,6 +22,7 @@ from goop2.web.http.local_users import knows_users
 from goop2.web.http.origins import origin_address
 from goop2.web.http.passes import ENTER, OWN, Passes
 from goop2.web.http.peer_host import host_label, peer_path
+from goop2.web.http.proxies import Proxies
 from goop2.web.http.saved_ports import SavedPorts
 from goop2.web.http.server import HttpServers, serve
 from goop2.web.http.site_ports import SitePorts
@@ -74,7 +75,7 @@ def addresses_of(web: Web, listeners: Sequence[BoundListener], host: str, token:
 async def open_web(web: Web, console: ASGIApp, listeners: Sequence[BoundListener], saved: SavedPorts) -> AsyncIterator[None]:
     """Serve `web`, and `console` at the loopback listener, until the block is left. `saved`: the ports of the sites that have one."""
     loopback = listeners[0].listener
-    servers = HttpServers()
+    servers = HttpServers(proxies=Proxies(web.peer.settings.viewer.proxies))
 
     def app_of(bound: BoundListener) -> ListenerApp:
         return ListenerApp(web, bound.listener, console, ports)
@@ -92,15 +93,24 @@ async def _following(web: Web) -> AsyncIterator[None]:
     """Count runs, publish events to the console, and reload pages after a change where the owner asked for that."""
     unsubscribe = web.peer.runs.subscribe(web.meter.add), publish_changes(web.console_events, web.peer, web.remote)
     stop = asyncio.Event()
-    watching = asyncio.create_task(follow(web.peer.files, web.reload_pages, stop)) if web.live else None
+    watching = asyncio.create_task(_reloading(web, stop))
     try:
         yield
     finally:
         for each in unsubscribe:
             each()
         stop.set()
-        if watching is not None:
-            await watching
+        await watching
+
+
+async def _reloading(web: Web, stop: asyncio.Event) -> None:
+    """Reload pages after a change, from the moment on that somebody wants that."""
+    waiting = [asyncio.ensure_future(each) for each in (stop.wait(), web.saves_are_followed())]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+    if not stop.is_set():
+        await follow(web.peer.files, web.reload_pages, stop)
 
 
 def _in_brackets(host: str) -> str:

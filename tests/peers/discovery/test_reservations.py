@@ -181,6 +181,20 @@ async def test_a_relay_that_is_gone_is_not_told_any_more_and_sought_again(monkey
         await until(lambda: bool(kept.place.addresses))
 
 
+async def test_a_relay_that_asks_for_it_gets_another_reservation_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Kept(monkeypatch, WHERE) as kept:
+        monkeypatch.setattr(reservations, "RENEW_MIN_SECONDS", 1000.0)
+        await until(lambda: bool(kept.place.addresses))
+        before = len(kept.host.reserved)
+        for _ in range(3):
+            kept.place.refresh()
+        await until(lambda: len(kept.host.reserved) > before)
+        await asyncio.sleep(0.1)
+        assert len(kept.host.reserved) == before + 1, "the next one in ten seconds at the earliest"
+        assert kept.place.relay == RELAY
+        assert [line[20:] for line in kept.place.log][-2:] == ["the relay asks for a new reservation", "a reservation is made"]
+
+
 @pytest.mark.parametrize("first", [[], ServerAwayError("500"), OSError("no network")])
 async def test_a_server_that_has_a_relay_later_is_asked_again(
     monkeypatch: pytest.MonkeyPatch, first: list[PeerAddress] | Exception

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.go_pictures import PNG, name_of
 from tests.web.served import Answer, Served, served
 
 from goop2.services.groups.records import GroupInfo
@@ -222,6 +223,37 @@ async def test_a_picture_is_the_owners_file_on_the_own_site_and_one_made_of_the_
         for bad in ("avatar/peer/", f"avatar/peer/{'x' * 200}"):
             assert (await one.ask(f"/api/{bad}")).status == 400
         assert (await one.ask("/api/avatar", method="POST")).status == 405
+
+
+async def test_a_page_gets_the_pictures_of_whom_it_may_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner's of everybody; a visited site's of its host, and of who shares a group of that host with the viewer."""
+    async with served(tmp_path) as one:
+        avatars, own = one.peer.avatars, one.peer.identity.peer_id
+        await avatars.set(PNG)
+        pictures = {HOST: PNG + b"host", FRIEND: PNG + b"friend", STRANGER: PNG + b"stranger"}
+        for peer, content in pictures.items():
+            avatars.told(peer, name_of(content))
+            assert await avatars.keep(peer, content)
+        groups = [
+            GroupInfo(id="a", host=HOST, members=(HOST, own, FRIEND)),
+            GroupInfo(id="b", host=FRIEND, members=(FRIEND, own, STRANGER)),
+        ]
+        monkeypatch.setattr(one.peer.grouping.groups, "joined", lambda: groups)
+
+        async def seen(host: str) -> dict[str, bytes]:
+            """The pictures that are real."""
+            found = {}
+            for peer in (*pictures, own):
+                answer = await one.ask(f"/api/avatar/peer/{peer}", host=host)
+                if answer.status == 200 and not answer.body.startswith(b"<svg"):
+                    assert (answer.headers["content-type"], answer.headers["x-content-type-options"]) == ("image/png", "nosniff")
+                    found[peer] = answer.body
+            return found
+
+        assert await seen("") == {**pictures, own: PNG}
+        assert await seen(visited(one)) == {peer: pictures[peer] for peer in (HOST, FRIEND)}
+        assert await seen(one.visitor("ann")) == {}
+        assert (await one.ask(f"/api/avatar/peer/{HOST}", host=one.visitor("ann"))).status == 403
 
 
 @pytest.mark.parametrize("content", [b"<svg onload='alert(1)'/>", b"", b"\x89PNG\r\n\x1a\n" + b"x" * 1024 * 1024])

@@ -11,7 +11,7 @@ import goop2.web.console.app
 from goop2.web.console import controls
 
 CONSOLE = Path(goop2.web.console.app.__file__).parent
-SHARED = frozenset(("__init__", "replies"))
+SHARED = frozenset(("__init__", "replies", "templates"))
 """Modules beside the controls that are no page's."""
 
 

@@ -44,6 +44,7 @@ class Followed:
         self.offered: dict[str, Any] = {HOST: OFFERED}
         self.refusal = ""
         self.joins: list[tuple[str, str]] = []
+        self.over: set[tuple[str, str]] = set()
         self.format = "mp3"
         self.sounding = asyncio.Event()
         self.fault: Exception | None = None
@@ -52,6 +53,9 @@ class Followed:
         if host not in (HOST, OTHER):
             raise UnreachableError(f"{host} cannot be reached")
         return self.offered.get(host)
+
+    def is_over(self, host: str, group: str) -> bool:
+        return (host, group) in self.over
 
     async def join(self, host: str, group: str) -> None:
         self.joins.append((host, group))
@@ -161,6 +165,17 @@ async def test_a_session_that_ends_is_followed_by_the_next(up: Served, followed:
         followed.following.heard("close")
         await until(lambda: followed.following.followed is not None)
         assert followed.joins == [(HOST, SESSION), (HOST, "listen-aaaaaaaaaaaaaaaa")]
+
+
+async def test_a_page_that_still_listens_joins_no_session_that_is_closed_and_the_owner_can_host(up: Served, followed: Followed) -> None:
+    async with hearing(up, f"?join=1&session={SESSION}"):
+        await until(lambda: len(followed.joins) == 1)
+        followed.over.add((HOST, SESSION))
+        followed.following.end()
+        await asyncio.sleep(0.2)  # four looks of the page's watch
+        assert len(followed.joins) == 1
+        await up.peer.listening.create("Mine")
+        await up.peer.listening.close()
 
 
 async def test_why_we_are_not_let_in_is_an_event(up: Served, followed: Followed) -> None:

@@ -7,8 +7,10 @@ clock may be wrong: the life of a reservation is believed between RENEW_MIN_SECO
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -27,6 +29,11 @@ NO_RELAY_SECONDS: Final = 300.0
 LOOK_SECONDS: Final = 1.0
 """How soon a lost relay is noticed."""
 LOOPBACK: Final = ("/ip4/127.", "/ip6/::1/")
+REFRESH_SECONDS: Final = 10.0
+"""Between two reservations that a relay asks for."""
+LOG_MAX: Final = 20
+LOG_LINE_MAX_CHARS: Final = 200
+"""Of what is told a relay about itself."""
 TOLD_MAX: Final = 4
 """Addresses through one relay that are told others."""
 
@@ -39,9 +46,25 @@ class RelayReservation:
     def __init__(self, server: Server, host: Host, changed: Callable[[], object]) -> None:
         self.addresses: tuple[str, ...] = ()
         """Where this peer is reached through the relay, to tell others: `…/p2p/<relay>/p2p-circuit/p2p/<our id>`."""
+        self.relay = ""
+        """The id of the relay that has given a reservation; "" before that."""
+        self.log: deque[str] = deque(maxlen=LOG_MAX)
+        """What happened with this relay, in a line each."""
         self._server = server
         self._host = host
         self._changed = changed
+        self._wanted = asyncio.Event()
+        """Set when the relay has asked for a new reservation."""
+        self._refreshed_at = -REFRESH_SECONDS
+
+    def refresh(self) -> bool:
+        """Make a new reservation soon, because the relay asks for it; return whether that is done, or was just now."""
+        now = time.monotonic()
+        if now - self._refreshed_at >= REFRESH_SECONDS:
+            self._refreshed_at = now
+            self._note("the relay asks for a new reservation")
+            self._wanted.set()
+        return True
 
     async def keep(self) -> None:
         """Keep a reservation until cancelled."""
@@ -53,8 +76,9 @@ class RelayReservation:
             except (*AWAY, NetworkError) as error:
                 self._tell(())
                 _log.info("no reservation at a relay", server=self._server.url, why=str(error) or type(error).__name__)
+                self._note(f"no reservation: {str(error) or type(error).__name__}")
                 wait = min(wait * 2, RETRY_MAX_SECONDS)
-                await asyncio.sleep(wait * random.uniform(0.5, 1))
+                await self._wait(wait * random.uniform(0.5, 1))
                 continue
             wait = RETRY_FIRST_SECONDS
             await self._while_there(relay, lasts)
@@ -62,10 +86,13 @@ class RelayReservation:
     async def _reserve(self, relay: Sequence[PeerAddress]) -> float:
         peer = relay[0].peer
         until = await self._host.reserve(peer, relay)
+        # Only now: a server may name any peer as its relay, and this one has proved its id and given a place.
+        self.relay = peer
         # One on this machine is no way for others, unless there is no other.
         ways = [each for each in relay if not each.transport.startswith(LOOPBACK)] or list(relay)
         through = tuple(f"{each.transport}/p2p/{peer}{CIRCUIT}/p2p/{self._host.peer_id}" for each in ways[:TOLD_MAX])
         self._tell(through)
+        self._note("a reservation is made")
         return renew_after(until - time.time())
 
     async def _while_there(self, relay: Sequence[PeerAddress], seconds: float) -> None:
@@ -74,12 +101,25 @@ class RelayReservation:
             self._tell(())
         end = asyncio.get_running_loop().time() + seconds
         while (left := end - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(min(LOOK_SECONDS, left) if relay else left)
+            if await self._wait(min(LOOK_SECONDS, left) if relay else left):
+                return
             if relay and not self._host.is_connected(relay[0].peer):
                 # A circuit of this relay would come from a place that we no longer have.
                 self._host.leave(relay[0].peer)
                 self._tell(())
+                self._note("the relay is gone")
                 return
+
+    async def _wait(self, seconds: float) -> bool:
+        """Wait so long, or until a new reservation is wanted; return whether it is."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), seconds)
+        wanted = self._wanted.is_set()
+        self._wanted.clear()
+        return wanted
+
+    def _note(self, what: str) -> None:
+        self.log.append(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {what[:LOG_LINE_MAX_CHARS]}")
 
     def _tell(self, addresses: tuple[str, ...]) -> None:
         if addresses != self.addresses:

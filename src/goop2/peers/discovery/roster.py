@@ -52,6 +52,8 @@ class RosterEntry(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     email: str = ""
     active_template: str = ""
+    avatar_hash: str = ""
+    """The name of its picture (protocols/avatar.py), told by itself; "" when it has none."""
     public_key: str = ""
     """Told by itself; "" otherwise."""
     encryption_supported: bool = False
@@ -153,15 +155,22 @@ class Roster:
         self._last_ts.pop(peer, None)
         self.alive(peer)
 
-    def introduced(self, peer: str, label: str, email: str = "") -> None:
-        """Take the label that a connected peer gives. Its announcements count more."""
+    def introduced(self, peer: str, label: str, email: str = "", avatar_hash: str = "") -> None:
+        """Take the label that a connected peer gives, and what else it says of itself. Its announcements count more."""
         self.alive(peer)
         entry = self._entries.get(peer)
         if entry is None:
             return
         entry.peer = msgspec.structs.replace(entry.peer, told_email=cut(email))
         known = entry.peer.proved and entry.peer.label != peer
-        said = Presence("online", peer, entry.peer.label if known else cut(label), active_template=entry.peer.active_template, ts=entry.ts)
+        said = Presence(
+            "online",
+            peer,
+            entry.peer.label if known else cut(label),
+            active_template=entry.peer.active_template,
+            avatar_hash=avatar_hash or entry.peer.avatar_hash,
+            ts=entry.ts,
+        )
         self._here(said, DiscoverySource.ITSELF)
 
     def expire(self) -> None:
@@ -215,6 +224,7 @@ def _merged(said: Presence, known: RosterEntry | None, source: DiscoverySource) 
         label=said.label or (known.label if known else "") or said.peer_id,
         email=said.email or (known.told_email if known else ""),
         active_template=said.active_template,
+        avatar_hash=said.avatar_hash if itself else "",
         public_key=public_key or (known.public_key if known else ""),
         encryption_supported=(itself and said.encryption_supported) or (known.encryption_supported if known and not public_key else False),
         hinted_key=hinted or (known.hinted_key if known else ""),

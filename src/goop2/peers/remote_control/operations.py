@@ -17,8 +17,10 @@ from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.net.address import PeerAddress, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.remote_control.chat import ChatRemote
+from goop2.peers.remote_control.files import FileRemote
 from goop2.peers.remote_control.groups import GroupRemote
 from goop2.peers.remote_control.scripts import ScriptRemote
+from goop2.peers.remote_control.templates import TemplateRemote
 from goop2.peers.ways import way_of
 from goop2.protocols import data
 from goop2.protocols.errors import LocalProtocolError
@@ -60,7 +62,9 @@ class Remote:
             "listen": self.listen,
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
+            **FileRemote(peer.shared_files, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
+            **TemplateRemote(peer.templates).operations,
         }
 
     async def call(self, request: Request) -> Answer:
@@ -106,8 +110,8 @@ class Remote:
     async def peers(self, _request: Request) -> Answer:
         """Return who is here, how this peer is reached, and `troubles`, sentences for the owner.
 
-        `peers`: each `{id, label, addresses, connected, proved}` and its way (peers/ways.py). `reach`: a sentence, "" where nothing is
-        known.
+        `peers`: each `{id, label, email, avatar_hash, addresses, connected, proved}` and its way (peers/ways.py). `reach`: a sentence, ""
+        where nothing is known.
         """
         measuring = self._network.measure_latencies()
         if measuring is not None:
@@ -121,6 +125,8 @@ class Remote:
                 {
                     "id": each.id,
                     "label": each.label,
+                    "email": each.told_email or each.email,
+                    "avatar_hash": self._peer.avatars.hash_of(each.id),
                     "addresses": each.addresses,
                     "connected": each.id in connected,
                     "proved": each.proved,
@@ -219,7 +225,9 @@ class WithoutNetwork(Remote):
             "listen": self.listen,
             **ChatRemote(peer.chat, self._label).operations,
             **GroupRemote(peer.grouping, self._find, self._label).operations,
+            **FileRemote(peer.shared_files, self._find, self._label).operations,
             **ScriptRemote(peer).operations,
+            **TemplateRemote(peer.templates).operations,
         }
 
     async def _refuse(self, _request: Request) -> Answer:

@@ -207,7 +207,10 @@ class ChatService:
             if is_command(content) and len(self._answering) >= ANSWERING_MAX:
                 raise ChatRefusedError("too many commands are being answered; try again later", UNAVAILABLE, BUSY_RETRY_SECONDS)
             message = await self._save(peer, peer, content, timestamp or _now(), wire_id=wire_id, charged=(peer, origin))
-        if message is not None and is_command(content):
+        if message is None:
+            # Of an earlier start; one of this start is dropped, and logged, before it comes here (peers/dedup_cache.py).
+            self._log.info("a repeated message is dropped", peer=peer, id=repr(wire_id))
+        elif is_command(content):
             task = asyncio.create_task(self._answer(peer, content, origin))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)

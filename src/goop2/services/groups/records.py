@@ -67,7 +67,9 @@ class GroupChange:
     what: Kind
     group: GroupInfo
     sender: str = ""
-    """Of a msg or state: the peer that handed it to us, a member at the host, and at a member the host."""
+    """Of a msg or state: the peer that handed it to us, a member at the host, and at a member the host. Of the end of another peer's group:
+    the host, when it has said so, and "" when it has vanished or we have left.
+    """
     payload: bytes = b"null"
     """Of a msg or state: JSON."""
     refused: GroupErrorPayload = field(default_factory=GroupErrorPayload)

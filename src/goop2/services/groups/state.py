@@ -443,7 +443,8 @@ class GroupState:
             del self._joined[group.host, group.id]
             self._retries.answered((group.host, group.id))
             refused = said.event if isinstance(said.event, GroupErrorPayload) else from_host.why_over(said.event)
-            self._subscribers.notify(GroupChange("refused" if said.type == "error" else "ended", group, refused=refused))
+            what: Kind = "refused" if said.type == "error" else "ended"
+            self._subscribers.notify(GroupChange(what, group, group.host, refused=refused))
         elif isinstance(said.event, Welcome):
             self._retries.answered((group.host, group.id))
             self._update("joined", from_host.welcomed(group, said.event))

@@ -2,6 +2,8 @@
 
     nothing ── ask ──► asked ── let_in ──► in it: load, play, pause, seek, sync ── close, end ──► nothing
 
+A sync with a track that we do not have is a load and a play.
+
 A position is the host's at the moment its message arrived, and moves on from there. Messages can only be late. So of two that differ a
 little, the larger position was the faster; a larger difference is a jump of the host. Names and tracks are another peer's text.
 """
@@ -92,9 +94,12 @@ class Following:
             self.end()
             return
         now = self._clock()
-        session = _after(self.followed.session, action, track, position, now)
+        before = self.followed.session
+        session = _after(before, action, track, position, now)
         if session is not None:
-            goes_on = action == "sync" and self.followed.session.playing and abs(session.at(now) - self.at()) <= JUMP_SECONDS
+            goes_on = (
+                action == "sync" and before.playing and session.track == before.track and abs(session.at(now) - self.at()) <= JUMP_SECONDS
+            )
             self._become(replace(self.followed, session=session, run=self.followed.run + (not goes_on)))
 
     def end(self) -> None:
@@ -111,6 +116,9 @@ def _after(session: Session, action: str, track: Track | None, position: float |
     """Return the session after that message; None if it says nothing."""
     if action == "load":
         return None if track is None else replace(session, track=track, playing=False, position=position or 0.0, updated=now)
+    if action == "sync" and track is not None and not _is_same(track, session.track):
+        # All that some hosts tell whoever joins while they play; or the word of the load was lost.
+        return replace(session, track=track, playing=True, position=position or 0.0, updated=now)
     if session.track is None:
         return None
     there = session.at(now) if position is None else position
@@ -119,6 +127,11 @@ def _after(session: Session, action: str, track: Track | None, position: float |
     if action == "seek":
         return replace(session, position=there, updated=now)
     return replace(session, playing=action == "play", position=there, updated=now)
+
+
+def _is_same(track: Track, other: Track | None) -> bool:
+    """Return whether two words of a host are about one track; its bitrate may be known better by the second."""
+    return other is not None and (track.name, track.format, track.duration) == (other.name, other.format, other.duration)
 
 
 def _synced(session: Session, there: float, now: float) -> float:

@@ -6,6 +6,7 @@ Rooms that are made here, and what is said in any, do not outlive the process. K
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +19,7 @@ from goop2.scripting.subscribers import Subscribers
 from goop2.services.groups.records import GroupChange, GroupInfo
 from goop2.services.groups.service import GroupService
 from goop2.services.rooms.errors import InvalidRoomMessageError, UnknownRoomError
-from goop2.services.rooms.limits import DESCRIPTION_MAX_CHARS
+from goop2.services.rooms.limits import DESCRIPTION_MAX_CHARS, REPEATS_MAX
 from goop2.services.rooms.state import Room
 
 _SHOWN_CHARS: Final = 64
@@ -45,6 +46,8 @@ class RoomService:
         self._rooms: dict[tuple[str, str], Room] = {}
         """By host and group."""
         self._last_id_ms = 0
+        self._repeats: OrderedDict[str, None] = OrderedDict()
+        """Ids of messages whose repeat was logged."""
         self._subscribers: Subscribers[RoomEvent] = Subscribers()
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("goop2.rooms")
         self._unsubscribe = self._groups.subscribe(self._group_changed)
@@ -125,8 +128,11 @@ class RoomService:
         self._subscribers.notify(RoomEvent(rooms.MESSAGE, room, message))
         return message
 
-    def received(self, sender: str, group: str, payload: RoomPayload) -> None:
-        """Take what a peer says under a room's topic; the connection has proved `sender`. Raises `RoomFloodError`."""
+    def received(self, sender: str, group: str, payload: RoomPayload, wire_id: str = "") -> None:
+        """Take what a peer says under a room's topic; the connection has proved `sender`. Raises `RoomFloodError`.
+
+        `wire_id`: the id of the message that carried it; a repeat has another one.
+        """
         room = self._rooms.get((sender, group)) or next(
             (room for (_, id_), room in self._rooms.items() if id_ == group and sender in room.group.members), None
         )
@@ -137,9 +143,18 @@ class RoomService:
         if message is not None:
             self._subscribers.notify(RoomEvent(rooms.MESSAGE, room, message))
         elif payload.message is not None and payload.action == rooms.MESSAGE:
-            self._log.debug("a repeated message of a room is dropped", peer=sender, id=repr(payload.message.id))
+            self._tell_repeat(sender, payload.message.id, wire_id)
         else:
             self._subscribers.notify(RoomEvent(payload.action, room))
+
+    def _tell_repeat(self, sender: str, message_id: str, wire_id: str) -> None:
+        """Log that a message is dropped, once: other programs hand messages on in a circle, and who gives two one id can find out."""
+        if message_id in self._repeats:
+            return
+        self._repeats[message_id] = None
+        if len(self._repeats) > REPEATS_MAX:
+            self._repeats.popitem(last=False)
+        self._log.info("a repeated message of a room is dropped", peer=sender, id=repr(message_id), carried_by=repr(wire_id))
 
     def _new_id(self, sender: str) -> str:
         self._last_id_ms = max(self._now_ms(), self._last_id_ms + 1)

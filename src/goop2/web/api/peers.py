@@ -15,6 +15,7 @@ import msgspec
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.groups.service import GroupService
+from goop2.web.api.avatars import met_at
 from goop2.web.http.event_log import Events
 from goop2.web.http.handlers import as_sent, endpoint, no_body
 from goop2.web.http.request_context import Handler, RequestContext
@@ -64,6 +65,7 @@ def _listed(peer_id: str, label: str, here: RosterEntry | None, *, of_owner: boo
         ID=peer_id,
         Content=label,
         Email=(known.told_email or known.email) if known else "",
+        AvatarHash=here.avatar_hash if here and here.proved else "",
         ActiveTemplate=known.active_template if known else "",
         PublicKey=known.public_key if known else "",
         Reachable=online,
@@ -106,8 +108,7 @@ class Peers:
     async def _list_of_visit(self, call: RequestContext, _body: bytes) -> bytes:
         host = call.origin.peer_id
         # Whoever else is here stays private, even if it is a neighbour of the host.
-        met = {host, *(member for group in self._grouping.groups.joined() if group.host == host for member in group.members)}
-        met.discard(self._grouping.groups.own_id)
+        met = met_at(self._grouping, host) - {self._grouping.groups.own_id}
         network = self._remote.network
         here = {peer.id: peer for peer in network.roster.peers()} if network is not None else {}
         return msgspec.json.encode([_listed(one, self._remote.label(one) or one, here.get(one), of_owner=False) for one in sorted(met)])

@@ -15,7 +15,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from goop2.folder.site_files import INDEX
 from goop2.web.app import NOBODY, Web
-from goop2.web.console.controls import chat, data, groups, home, listen, network, rooms, runs, scripts, secrets, settings
+from goop2.web.console.controls import (
+    avatars,
+    chat,
+    data,
+    files,
+    groups,
+    home,
+    listen,
+    network,
+    rooms,
+    runs,
+    scripts,
+    secrets,
+    settings,
+    site,
+)
 from goop2.web.console.controls.replies import refusal
 from goop2.web.console.documents import Documents
 from goop2.web.console.events import CONSOLE
@@ -78,14 +93,17 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
         *guarded_routes(codes),
         *place_routes(peer),
         *home.routes(web, listener, opened),
+        *avatars.routes(peer),
         *chat.routes(peer, remote),
         *network.routes(peer, remote),
         *runs.routes(peer, web.meter),
         *data.routes(peer),
         *listen.routes(peer, remote, web.listen.shown),
         *groups.routes(peer, remote),
+        *files.routes(peer, remote),
         *rooms.routes(peer, remote),
         *scripts.routes(peer),
+        *site.routes(web),
         *secrets.routes(peer),
         *settings.routes(web),
     ]

@@ -5,6 +5,7 @@ This is on the path of every run, so events are short: the console asks for the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -15,6 +16,7 @@ from goop2.protocols.rooms import RoomMessage
 from goop2.scripting.catalog import Catalog, CatalogChange
 from goop2.scripting.printable import printable
 from goop2.scripting.runs import Runs
+from goop2.services.avatars import Avatars
 from goop2.services.chat.service import ChatReply, ChatService
 from goop2.services.groups.limits import NAME_MAX_CHARS
 from goop2.services.groups.records import GroupChange as GroupChange
@@ -22,11 +24,14 @@ from goop2.services.groups.service import GroupService, Invited
 from goop2.services.listen.service import ListenService
 from goop2.services.peer import Peer
 from goop2.services.rooms.service import RoomEvent, RoomService
+from goop2.services.shared_files.service import SharedFiles
 from goop2.storage.messages import StoredMessage
 from goop2.storage.run_record import Run
 from goop2.web.http.event_log import Events
 from goop2.web.remote.network import NetworkView, RemoteNetwork
 
+FILES_SECONDS: Final = 0.3
+"""Between two events about files that come."""
 Unsubscribe = Callable[[], None]
 """Ends a subscription."""
 LABEL_MAX_CHARS: Final = 64
@@ -132,6 +137,9 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
         *_publish_listening(events, peer.listening),
         *_publish_groups(events, peer.grouping),
         _publish_rooms(events, peer.rooms),
+        _publish_pictures(events, peer.avatars),
+        peer.missed_calls.subscribe(lambda call: events.publish("call", {"peer": call.peer, "label": remote.label(call.peer)}, CONSOLE)),
+        _publish_files(events, peer.shared_files),
     )
 
     def unsubscribe() -> None:
@@ -139,6 +147,30 @@ def publish_changes(events: Events, peer: Peer, remote: RemoteNetwork) -> Callab
             each()
 
     return unsubscribe
+
+
+def _publish_files(events: Events, files: SharedFiles) -> Unsubscribe:
+    last = -FILES_SECONDS
+
+    def changed(_what: None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        # A transfer changes with every piece; its end is told whenever it comes.
+        if not events.has_reader(CONSOLE) or (now - last < FILES_SECONDS and any(one.state == "running" for one in files.transfers())):
+            return
+        last = now
+        events.publish("files", {}, CONSOLE)
+
+    return files.subscribe(changed)
+
+
+def _publish_pictures(events: Events, avatars: Avatars) -> Unsubscribe:
+    def changed(peer: str) -> None:
+        # Many peers come at once at a start: nothing is made for nobody.
+        if events.has_reader(CONSOLE):
+            events.publish("avatar", {"peer": peer}, CONSOLE)
+
+    return avatars.subscribe(changed)
 
 
 def _publish_scripts(events: Events, runs: Runs, catalog: Catalog) -> tuple[Unsubscribe, ...]:

@@ -6,6 +6,7 @@
                         <other id in base36>.localhost       → a visited peer's site
     site's listener     localhost                            → the one site it was opened for (site_ports.py)
     opened listener     an address or name of this machine   → the own site, its caller is a visitor
+                        through a proxy that is believed     → the same, whatever name the proxy passes on
 
 Anything else in `Host` is 421, which stops DNS rebinding: a stranger's name that resolves to this machine is not one of these. A request
 from a page of another origin is 403, by `Origin` and `Sec-Fetch-Site`; only following a link is allowed, since a page cannot read where its
@@ -106,6 +107,8 @@ class OriginHeaders(NamedTuple):
     """The request is a GET for something to look at, not for data."""
     local_address: str = ""
     """The address of this machine the connection came to, an IPv6 one in brackets."""
+    proxied: bool = False
+    """A proxy that is believed (proxies.py) passes it on: it decides which names lead here, and may speak TLS to the reader."""
 
 
 def decide(listener: Listener, asking: OriginHeaders) -> Origin | OriginRefusal:
@@ -119,7 +122,10 @@ def decide(listener: Listener, asking: OriginHeaders) -> Origin | OriginRefusal:
 # A page asks hundreds of times with the same headers, and this is on the path of every request. Bounded, since strangers choose headers.
 @lru_cache(maxsize=1024)
 def _decide(listener: Listener, asking: OriginHeaders) -> Origin | OriginRefusal:
-    origin = _origin(listener, asking.host.lower(), asking.local_address)
+    if asking.proxied and listener.opened:
+        origin = _proxied_origin(listener, asking)
+    else:
+        origin = _origin(listener, asking.host.lower(), asking.local_address)
     if origin is None:
         return _NOT_OURS
     # Browsers send `Origin` with everything but plain GET; `Sec-Fetch-Site` covers that.
@@ -153,6 +159,15 @@ def _origin(listener: Listener, authority: str, local_address: str) -> Origin | 
     if host in CONSOLE_HOSTS or host in listener.names:
         return Origin(Realm.CONSOLE, listener.peer_id, address)
     return _site(listener, host, address)
+
+
+def _proxied_origin(listener: Listener, asking: OriginHeaders) -> Origin | None:
+    host = asking.host.lower()
+    if _AUTHORITY.fullmatch(host) is None:
+        return None
+    # The reader's page may be under https, which ends at the proxy.
+    scheme = "https" if asking.origin.lower().startswith("https://") else "http"
+    return Origin(Realm.OPEN_SITE, listener.peer_id, f"{scheme}://{host}")
 
 
 def _site(listener: Listener, host: str, address: str) -> Origin | None:

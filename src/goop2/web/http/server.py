@@ -10,14 +10,16 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from email.utils import formatdate
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from goop2.config.ticks import seconds_to_tick
 from goop2.web.http.listeners import BACKLOG, BoundListener
+from goop2.web.http.proxies import NO_PROXIES, Proxies
 from goop2.web.http.timeout_protocol import OpenListenerProtocol, TimeoutProtocol, WakingState, sweep
+from goop2.web.http.tls import TlsFiles
 from goop2.web.limits import IDLE_SECONDS, STOP_SECONDS, SWEEP_SECONDS
 
 TICKS_PER_DATE: Final = 10
@@ -29,9 +31,9 @@ class _Server(uvicorn.Server):
 
     _swept_at = 0.0
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, proxies: Proxies) -> None:
         super().__init__(config)
-        self.server_state = WakingState(self._wake)
+        self.server_state = WakingState(self._wake, proxies)
         self._woken = asyncio.Event()
         self._asleep = False
 
@@ -79,16 +81,20 @@ class HttpServers:
     """One server for each listener; more can be added while they run.
 
     :param protocol: of every connection; None: `TimeoutProtocol` on loopback, `OpenListenerProtocol` elsewhere.
+    :param proxies: are believed about the address of a client.
+    :param tls: the certificate of every server; None: plain HTTP.
     """
 
-    def __init__(self, protocol: type[TimeoutProtocol] | None = None) -> None:
+    def __init__(self, protocol: type[TimeoutProtocol] | None = None, proxies: Proxies = NO_PROXIES, tls: TlsFiles | None = None) -> None:
         self._protocol = protocol
+        self._proxies = proxies
+        self._tls = tls
         self._running: list[tuple[_Server, asyncio.Task[None]]] = []
 
     async def add(self, bound: BoundListener, app: ASGIApp) -> None:
         """Serve `app` behind `bound`, whose sockets are closed at the end."""
         protocol = self._protocol or (OpenListenerProtocol if bound.listener.opened else TimeoutProtocol)
-        server = _Server(_config(app, protocol))
+        server = _Server(_config(app, protocol, self._tls), self._proxies)
         task = asyncio.create_task(server.serve(list(bound.sockets)))
         self._running.append((server, task))
         # uvicorn has no event for it (0.54): it starts within two turns of the loop, or its task fails.
@@ -131,10 +137,10 @@ async def _stop(server: _Server, task: asyncio.Task[None]) -> None:
     await task
 
 
-def _config(app: ASGIApp, protocol: type[TimeoutProtocol]) -> uvicorn.Config:
+def _config(app: ASGIApp, protocol: type[TimeoutProtocol], tls: TlsFiles | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=protocol,
+        http=cast(type[TimeoutProtocol], tls.before(protocol)) if tls is not None else protocol,
         ws="none",
         lifespan="off",
         loop="none",

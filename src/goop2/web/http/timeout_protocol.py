@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn, cast
 from weakref import WeakKeyDictionary
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from goop2.protocols.source_network import network_of
 from goop2.web.http.connection_slots import ConnectionSlots, victim
-from goop2.web.http.local_users import LocalUsers
+from goop2.web.http.local_users import NOBODY, LocalUsers
+from goop2.web.http.one_write import OneWrite
+from goop2.web.http.proxies import NO_PROXIES, Proxies
 from goop2.web.limits import (
     BODY_SECONDS,
     CONNECTIONS_MAX,
@@ -53,12 +56,17 @@ _PLACES: WeakKeyDictionary[ServerState, ConnectionSlots] = WeakKeyDictionary()
 """The places of each server."""
 
 
+FOR_NOBODY: Final = ""
+"""The network of a proxy's connection while it carries nobody's request: it counts in the total alone."""
+
+
 class WakingState(ServerState):
     """What the connections of one server share. `begun` is called with each that is made: a server nobody is connected to does nothing."""
 
-    def __init__(self, begun: Callable[[], None]) -> None:
+    def __init__(self, begun: Callable[[], None], proxies: Proxies = NO_PROXIES) -> None:
         super().__init__()
         self.begun = begun
+        self.proxies = proxies
 
 
 class TimeoutProtocol(HttpToolsProtocol):
@@ -80,6 +88,9 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._places = _PLACES.setdefault(self.server_state, ConnectionSlots())
         self._has_place = False
         self._refused = False
+        self._proxies = self.server_state.proxies if isinstance(self.server_state, WakingState) else NO_PROXIES
+        self._by_proxy = False
+        """The other end is a proxy that is believed."""
         self._head_bytes = 0
         self._cookie_bytes = 0
         self._unheard_bytes = 0
@@ -101,7 +112,8 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._taken_at = time.monotonic()
         self.waiting_since = self._taken_at
         self._read_by = self._taken_at + HEAD_SECONDS
-        self.network = network_of(self.client[0]) if self.client else ""
+        self._by_proxy = self.client is not None and self.client[0] in self._proxies
+        self.network = network_of(self.client[0]) if self.client and not self._by_proxy else FOR_NOBODY
         self._take_place()
         if self._has_place and self.local_users is not None and self.client is not None:
             # Now and never again: later the pair of addresses may be somebody else's.
@@ -124,7 +136,8 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def _take_place(self) -> None:
         # The limit of one network first: a stranger with many connections must not take places from others.
-        if self._places.of(self.network) >= self.connections_per_address:
+        is_for_nobody = self._by_proxy and self.network == FOR_NOBODY
+        if self._places.of(self.network) >= self.connections_per_address and not is_for_nobody:
             self._give_way(each for each in self._others() if each.network == self.network)
         elif self._places.total >= self.connections_max:
             self._give_way(self._others())
@@ -149,6 +162,31 @@ class TimeoutProtocol(HttpToolsProtocol):
         self._read_by = self._taken_at + REFUSED_SECONDS
         if self._places.refusing > REFUSED_MAX:
             self.transport.abort()
+
+    def _move_place(self, network: str) -> None:
+        """Count the connection of a proxy for `network` from now on, which may have no place left."""
+        if network != self.network and self._has_place:
+            self._leave_place()
+            self.network = network
+            self._take_place()
+
+    def _for_client(self) -> None:
+        """Take a proxy's request as that of the client it names. It is never the owner's, whoever's program the proxy is."""
+        if address := self._proxies.client_of(self.headers):
+            self.scope["client"] = (address, 0)
+            self.scope["state"]["user"] = NOBODY
+            self.scope["state"]["proxied"] = True
+        self._move_place(network_of(address) if address else FOR_NOBODY)
+
+    def on_response_complete(self) -> None:
+        """Give back what a client had of a proxy's connection (uvicorn)."""
+        if self._by_proxy and not self.pipeline:
+            self._move_place(FOR_NOBODY)
+        super().on_response_complete()
+
+    def give_up_place(self) -> None:
+        """Give the place back of a connection that has become another protocol's, and has ended."""
+        self._leave_place()
 
     def _leave_place(self) -> None:
         if self._has_place:
@@ -202,6 +240,8 @@ class TimeoutProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the deadline of the body, or refuse the request (httptools)."""
         self._in_head = False
+        if self._by_proxy:
+            self._for_client()
         if self._refused:
             self._send_full()
         self._read_by = time.monotonic() + BODY_SECONDS
@@ -216,11 +256,14 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._unheard_bytes = 0
         # The parser leaves what follows to the other protocol, and would take some of the body for the next request.
-        if upgrade:
+        if upgrade and not self._should_upgrade():
             self.cycle.keep_alive = False
         # A refused client may send its body or the next request, and nobody could tell which: close the connection.
         if self.expect_100_continue:
             self.cycle.keep_alive = False
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        super()._start_asgi_task(cycle, cast(Any, OneWrite(cycle, app)))
 
     def _refuse(self, message: str) -> NoReturn:
         self.send_400_response(message)

@@ -163,7 +163,9 @@ class RemoteListen:
         if offered != watch.offered:
             watch.offered = offered
             self._events.publish(KIND, None, _pages(peer))
-        if wanted and (session := watch.session or _id_of(offered)):
+        session = watch.session or _id_of(offered)
+        # A session that its host has closed is over for pages too, whatever they have named.
+        if wanted and session and not self._network().followed.is_over(peer, session):
             try:
                 await self._network().followed.join(peer, session)
             except ListenError as error:

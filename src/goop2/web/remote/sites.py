@@ -18,7 +18,7 @@ from goop2.folder.content_types import content_type
 from goop2.folder.site_files import INDEX, UNREADABLE_RETRY_SECONDS
 from goop2.net.faults import NetworkError, UnreachableError
 from goop2.peers.client import AnswerTooLargeError, RequestRefusedError
-from goop2.protocols import data, site
+from goop2.protocols import data, data_answers, site
 from goop2.protocols.errors import LocalProtocolError
 from goop2.protocols.site import NOT_FOUND
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
@@ -50,10 +50,6 @@ _REFUSALS: Final = {
     "unavailable": (HTTPStatus.SERVICE_UNAVAILABLE, "This file cannot be read now", "The peer cannot read it now: reload this page later."),
 }
 """Reason that a peer gives for not sending a file → status, title and text of the page."""
-
-
-_LISTS: Final = frozenset({"tables", "query", "pluck", "distinct", "aggregate"})
-"""Operations that answer a list."""
 
 
 def audience(peer: str) -> str:
@@ -163,8 +159,7 @@ class RemoteSites:
             answer = await network.client.ask(call.origin.peer_id, _request(operation, _rewritten(body, rewrite) if rewrite else body))
             if not isinstance(answer, data.SuccessAnswer):
                 return _failure(operation, answer)
-            # Other implementations answer null for no rows.
-            return b"[]" if operation.name in _LISTS and answer.json == b"null" else answer.json
+            return data_answers.newest(operation.name, answer.json)
 
         # The body is decoded in `ask`: without a network nothing is said of it.
         return endpoint(ask, as_sent, read=posted_json(), method=operation.method, name=operation.path)
@@ -235,7 +230,8 @@ def _rewritten(body: bytes, rewrite: Callable[[Mapping[str, object]], Mapping[st
 
 def _failure(operation: DataOperation, answer: data.FailureAnswer) -> Failure:
     """Return the failure that a peer answered."""
-    # Other implementations give no class: an error of a script is a script_error then, anything else a bad_request.
+    # Other implementations give no class, and few have a text that tells it: an error of a script is a script_error then, anything else a
+    # bad_request.
     code = CODES.get(answer.code) or (ErrorCode.SCRIPT_ERROR if operation is LUA_CALL else ErrorCode.BAD_REQUEST)
     if code is ErrorCode.OK:
         code = ErrorCode.BAD_REQUEST

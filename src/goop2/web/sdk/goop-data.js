@@ -90,9 +90,9 @@
     createTable: Goop.asks("data.createTable", { name: NAME, columns: LIST }, (name, columns) => data("tables/create", { name, columns })),
     dropTable: ofTable("dropTable", "tables/delete"),
     addColumn: ofTable("addColumn", "tables/add-column", { column: ANY }),
-    /** Changes every row that meets `where`: {status, count, affected}. */
+    /** Changes every row that meets `where`: {affected}. */
     updateWhere: ofTable("updateWhere", "update-where", { where: NAME, args: maybe(LIST), changes: ROW }),
-    /** Removes every row that meets `where`: {status, count, affected}. */
+    /** Removes every row that meets `where`: {affected}. */
     removeWhere: ofTable("removeWhere", "delete-where", { where: NAME, args: maybe(LIST) }),
     /** Changes the row whose `key` column is that of `row`, or adds it: {status, id}. */
     upsert: ofTable("upsert", "upsert", { key: NAME, row: ROW }),

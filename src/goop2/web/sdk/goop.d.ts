@@ -85,8 +85,8 @@ export interface Data {
   createTable(name: string, columns: Column[]): Promise<unknown>;
   dropTable(table: string): Promise<unknown>;
   addColumn(table: string, column: Column): Promise<unknown>;
-  updateWhere(table: string, where: string, args: unknown[], changes: Written): Promise<{ status: string; count: number; affected: number }>;
-  removeWhere(table: string, where: string, args: unknown[]): Promise<{ status: string; count: number; affected: number }>;
+  updateWhere(table: string, where: string, args: unknown[], changes: Written): Promise<{ affected: number }>;
+  removeWhere(table: string, where: string, args: unknown[]): Promise<{ affected: number }>;
   upsert(table: string, key: string, row: Written): Promise<{ status: string; id: number }>;
 }
 export interface Api {

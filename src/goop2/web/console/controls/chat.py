@@ -1,6 +1,7 @@
 """Chat: the owner's direct messages, with this peer and with others.
 
-    GET  /chat             {id, conversations: [{peer, label, here, messages, last}], commands: [{name, description}]}
+    GET  /chat             {id, conversations: [{peer, label, avatar, here, messages, last}],
+                            commands: [{name, description}]}; avatar: the hash of its picture, "" when it has none
     POST /chat/messages    {peer, before?} → [{id, from, content, timestamp, state}], oldest first
     POST /chat/send        {peer, content} → {state}; to the own peer it is said here, and a command is answered
     POST /chat/forget      {peer}, or {strangers: true} for all the owner has never written to → {messages}, how many are deleted
@@ -85,4 +86,12 @@ def _conversation(peer: Peer, remote: RemoteNetwork, other: str, number: int, la
     own = other == peer.identity.peer_id
     entry = remote.network.roster.get(other) if remote.network is not None else None
     label = peer.owner.label if own else remote.label(other)
-    return {"peer": other, "label": label, "here": entry is not None or own, "messages": number, "last": message_shown(last)}
+    avatar = peer.avatars.own_hash if own else peer.avatars.hash_of(other)
+    return {
+        "peer": other,
+        "label": label,
+        "avatar": avatar,
+        "here": entry is not None or own,
+        "messages": number,
+        "last": message_shown(last),
+    }

@@ -3,7 +3,7 @@
 GET  /groups      {up, id, hosted: [{id, name, type, context, max_members, default_role, roles, session, count, away,
                                     members: [{id, label, here, role}]}],
                    joined: [{id, host, label, name, type, context, role, joined, session, count, members: [{id, label, role}]}],
-                   invites: [{group, host, label, name, type, session}], peers: [{id, label}]}
+                   invites: [{group, host, label, name, type, session}], peers: [{id, label}], avatars: {peer: hash of its picture}}
 POST /groups/do   {action, group?, host?, peer?, name?, type?, max_members?, role?, roles?} → the same; action is one of `_ACTIONS`
 
 `label` is what a peer calls itself, "" when that is not known; `session` marks the group of a listening session; `count` is of all
@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from goop2.protocols import listen
+from goop2.services.avatars import Avatars
 from goop2.services.groups.records import GroupInfo
 from goop2.services.groups.service import GroupService
 from goop2.services.peer import Peer
@@ -55,11 +56,12 @@ class _Groups:
     own_id: str
     service: GroupService
     remote: RemoteNetwork
+    avatars: Avatars
 
 
 def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
     """Return the routes of the groups page's controls."""
-    groups = _Groups(peer.identity.peer_id, peer.grouping, remote)
+    groups = _Groups(peer.identity.peer_id, peer.grouping, remote, peer.avatars)
 
     async def overview(_request: Request) -> Response:
         return reply(_overview(groups))
@@ -128,6 +130,8 @@ _ACTIONS: Final[dict[str, Callable[[_Groups, GroupAction], Awaitable[None]]]] = 
 
 def _overview(groups: _Groups) -> dict[str, object]:
     state, network = groups.service.groups, groups.remote.network
+    hosts = (*(one.host for one in state.joined()), *(one.host for one in groups.service.invites()))
+    named = (*hosts, *(peer for group in state.hosted() for peer in state.roles(group.id)))
     return {
         "up": network is not None,
         "id": groups.own_id,
@@ -139,6 +143,7 @@ def _overview(groups: _Groups) -> dict[str, object]:
             for one in groups.service.invites()
         ],
         "peers": [{"id": one.id, "label": groups.remote.label(one.id)} for one in network.roster.peers()] if network is not None else [],
+        "avatars": {peer: hash_ for peer in named if (hash_ := groups.avatars.hash_of(peer))},
     }
 
 

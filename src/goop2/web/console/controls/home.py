@@ -1,6 +1,6 @@
 """Home: who this peer is, what is running, what needs attention, the last runs.
 
-GET /who   {id, label, site}
+GET /who   {id, label, site, avatar}; avatar: the hash of the own picture, "" when there is none
 GET /home  the whole page
 """
 
@@ -43,6 +43,7 @@ HOUR_SECONDS: Final = 3600.0
 """What fails is counted over the last hour."""
 INVITES_NAMED: Final = 3
 INVITE_NAME_MAX_CHARS: Final = 60
+CALLS_NAMED: Final = 3
 ATTENTION_MAX: Final = 50
 """Items shown at most. A folder may hold ten thousand broken scripts, and the page asks twice a second while something runs."""
 VISITOR_PLACE: Final = "NAME"
@@ -83,7 +84,9 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
         return named if known_by_name else led
 
     async def who(request: Request) -> Response:
-        return reply({"id": peer.identity.peer_id, "label": peer.owner.label, "site": addresses(request)[0]})
+        return reply(
+            {"id": peer.identity.peer_id, "label": peer.owner.label, "site": addresses(request)[0], "avatar": peer.avatars.own_hash}
+        )
 
     async def home(request: Request) -> Response:
         site, visitor = addresses(request)
@@ -152,6 +155,8 @@ def _attention(web: Web, failures: list[FailureCount]) -> Iterator[Attention]:
         )
     if invites := peer.grouping.invites():
         yield _of_invites([(one.name or one.group, remote.label(one.host) or one.host) for one in invites])
+    if missed := peer.missed_calls.recent():
+        yield _of_calls([(remote.label(one.peer) or one.peer, one.at) for one in missed])
     if remote.problem:
         yield Attention(
             level="bad",
@@ -257,6 +262,16 @@ def _of_invites(invites: list[tuple[str, str]]) -> Attention:
     more = [f"and {len(invites) - len(last)} more"] if len(invites) > len(last) else []
     title = "An invitation to a group" if len(invites) == 1 else f"{len(invites)} invitations to groups"
     return Attention(level="warn", title=title, text="; ".join((*last, *more)), page="groups")
+
+
+def _of_calls(missed: list[tuple[str, float]]) -> Attention:
+    """Return the item about calls that were hung up, given as the caller's label and when, the last one last."""
+    callers = [f"{printable(label, INVITE_NAME_MAX_CHARS)} at {time.strftime('%H:%M', time.localtime(at))}" for label, at in missed]
+    last = "; ".join(callers[: -CALLS_NAMED - 1 : -1])
+    more = f"; and {len(callers) - CALLS_NAMED} more" if len(callers) > CALLS_NAMED else ""
+    title = "A call was hung up" if len(missed) == 1 else f"{len(missed)} calls were hung up"
+    text = f"{last}{more}. Calls with sound and picture are not supported yet."
+    return Attention(level="warn", title=title, text=text, remedy="Write a message instead.", page="chat")
 
 
 def _of_script(listed: ScriptEntry) -> Iterator[Attention]:

@@ -1,6 +1,7 @@
 """Network: where this peer can be reached, who is here, and connecting by address.
 
-GET  /network           {up, id, addresses, reach, peers: [{id, label, proved, addresses, site, way, address, relay, latency_ms}]}
+GET  /network           {up, id, addresses, reach, peers: [{id, label, email, avatar, proved, addresses, site, way, address, relay,
+                        latency_ms}]}; avatar: the hash of its picture, "" when it has none
                         reach: {reachable, dialled_at: [{address, by, at, private}], text}, null while the network is not up
 POST /network/connect   {address} → {peer, label}
 """
@@ -42,6 +43,8 @@ def routes(peer: Peer, remote: RemoteNetwork) -> list[BaseRoute]:
             {
                 "id": entry.id,
                 "label": entry.label,
+                "email": entry.told_email or entry.email,
+                "avatar": peer.avatars.hash_of(entry.id),
                 "proved": entry.proved,
                 "addresses": entry.addresses,
                 "site": f"/p/{entry.id}/",

@@ -38,6 +38,7 @@ from goop2.scripting.checks.script_checks import ScriptFinding, check
 from goop2.scripting.engine import Failure, Recorded
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
+from goop2.storage.columns import SYSTEM_COLUMNS
 from goop2.storage.run_record import Run
 from goop2.web.console.controls.replies import CONFLICT, BadRequestError, refusal, reply, route, sent
 from goop2.web.console.controls.runs import run_shown
@@ -236,9 +237,17 @@ async def _tables(peer: Peer) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for table in msgspec.json.decode(listed.json)[:COMPLETED_TABLES_MAX]:
         described = await peer.tables.perform("describe", peer.owner, {"table": table["name"]})
-        columns = [] if isinstance(described, Failure) else msgspec.json.decode(described.json)["columns"]
+        columns = [] if isinstance(described, Failure) else _columns(msgspec.json.decode(described.json))
         found.append({"name": table["name"], "columns": [{"name": each["name"], "type": str(each["type"]).lower()} for each in columns]})
     return found
+
+
+def _columns(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the columns of a table as `describe` answers them; a typed one declares its own alone."""
+    if "schema" not in described:
+        return list(described["columns"])
+    kinds = {"_id": "integer", "_created_at": "datetime", "_updated_at": "datetime"}
+    return [*({"name": name, "type": kinds.get(name, "text")} for name in SYSTEM_COLUMNS), *described["schema"]["columns"]]
 
 
 def _known_as(which: ScriptRequest) -> str:

@@ -4,22 +4,25 @@ import { copy } from "./shell/dialogs.js";
 import { el } from "./shell/dom.js";
 import { events } from "./shell/events.js";
 import { openPalette, watchKeys } from "./shell/palette.js";
+import { shortId } from "./shell/format.js";
 import { openPage } from "./shell/page.js";
 import { placesOf } from "./shell/places.js";
 import { switchTheme, watchTheme } from "./shell/theme.js";
 import { toast } from "./shell/toasts.js";
 
 // In the order of the navigation. A page stands here once its module pages/<name>.js is there.
-const INNER = new Set(["runs", "data"]); // pages whose address goes on after their name: `#/runs/1002`
+const INNER = new Set(["runs", "data", "site"]); // pages whose address goes on after their name: `#/runs/1002`
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
   { name: "scripts", title: "Scripts", key: "s" },
+  { name: "site", title: "Site", key: "p" },
   { name: "chat", title: "Chat", key: "c" },
   { name: "runs", title: "Runs & logs", key: "r" },
   { name: "data", title: "Data", key: "d" },
   { name: "listen", title: "Listening", key: "l" },
   { name: "groups", title: "Groups", key: "g" },
   { name: "rooms", title: "Rooms", key: "m" },
+  { name: "files", title: "Files", key: "f" },
   { name: "network", title: "Network", key: "n" },
   { name: "secrets", title: "Secrets", key: "k" },
   { name: "settings", title: "Settings", key: "e" },
@@ -180,6 +183,7 @@ async function start() {
     showTitle(wanted());
   };
   events.on("settings", renewLabel);
+  events.on("call", ({ peer, label }) => toast(`${label || shortId(peer)} called. Calls are not supported yet: write a message instead.`, "bad"));
   onResumed(renewLabel);
   const destinations = () => [
     ...PAGES.map(({ name, title, key }) => ({ title, keys: `g ${key}`, run: () => common.go(name) })),

@@ -1,6 +1,7 @@
 // Chat: direct messages with this peer's scripts and with other peers. Messages are shown as text, never as HTML. A draft belongs to its
 // conversation: it stays there while another one is open, and a refused message goes back to its own conversation.
 import { post } from "../shell/api.js";
+import { avatar } from "../shell/avatars.js";
 import { freshId } from "../shell/dom.js";
 import { clock, shortId } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
@@ -27,7 +28,7 @@ export async function show(main, shell) {
     make: (one) => el("li", {}, el("a", {
       href: `#/chat?peer=${one.peer}`, "aria-current": one.peer === peer ? "true" : null, title: one.peer,
       onclick: (event) => { event.preventDefault(); choose(one.peer); } },
-      el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
+      avatar(one.peer, one.avatar), el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))),
   });
   const people = el("nav", { class: "script-list", "aria-label": "Conversations" }, conversations.element);
@@ -59,7 +60,7 @@ export async function show(main, shell) {
     const one = known().find((each) => each.peer === peer);
     forgetting.hidden = !one.messages;
     forgettingStrangers.hidden = overview.conversations.every((each) => each.peer === overview.id);
-    title.replaceChildren(nameOf(one), ...(peer === overview.id || !one.label ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
+    title.replaceChildren(avatar(peer, one.avatar), " ", nameOf(one), ...(peer === overview.id || !one.label ? [] : [" ", el("code", { class: "small soft", title: peer }, shortId(peer))]));
   }
 
   // With this peer itself both sides have its id, and the replies of scripts are marked.

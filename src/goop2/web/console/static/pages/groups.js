@@ -1,4 +1,5 @@
 // Groups: those hosted here with their members, those of other peers, and invitations. Names and labels are other people's text.
+import { avatar } from "../shell/avatars.js";
 import { freshId } from "../shell/dom.js";
 import { counted, shortId } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
@@ -18,7 +19,7 @@ export async function show(main, shell) {
 
   const text = (words) => el("bdi", {}, words);
   const named = (group) => text(group.name || group.group || group.id);
-  const who = ({ id, label }) => (id === now.id ? "this peer" : [label && el("strong", {}, text(label)), label && " ", el("code", { class: "small soft", title: id }, shortId(id))]);
+  const who = ({ id, label }) => (id === now.id ? "this peer" : [avatar(id, now.avatars[id]), " ", label && el("strong", {}, text(label)), label && " ", el("code", { class: "small soft", title: id }, shortId(id))]);
   const spoken = ({ id, label }) => label || shortId(id);
   const hostOf = ({ host, label }) => ({ id: host, label });
   const placeOf = (group) => `${group.host} ${group.group || group.id}`;

@@ -124,5 +124,5 @@ export async function show(main, shell) {
   }
   const soon = shell.delayed(REFRESH_MS, refresh);
   paint();
-  for (const kind of ["run", "script", "group", "gap"]) shell.on(kind, soon);
+  for (const kind of ["run", "script", "group", "call", "gap"]) shell.on(kind, soon);
 }

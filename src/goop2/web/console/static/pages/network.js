@@ -1,4 +1,5 @@
 // Network: whether others can dial this peer, who is here and how it is connected, and connecting by address. Labels are other people's text.
+import { avatar } from "../shell/avatars.js";
 import { freshId } from "../shell/dom.js";
 import { clock, duration, shortId } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
@@ -54,9 +55,10 @@ export async function show(main, shell) {
 
   function row(peer) {
     return el("li", { class: "row apart" },
+      avatar(peer.id, peer.avatar),
       el("div", { class: "grow wrap" },
         el("strong", {}, peer.label), " ", el("code", { class: "small soft", title: peer.id }, shortId(peer.id)), !peer.proved && el("span", { class: "badge warn" }, "unconfirmed"),
-        el("p", { class: "small soft wrap" }, way(peer))),
+        el("p", { class: "small soft wrap" }, way(peer), peer.email && [", ", el("bdi", { title: "What this peer says its e-mail address is" }, peer.email)])),
       el("span", { class: "row" }, el("a", { class: "button", href: `#/chat?peer=${peer.id}`, "aria-label": `Chat with ${peer.label}` }, "Chat"), el("a", { class: "button", href: peer.site, target: "_blank", rel: "noopener", "aria-label": `Visit ${peer.label}` }, "Visit")));
   }
 

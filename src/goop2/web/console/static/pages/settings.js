@@ -1,5 +1,6 @@
 // Settings: goop.json, each setting with its meaning, its bounds and its default; all changes are saved, or none.
 import { freshId } from "../shell/dom.js";
+import { pictureCard } from "../shell/picture.js";
 import { counted } from "../shell/format.js";
 
 const TITLES = {
@@ -19,6 +20,7 @@ export async function show(main, shell) {
   const filter = el("input", { id: filterId, type: "search", autocomplete: "off", spellcheck: "false", oninput: narrow });
   const none = el("p", { class: "soft", role: "status" });
   const again = el("button", { type: "button", onclick: restart }, "Restart the peer");
+  const picture = pictureCard(shell);
 
   function paint(next) {
     page = next;
@@ -36,6 +38,7 @@ export async function show(main, shell) {
       el("p", { class: "soft" }, `What is saved here goes into goop.json; the previous file is kept as ${page.backup}. Most changes take effect at once. Settings marked “at the next start” wait for a restart.`),
       el("label", { class: "field", for: filterId }, "Find a setting", filter),
       none,
+      picture,
       el("form", { class: "page", onsubmit: send, novalidate: true }, ...bySection, el("div", { class: "foot row apart" }, state, el("div", { class: "row" }, page.can_restart && again, undo, save))),
     );
     narrow();
@@ -52,7 +55,8 @@ export async function show(main, shell) {
       shown += !one.row.hidden;
     }
     for (const card of main.querySelectorAll("form > section")) card.hidden = !card.querySelector(".setting:not([hidden])");
-    none.textContent = shown ? "" : "No setting has this in its name or meaning.";
+    picture.hidden = !words.every((word) => "picture avatar photo".includes(word));
+    none.textContent = shown || !picture.hidden ? "" : "No setting has this in its name or meaning.";
   }
 
   async function restart() {

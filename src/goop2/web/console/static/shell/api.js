@@ -21,34 +21,49 @@ export const authorization = () => ({ Authorization: `Bearer ${sessionStorage.ge
 /** Calls `listener` when the tab was let in by a peer that had been restarted. */
 export const onResumed = (listener) => listeners.add(listener);
 
-async function send(path, body) {
-  const options = body === undefined ? { headers: authorization() }
-    : { method: "POST", headers: { ...authorization(), "Content-Type": "application/json" }, body: JSON.stringify(body) };
+async function send(path, body, read = (response) => response.json()) {
+  const [type, content] = body instanceof Blob ? ["application/octet-stream", body] : ["application/json", JSON.stringify(body)];
+  const options = body === undefined ? { headers: authorization() } : { method: "POST", headers: { ...authorization(), "Content-Type": type }, body: content };
   let response;
   try {
     response = await fetch(`/api/console/${path}`, options);
   } catch {
     throw new Refused(0, { code: "offline", message: "The peer does not answer. Has it ended?" });
   }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, answer);
-  return answer;
+  if (!response.ok) throw new Refused(response.status, await response.json().catch(() => ({})));
+  return read(response).catch(() => ({}));
 }
 
-async function ask(path, body) {
+async function ask(path, body, read) {
   try {
-    return await send(path, body);
+    return await send(path, body, read);
   } catch (error) {
     if (error.status !== 403 || !(await resume())) throw error;
-    return send(path, body);
+    return send(path, body, read);
   }
 }
 
 /** The answer of a control; `path` comes after /api/console/. Throws `Refused`. */
 export const get = (path) => ask(path);
 
-/** The same with a JSON body. */
+/** What a control answers that gives a file: a `Blob`. */
+export const file = (path) => ask(path, undefined, (response) => response.blob());
+
+/** The same with a JSON body, or with a `Blob` as it is. */
 export const post = (path, body = {}) => ask(path, body);
+
+/** The same with a file as the body. */
+export async function upload(path, body) {
+  let response;
+  try {
+    response = await fetch(`/api/console/${path}`, { method: "POST", headers: authorization(), body });
+  } catch {
+    throw new Refused(0, { code: "offline", message: "The peer does not answer, or did not take the file" });
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, answer);
+  return answer;
+}
 
 /** Takes what lets this tab in out of the address: the token, or a one-time code. Promise of whether there was one; throws `Refused`. */
 export async function takeWayIn() {

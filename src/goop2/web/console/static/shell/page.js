@@ -1,6 +1,6 @@
 // The shell of one page. It ends when the page is left: a later answer is dropped, so it paints nothing, requests nothing and writes no
 // address. Event listeners, timers and dialogs of the page end with it.
-import { get, post } from "./api.js";
+import { file, get, post } from "./api.js";
 import { asking, confirm, dialog } from "./dialogs.js";
 import { events } from "./events.js";
 import { toast } from "./toasts.js";
@@ -44,6 +44,8 @@ export function openPage(common) {
     renewals,
     /** The answer of a control. */
     get: (path) => whileShown(get(path)),
+    /** A file that a control gives, a `Blob`. */
+    file: (path) => whileShown(file(path)),
     /** The same of one that takes what is asked in a body, and changes nothing. */
     read: (path, body) => whileShown(post(path, body)),
     /** Changes something. When that is refused after the page was left, a toast says so. */

@@ -1,5 +1,5 @@
 // A file of rows: chosen, shown with what would become of its columns, checked, and added.
-import { Refused, authorization } from "../../shell/api.js";
+import { upload as send } from "../../shell/api.js";
 import { el } from "../../shell/dom.js";
 import { bytes, counted } from "../../shell/format.js";
 import { labelled, select } from "./fields.js";
@@ -9,13 +9,6 @@ const PART_BYTES = 4_000_000;
 const ASK_MS = 300;
 const NEW = "";
 const FORMS = { csv: "csv", tsv: "csv", txt: "csv", json: "json", jsonl: "json", ndjson: "json" };
-
-async function send(path, body) {
-  const response = await fetch(`/api/console/${path}`, { method: "POST", headers: authorization(), body });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, answer);
-  return answer;
-}
 
 const nameOf = (file) => file.name.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9_]+/g, "_").replace(/^[^A-Za-z]+/, "").slice(0, 63) || "imported";
 
