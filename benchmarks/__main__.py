@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import data, fairness, footprint, goodput, idle, lock, outbound, p2p, rendezvous, report, scripting, web
+from benchmarks import data, fairness, footprint, goodput, idle, lock, many_sites, outbound, p2p, rendezvous, report, scripting, web
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
@@ -23,6 +23,7 @@ SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "rendezvous": rendezvous.run,
     "footprint": footprint.run,
     "idle": idle.run,
+    "sites": many_sites.run,
 }
 
 
