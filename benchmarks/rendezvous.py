@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import Final, cast
 
 import psutil
@@ -232,13 +233,15 @@ def _measured(crowd: Crowd) -> list[str]:
         command += ["--proxy", "127.0.0.1"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     context = multiprocessing.get_context("spawn")
+    crowds: list[SpawnProcess] = []
     try:
         assert server.stdout is not None
         port = int(re.search(r":(\d+)/", server.stdout.readline())[1])  # type: ignore[index]
         lines = [context.Pipe() for _ in range(PROCESSES)]
         crowds = [context.Process(target=_process, args=(crowd, number, port, lines[number][1])) for number in range(PROCESSES)]
-        for each in crowds:
+        for each, (_, theirs) in zip(crowds, lines, strict=True):
             each.start()
+            theirs.close()  # so that the end of a process ends the wait for it
         for ours, _ in lines:
             ours.recv()
         time.sleep(SETTLED_SECONDS)
@@ -253,6 +256,8 @@ def _measured(crowd: Crowd) -> list[str]:
         for each in crowds:
             each.join()
     finally:
+        for each in crowds:
+            each.kill()
         server.send_signal(signal.SIGTERM)
         server.wait()
     cpu = after.user + after.system - before.user - before.system
