@@ -20,7 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages record house interop install-check old faults load soak mutate
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults chaos load soak mutate
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -57,7 +57,7 @@ check: $(READY) ## check style, types, import contracts and documentation
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/test_docs.py
+	$(BIN)/pytest -q tests/test_docs.py tests/docs/test_links.py tests/docs/test_reference.py tests/docs/test_commands.py
 
 interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment
@@ -65,6 +65,9 @@ interop: $(READY) ## build the environment of py-libp2p in your cache, and run t
 
 faults: $(READY) ## make what can fail fail, worker to disk, and print what was seen then; takes minutes
 	@$(BIN)/python -m proof.faults
+
+chaos: $(READY) ## kill, freeze and cut off machines that run scripts, and write docs/cluster.md; takes minutes
+	@$(BIN)/python -m proof.chaos
 
 load: $(READY) ## let 1,000 visitors ask for MINUTES=10, then beside ten hostile ones; nothing may fail or grow
 	@$(BIN)/python -m proof.load $(or $(MINUTES),10)
@@ -76,8 +79,18 @@ mutate: $(READY) ## change guarding code EACH=15 times a module, and see whether
 	@UV="$(CURDIR)/$(BIN)/uv" UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)-mutation" \
 		$(BIN)/uv run --quiet --project tools/mutation --locked python tools/mutation/mutants.py $(or $(EACH),15)
 
-pages: $(READY) ## make the manual pages and shell completions anew, after a change to a command
+pages: $(READY) ## make manual pages, completions and the reference in docs/ anew, after a change to a command, a setting, an endpoint
 	$(BIN)/python tools/manual_pages.py
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m goop2.scripting.api.docs
+	$(BIN)/python -m goop2.config.docs > docs/settings.md
+
+site: $(READY) ## make the public site of the documentation, in build/public/site
+	$(BIN)/python tools/public_site.py
+	GOOP2_SITE=1 $(BIN)/pytest -q tests/docs/test_public_site.py
+
+release-check: $(READY) ## build wheel, sdist and SBOM into dist, twice, and check them; publishes nothing
+	$(BIN)/python tools/release.py
 
 install-check: $(READY) ## install the built wheel with pip, pipx, uv and uvx on each Python there is, into docs/installation.md
 	@$(BIN)/python -m tests.installation.check
@@ -103,8 +116,9 @@ vendor: $(READY) ## build the console's editor and plot library again, after a c
 	$(BIN)/python tools/console-editor/bundle.py
 	$(BIN)/python tools/console-plots/vendor.py
 
-screenshots: $(READY) ## take pictures of the console's pages, into docs/screenshots
+screenshots: $(READY) ## take pictures of the console's pages and of the tutorial, into docs/screenshots and docs/tutorial
 	GOOP2_SCREENSHOTS=docs/screenshots $(BIN)/pytest -q tests/web/console/test_app.py -k looks
+	GOOP2_SCREENSHOTS=docs/tutorial $(BIN)/pytest -q tests/docs/test_tutorial.py
 
 # --inexact keeps uv itself, which is not in the lock.
 $(READY): $(BIN)/uv pyproject.toml uv.lock

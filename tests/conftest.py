@@ -16,7 +16,7 @@ import pytest
 from tests.started import take_back_signals
 
 TESTS = Path(__file__).parent
-SLOW_ROOMS = frozenset(("benchmarks", "cli", "e2e", "hostile", "installation", "kept"))
+SLOW_ROOMS = frozenset(("benchmarks", "cli", "docs", "e2e", "hostile", "installation", "kept"))
 """Rooms whose tests run whole peers, commands and attacks."""
 SLOW_FILES = frozenset(
     (

@@ -348,15 +348,18 @@ def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
         "site/lua": "s",
         "goop-mdns": "t",
         "worker": "call",
+        "normal": "full",
         "7": "8",
         "data/identity.key": "k",
+        "data/cluster.nk": "k",
+        "auto": "all",
         "site": "public",
     }
     # What starts a rendezvous of Goop2 alone is refused (tests/config/test_goop2_folders.py).
     replaced = [setting for setting in declared() if setting.path != "presence.rendezvous_only"]
     environment = {setting.variable: said.get(setting.shown_default, "7") for setting in replaced}
     environment |= {"GOOP2_STORAGE_LINKS_OUT": "site", "GOOP2_P2P_LISTEN_ON": "::", "GOOP2_VIEWER_PROXIES": "10.0.0.0/8,::1"}
-    environment |= {"GOOP2_BACKUP_TO": "file:///backup", "GOOP2_CLUSTER_NATS": "tls://a:1", "GOOP2_CLUSTER_SPILL": "off"}
+    environment |= {"GOOP2_CLUSTER_NATS": "tls://hub:4222", "GOOP2_BACKUP_TO": "file:///backup"}
     settings = load(write({}), environment).settings
     for setting in replaced:
         assert getattr(getattr(settings, setting.section), setting.key) != getattr(getattr(Settings(), setting.section), setting.key)

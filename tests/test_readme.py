@@ -1,4 +1,4 @@
-"""Every command and example of README.md, run as a newcomer would."""
+"""README.md, and every command and example of docs/first-steps.md, run as a newcomer would."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import goop2, on_any_port, start
+from tests.test_docs import promises_of
 
 from goop2.folder.creation import create
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^\| `goop2 ([^`]+)` \|", README, re.MULTILINE)
+FIRST_STEPS = (ROOT / "docs/first-steps.md").read_text()
+COMMANDS = re.findall(r"^\| `goop2 ([^`]+)` \|", FIRST_STEPS, re.MULTILINE)
+SCREEN_LINES = 40
 
 
 def commands_of_the_command_line() -> Iterator[str]:
@@ -27,8 +30,8 @@ def commands_of_the_command_line() -> Iterator[str]:
 
 
 RUNS_UNTIL_TOLD = "peer DIR"
-WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous", "backup", "restore", "standby")
-"""Or another place: tests/cli/test_peers.py, test_console.py, test_backup.py and test_standby.py have them."""
+WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous", "worker", "backup", "restore", "standby")
+"""Or another place: tests/cli/test_peers.py, test_console.py, test_cluster.py, test_backup.py and test_standby.py have them."""
 
 
 @pytest.mark.parametrize(
@@ -60,9 +63,9 @@ def test_the_table_leaves_no_command_out() -> None:
 
 def test_the_script_shown_greets(tmp_path: Path) -> None:
     create(tmp_path)
-    (source,) = re.findall(r"```lua\n(.*?)```", README, re.DOTALL)
+    (source,) = re.findall(r"```lua\n(.*?)```", FIRST_STEPS, re.DOTALL)
     (tmp_path / "site/lua/hello.lua").write_text(source)
-    assert "Save it, and the next `!hello Alice` answers `Hello, Alice!`" in README
+    assert "Save it, and the next `!hello Alice` answers `Hello, Alice!`" in FIRST_STEPS
     assert goop2("lua", "chat", tmp_path, "!hello Alice").stdout == "Hello, Alice!\n"
     assert "Says hello" in goop2("lua", "list", tmp_path).stdout
 
@@ -70,12 +73,41 @@ def test_the_script_shown_greets(tmp_path: Path) -> None:
 def test_the_make_targets_shown_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^make (\w+)", README, re.MULTILINE))
-    assert targets == {"demo", "test"}
+    assert targets == {"demo"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     assert re.search(r"^demo:.*\n\t@\$\(BIN\)/goop2 demo$", makefile, re.MULTILINE)
 
 
 def test_the_filter_shown_answers(tmp_path: Path) -> None:
     create(tmp_path / "DIR")
-    assert "`echo '!hello Alice' | goop2 chat DIR`" in README
+    assert "`echo '!hello Alice' | goop2 chat DIR`" in FIRST_STEPS
     assert goop2("chat", "DIR", cwd=tmp_path, stdin="!hello Alice\n").stdout == "Hello, Alice!\n"
+
+
+def test_the_readme_is_one_screen() -> None:
+    assert len(README.splitlines()) <= SCREEN_LINES
+
+
+def measured(section: str) -> str:
+    """Return a section of docs/benchmarks.md, which `make bench` writes."""
+    return (ROOT / "docs/benchmarks.md").read_text().partition(f"<!-- {section} -->")[2].partition(f"<!-- /{section} -->")[0]
+
+
+def test_the_numbers_of_the_readme_are_those_that_were_measured() -> None:
+    promises = promises_of((ROOT / "docs/security.md").read_text())
+    assert "more than 100 promises" in README
+    assert len(promises) > 100
+    calls = [int(each.replace(",", "")) for each in re.findall(r"always asking \| \*\*([\d,]+)\*\*", measured("web"))]
+    assert "More than 6,000 calls a second over HTTP on two cores" in README
+    assert min(calls) > 6000
+    waits = [float(each) for each in re.findall(r"^\| \d+ × \d+ \| [\d.]+ \| \*\*([\d.]+)\*\*", measured("fairness"), re.MULTILINE)]
+    assert re.search(r"99 of 100 calls of others take less than\s+50 ms", README)
+    assert waits
+    assert max(waits) < 50
+    memory = [float(each) for each in re.findall(r"^\| (?:the peer|its fork server[^|]*) \| ([\d.]+)", measured("footprint"), re.MULTILINE)]
+    assert "less than 60 MB" in README
+    assert len(memory) == 2
+    assert sum(memory) < 60
+    idle = [float(each) for each in re.findall(r"^\| (?:peer|fork server[^|]*) \| ([\d.]+)", measured("idle"), re.MULTILINE)]
+    assert "a tenth of a percent of one core" in README
+    assert 0 < sum(idle) <= 0.1

@@ -38,7 +38,8 @@ def commands(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tu
 
 def page(path: tuple[str, ...], command: click.Command) -> str:
     """Return the manual page of one command."""
-    context = click.Context(command, info_name=" ".join(path))
+    # As a command has it from `goop2`: click keeps the help option that is made first.
+    context = click.Context(command, info_name=" ".join(path), **goop2.context_settings)
     words, name = " ".join(path), "-".join(path)
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [

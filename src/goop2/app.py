@@ -220,7 +220,7 @@ async def _open_folder(stack: AsyncExitStack, folder: Path, environment: Mapping
     script_dir = settings.script_dir(folder)
     files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
     quota = quota_of(folder / FILE, settings.storage.max_mb)
-    health = StorageHealth(folder / FILE, quota)
+    health = StorageHealth(folder / FILE, quota, synced=settings.storage.synced)
     database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private, health.for_peer)
     stack.callback(database.close_last)
     health.use()
@@ -481,6 +481,7 @@ def setup_for(folder: Path, settings: Settings, this: Identity, limits: Invocati
         kv_enabled=limits.kv_enabled,
         time_zone=shown(os.environ.get("TZ", "")),
         storage_max_bytes=quota.callers,
+        storage_synced=settings.storage.synced,
     )
 
 

@@ -16,8 +16,8 @@ PAGE = Path(__file__).parent.parent.parent / "docs/operating.md"
 def commands(page: str, title: str) -> list[str]:
     """Return the commands of a section, in order."""
     section = page.partition(f"## {title}")[2].partition("\n## ")[0]
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    return [line.partition("  #")[0] for language, block in blocks if not language for line in block.splitlines()]
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return [line.partition("  #")[0] for language, block in blocks if language == "sh" for line in block.splitlines()]
 
 
 def run_lines(lines: list[str], places: dict[str, Path], stdin: str = "") -> str:

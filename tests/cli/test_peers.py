@@ -15,8 +15,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.cli.command import PATIENCE_SECONDS, goop2, on_any_port, start
 
+from goop2.cli import peers as peers_module
 from goop2.folder.creation import create
 from goop2.folder.identity import load_or_create
 from goop2.folder.lock import locked
@@ -241,3 +243,17 @@ def test_a_conversation_of_the_running_peer_is_deleted_by_its_label(alice: Path,
     done = goop2("chat", alice, "--forget", "Bob")
     assert (done.returncode, done.stderr.startswith("deleted the conversation with 12D3Koo")) == (0, True)
     assert "Bob" not in goop2("chat", alice, "--conversations").stdout
+
+
+def test_a_line_says_what_a_peer_tells_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it tells is its own claim: one line, whatever stands in it."""
+    told = {"id": "12D3KooWBob", "label": "Bob", "email": "bob@example.org\n\x1b[2J", "avatar_hash": "0123456789abcdef", "connected": True}
+    way = {"way": "relayed", "relay": "12D3KooWRelay", "address": "", "latency_ms": 12.34}
+    plain = {"id": "12D3KooWAnn", "label": "Ann", "email": "", "avatar_hash": "", "connected": False, "latency_ms": None}
+    answer = {"ok": True, "peers": [{**told, **way}, plain], "troubles": [], "reach": ""}
+    monkeypatch.setattr(peers_module, "ask", lambda *_: (answer, 0))
+    printed = CliRunner().invoke(peers_module.peers, ["."]).stdout.splitlines()
+    assert printed[0].startswith("12D3KooWBob  Bob  relayed through 12D3KooWRelay, 12.3 ms  bob@example.org")
+    assert printed[0].endswith("  avatar")
+    assert (len(printed), printed[1]) == (2, "12D3KooWAnn  Ann  (not connected)")
+    assert json.loads(CliRunner().invoke(peers_module.peers, [".", "--json"]).stdout)[0]["avatar_hash"] == "0123456789abcdef"

@@ -13,7 +13,7 @@ from tests.scripting.workshop import OWNER, invocation_of, script_of
 from goop2 import __version__
 from goop2.cluster import messages
 from goop2.cluster.far_runner import FarRunner
-from goop2.cluster.messages import Beat, Call, Ended, OfCall, ToNode, Welcome
+from goop2.cluster.messages import Beat, Call, Ended, NodeSetup, OfCall, ToNode
 from goop2.cluster.placement import Placement, Spill
 from goop2.sandbox.messages import HostCall, HostCallAnswer
 from goop2.scripting.call_queue import CallQueue
@@ -24,7 +24,7 @@ from goop2.scripting.limits import WAITING_MAX, InvocationLimits
 from goop2.scripting.peer_operations import Asking
 
 M = TypeVar("M")
-WELCOME = Welcome(b"owner", b"digest", "luajit21", "us", "Us", 1 << 20, False, "UTC0")
+WELCOME = NodeSetup(b"owner", b"digest", "luajit21", "us", "Us", 1 << 20, False, "UTC0")
 FUNCTION = script_of("function call(request) return 1 end", "function", "score")
 DONE = Outcome(ErrorCode.OK, b"1")
 

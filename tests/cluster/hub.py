@@ -8,9 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.cli.command import environment
 from tests.started import Started
@@ -29,6 +30,7 @@ SCRIPTS = {
     "functions/score": "function call(request) goop.log.info('counted') return { n = request.params.n + 1 } end",
     "functions/spin": "function call(request) local t = os.clock() while os.clock() < t + request.params.s do end return 'done' end",
     "functions/wait": "function call(request) local t = os.time() + request.params.s while os.time() < t do end return 'done' end",
+    "functions/fetch": "function call(request) return goop.http.get('http://127.0.0.1:' .. request.params.port .. '/') end",
     "functions/mark": """
         function call(request)
           goop.schema.create("marks", { { name = "x", type = "integer" } })
@@ -132,7 +134,7 @@ def ended(worker: Started[str]) -> Iterator[Started[str]]:
 
 
 @asynccontextmanager
-async def open_owner(hub: Hub, spill: str = "all", url: str = "") -> AsyncIterator[Peer]:
+async def open_owner(hub: Hub, spill: str = "all", url: str = "", more: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Peer]:
     """The peer of the hub's folder, with its scripts on."""
     changes = {
         "GOOP2_LUA_ENABLED": "true",
@@ -141,6 +143,7 @@ async def open_owner(hub: Hub, spill: str = "all", url: str = "") -> AsyncIterat
         "GOOP2_LUA_RATE_LIMIT_GLOBAL": "100000",
         "GOOP2_CLUSTER_NATS": url or hub.url,
         "GOOP2_CLUSTER_SPILL": spill,
+        **more,
     }
     async with open_peer(hub.folder, changes, watch=True) as peer:
         yield peer

@@ -10,7 +10,7 @@ from tests.scripting.workshop import stranger
 
 from goop2.cluster import messages
 from goop2.cluster.far_runner import NODE_LIED, NODE_LOST
-from goop2.cluster.messages import Asked, Call, Cancel, Ended, Farewell, HostAnswer, Logged, Refused, Welcome
+from goop2.cluster.messages import Asked, Call, Cancel, Ended, Farewell, HostAnswer, Logged, NodeSetup, Refused
 from goop2.sandbox.messages import UNKNOWN_VERSION
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.limits import CALLER_SHARE_OF_WORKERS
@@ -80,7 +80,7 @@ async def test_a_node_is_not_used_before_its_workers_are_as_the_owner_says() -> 
     field = Field()
     field.beat(digest=b"")
     task = await field.call()
-    assert (len(field.sent(Welcome)), field.sent(Call)) == (1, [])
+    assert (len(field.sent(NodeSetup)), field.sent(Call)) == (1, [])
     field.beat()
     assert len(field.sent(Call)) == 1
     field.calls.stop()

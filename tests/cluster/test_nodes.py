@@ -6,12 +6,12 @@ import msgspec
 
 from goop2.cluster.limits import LOST_SECONDS, NODES_MAX, SOURCES_KEPT
 from goop2.cluster.messages import Beat
-from goop2.cluster.nodes import Node, Nodes
+from goop2.cluster.nodes import KnownNode, Nodes
 
 BEAT = Beat(1, "0", (), b"12345678", 4, "host", b"digest")
 
 
-def ready(nodes: Nodes, key: str, slots: int, now: float = 0.0) -> Node:
+def ready(nodes: Nodes, key: str, slots: int, now: float = 0.0) -> KnownNode:
     node, _ = nodes.hear(key, key, msgspec.structs.replace(BEAT, slots=slots), now)
     assert node is not None
     node.ready = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,7 +105,7 @@ async def test_what_computes_goes_far_only_when_no_worker_is_idle(hub: Hub, atti
         await until_ready(peer)
         await called(peer, "spin", s=0.01)
         assert view(peer).nodes[0].calls == 0
-        await asyncio.gather(*(called(peer, "spin", s=0.1) for _ in range(12)))
+        await asyncio.gather(*(called(peer, "spin", s=0.02) for _ in range(12)))
         assert view(peer).nodes[0].calls > 0
 
 
@@ -164,9 +166,9 @@ async def test_the_server_lets_nobody_speak_or_hear_for_another(hub: Hub) -> Non
 
         bus.client._error_cb = failed
         bus.send(messages.beat_subject(attic.public), b"forged")
-        bus.send("goop2.owner.self.echo", b"")
-        await bus.listen(f"goop2.node.{attic.public}.>", lambda *_: None)
-        await bus.listen("goop2.owner.>", lambda *_: None)
+        bus.send("goop2-cluster.owner.self.echo", b"")
+        await bus.listen(f"goop2-cluster.node.{attic.public}.>", lambda *_: None)
+        await bus.listen("goop2-cluster.owner.>", lambda *_: None)
         await until(lambda: len(errors) >= 4, 5)
     assert all("permissions violation" in error.lower() for error in errors)
 
@@ -246,3 +248,31 @@ async def test_a_server_that_is_away_for_a_while_is_joined_again_by_all(tmp_path
             hub.start()
             assert await call == "done"  # its end was told once the server was back
             await until_ready(peer)
+
+
+LOADED = """
+import asyncio, sys
+from pathlib import Path
+from goop2.app import open_peer
+
+async def main():
+    async with open_peer(Path(sys.argv[1]), {"GOOP2_CLUSTER_NATS": ""}, watch=True):
+        print([name for name in sys.modules if name.split(".")[0] == "nats" or name.startswith("goop2.cluster")])
+
+asyncio.run(main())
+"""
+
+
+def test_nothing_of_it_is_loaded_where_no_cluster_is_set_up(hub: Hub) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED, str(hub.folder)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+async def test_without_nats_py_the_remedy_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nats.aio.client", None)
+    with pytest.raises(ClusterError, match=r"the cluster needs nats-py, which is not installed: pip install 'goop2\[cluster\]'"):
+        async with connected_to(hub.url, read_key(hub.keys["guest"]), "guest"):
+            pass
+    async with open_owner(hub) as peer:
+        assert (await peer.engine.command(peer.owner, "!hello World")).text == "Hello, World!"
+        await until(lambda: "the cluster needs nats-py" in view(peer).why)

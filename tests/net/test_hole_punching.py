@@ -73,6 +73,38 @@ async def test_both_dial_and_the_one_who_called_is_the_client(parts: Three, monk
             assert {each.opened_by_us for each in host.connections(peer.peer_id) if not each.is_relayed} == {is_client}
 
 
+@pytest.mark.parametrize("silent", [True, False], ids=["after a dial that met silence", "as a rule"])
+async def test_who_dials_waits_for_the_other_side_but_not_after_silence(
+    parts: Three, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    """A router still lets in what comes for that dial, and the listener would answer it first."""
+    waits: list[float] = []
+    pause = asyncio.sleep
+
+    async def slept(seconds: float) -> None:
+        waits.append(seconds)
+        await pause(0)
+
+    async def directly(_relayed: object) -> str:
+        await pause(0.06 if silent else 0)
+        return ""
+
+    monkeypatch.setattr(hole_punching, "PROBE_SECONDS", 0.05)
+    async with open_hole_punching(parts.caller), open_hole_punching(parts.callee) as b:
+        agree = b._agree
+
+        async def far_away(relayed: Connection) -> tuple[tuple[str, ...], float]:
+            addresses, _ = await agree(relayed)
+            monkeypatch.setattr(asyncio, "sleep", slept)
+            return addresses, 100.0
+
+        monkeypatch.setattr(b, "_directly", directly)
+        monkeypatch.setattr(b, "_agree", far_away)
+        await parts.meet()
+        await until(lambda: is_direct(parts))
+    assert (50.0 in waits) is not silent
+
+
 async def test_new_streams_take_the_direct_connection_and_old_ones_go_on(parts: Three, monkeypatch: pytest.MonkeyPatch) -> None:
     origins: list[str] = []
 

@@ -177,6 +177,25 @@ async def test_a_transfer_that_stopped_goes_on_after_a_new_start(sharing: Sharin
     assert [path.name for path in place.iterdir()] == ["paper.pdf"]
 
 
+@pytest.mark.parametrize("kind", ["link", "hard link"])
+async def test_what_comes_is_written_to_no_other_file(sharing: Sharing, kind: str) -> None:
+    """A folder of a stranger's may have a link where the pieces go."""
+    ann, bob, group = sharing.ann, sharing.bob, sharing.group
+    await share(ann, group, "paper.pdf")
+    theirs = await bob.peer.grouping.join(ann.id, group.id)
+    (file,) = await ann.peer.shared_files.own(group)
+    victim = bob.peer.folder / "victim"
+    victim.write_text("mine")
+    part = bob.peer.shared_files.received.made(group.id) / f".paper.pdf.{file.hash[7:23]}.part"
+    if kind == "link":
+        part.symlink_to(victim)
+    else:
+        part.hardlink_to(victim)
+    transfer = await fetched(bob, theirs, "paper.pdf")
+    assert victim.read_text() == "mine"
+    assert (transfer.state, transfer.problem.startswith("the file cannot be written")) in [("done", False), ("stopped", True)]
+
+
 async def test_a_peer_of_ours_sends_pieces_and_members_share_with_each_other(sharing: Sharing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PIECE_BYTES", 65_536)
     ann, bob, gopher, group = sharing.ann, sharing.bob, sharing.gopher, sharing.group

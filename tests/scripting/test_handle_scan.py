@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from goop2.scripting.handle_scan import HANDLE, defines
@@ -35,3 +37,11 @@ def test_a_global_handle_is_seen(source: str) -> None:
 @pytest.mark.parametrize("source", NOT_DEFINED)
 def test_what_is_no_global_handle_is_not_taken_for_one(source: str) -> None:
     assert not defines(source.encode(), HANDLE)
+
+
+@pytest.mark.parametrize("part", [b'\\"', b"--[[\n", b"[=[\n", b"--[==["])
+def test_what_is_never_closed_is_looked_through_once(part: bytes) -> None:
+    """A template's author could else have the peer look for hours at a script of a megabyte."""
+    begun = time.process_time()
+    assert not defines(b'local handled = "' + part * 100_000, HANDLE)
+    assert time.process_time() - begun < 20

@@ -89,3 +89,14 @@ async def test_a_broken_save_is_a_warning_that_goes_when_it_is_mended(folder: Pa
     await eventually(lambda: bool(watched.warnings))
     (folder / "schemas/posts.json").unlink()
     await eventually(lambda: not watched.warnings)
+
+
+async def test_no_file_is_applied_while_files_and_tables_change_together(folder: Path) -> None:
+    files = SchemaFiles(folder)
+    with files.held():
+        save(folder, POSTS)
+        applying = asyncio.create_task(files.apply())
+        await asyncio.sleep(0.05)
+        assert (applying.done(), columns(folder)) == (False, [])
+    await applying
+    assert columns(folder) == ["title"]

@@ -10,6 +10,9 @@ from goop2.storage.database import Database
 from goop2.storage.datetimes import unify
 from goop2.storage.guard import EXEC
 from goop2.storage.migrations import open_folder
+from goop2.storage.policies import Visitor
+from goop2.storage.table_access import TableAccess
+from goop2.storage.table_browser import RowFilter, RowsWanted, TableBrowser
 from goop2.storage.typed_tables import Owner, TypedTables
 from goop2.storage.values import check, stored
 
@@ -105,3 +108,69 @@ def test_triggers_do_not_fire_for_it_and_fire_afterwards(database: Database, typ
     assert database.scalar("SELECT at FROM events") == "2026-11-30 10:00:00"
     database.change(EXEC, "UPDATE events SET title = 'x'")
     assert database.scalar("SELECT count(*) FROM seen") == 1
+
+
+def test_a_time_written_into_the_condition_is_compared_as_an_instant(typed: TypedTables) -> None:
+    typed.insert("events", {"title": "nine", "at": "2026-11-30 09:00:00"}, ALICE)
+    assert titles(typed, where="at > '2026-11-30T08:59:59Z'") == [b"nine"]
+    assert titles(typed, where="at = '2026-11-30T11:00:00+02:00' AND _created_at > '2026-01-01T00:00:00.000Z'") == [b"nine"]
+    assert titles(typed, where="at < '2026-11-30T08:59:59Z'") == []
+    assert typed.count("events", {"where": "at >= '2026-11-30T09:00Z'"}) == 1
+    assert titles(typed, where="at > '2026-11-30Tnoon'") == [], "no time: as it stands"
+
+
+OWNER, BOB = Visitor("alice", owner=True), Visitor("bob")
+
+
+def both_forms(database: Database) -> None:
+    """A table as a folder from Goop2 has it after a while of ours."""
+    typed = TypedTables(database)
+    typed.create("events", EVENTS, {"access": {"read": "open"}})
+    rows = {"second": "2026-11-29T23:14:24Z", "first": "2026-11-29 23:14:23", "third": "2026-11-29T23:14:25Z", "none": "soon"}
+    for title, at in rows.items():
+        database.rows("INSERT INTO events (_owner, title, at, _created_at) VALUES ('a', ?, ?, ?)", (title, at, at))
+
+
+def test_pages_sort_and_compare_as_instants_whatever_the_folder_held(tmp_path: Path) -> None:
+    database, _ = open_folder(tmp_path, tmp_path / "site/lua")
+    both_forms(database)
+    database.rows(
+        "CREATE TABLE notes (_id INTEGER PRIMARY KEY, _owner TEXT NOT NULL, _owner_email TEXT, _created_at DATETIME, _updated_at, body)"
+    )
+    database.rows("INSERT INTO _tables (name, schema, insert_policy) VALUES ('notes', '', 'open')")
+    database.rows("INSERT INTO notes (_owner, _created_at, body) VALUES ('a', '2026-11-29T23:14:24Z', '2026-11-29T23:14:24Z')")
+    database.close()
+    database, _ = open_folder(tmp_path, tmp_path / "site/lua")
+    access = TableAccess(database)
+
+    def found(**request: object) -> object:
+        return access.perform("pluck", BOB, {"table": "events", "column": "title", **request})
+
+    assert found(order="at", where="at <> 'soon'") == ["first", "second", "third"]
+    assert found(where="at > ? AND at <> 'soon'", args=["2026-11-29T23:14:23.000Z"], order="at") == ["second", "third"]
+    assert found(where="at = ?", args=["2026-11-30T01:14:24+02:00"]) == ["second"]
+    assert found(where="at < '2026-11-29T23:14:24Z'") == ["first"]
+    assert access.perform("count", BOB, {"table": "events", "where": "_created_at <= ?", "args": ["2026-11-29T23:14:24Z"]}) == {"count": 2}
+    one = {"table": "events", "where": "at = ?", "args": ["2026-11-29T23:14:25Z"]}
+    assert access.perform("update-where", OWNER, {**one, "data": {"title": "last"}}) == {"affected": 1}
+    assert access.perform("delete-where", OWNER, one) == {"affected": 1}
+    assert database.rows("SELECT _created_at, body FROM notes") == [("2026-11-29 23:14:24", "2026-11-29T23:14:24Z")], (
+        "what a site keeps stays"
+    )
+    database.close()
+
+
+def test_rows_of_a_folder_in_which_no_peer_has_started_are_sorted_and_filtered_as_instants(database: Database) -> None:
+    both_forms(database)
+    browser = TableBrowser(database)
+
+    def found(**wanted: object) -> list[object]:
+        shown = browser.rows(RowsWanted(table="events", **wanted))  # type: ignore[arg-type]
+        return [row[shown.columns.index("title")] for row in shown.rows]
+
+    assert found(order="at") == ["first", "second", "third", "none"]
+    assert found(order="_created_at", down=True) == ["none", "third", "second", "first"]
+    at_least = RowFilter("at", "at least", "2026-11-29T23:14:24.000Z")
+    assert found(filters=(at_least, RowFilter("at", "less than", "2026-11-29 23:14:25"))) == ["second"]
+    assert found(filters=(RowFilter("at", "is", "2026-11-29 23:14:24"),)) == ["second"]
+    assert found(filters=(RowFilter("at", "is", "soon"),)) == ["none"]

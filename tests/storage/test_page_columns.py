@@ -119,6 +119,16 @@ def test_aggregates_have_names_of_their_own(access: TableAccess) -> None:
     expression = "COUNT(*) AS n, SUM(a) as total"
     answer = access.perform("aggregate", BOB, {"table": "t", "expr": expression, "group_by": "b", "order": "b"})
     assert answer == [{"b": "x", "n": 2, "total": 3}, {"b": "y", "n": 1, "total": 5}]
-    for wrong in ("count(*), sum(a)", "sum(a) AS n, load_extension(a)", "sum(a) AS n; DROP TABLE t", "sum((SELECT 1)) AS n"):
+    with_group = {"table": "t", "expr": f"b, {expression}", "group_by": "b", "order": "b"}
+    assert access.perform("aggregate", BOB, with_group) == answer, "as pages of Goop2 write it"
+    with pytest.raises(AccessError):
+        access.perform("aggregate", BOB, {"table": "t", "expr": "b", "group_by": "b"})
+    for wrong in (
+        "a, count(*) AS n",
+        "count(*), sum(a)",
+        "sum(a) AS n, load_extension(a)",
+        "sum(a) AS n; DROP TABLE t",
+        "sum((SELECT 1)) AS n",
+    ):
         with pytest.raises(AccessError):
             access.perform("aggregate", BOB, {"table": "t", "expr": wrong})

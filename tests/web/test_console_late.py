@@ -41,6 +41,7 @@ async def up(tmp_path: Path) -> AsyncIterator[Served]:
     (tmp_path / "site/lua").mkdir(parents=True)
     for name in ("first", "second"):
         (tmp_path / f"site/lua/{name}.lua").write_text(f"function handle(args) return '{name} ' .. args end\n")
+        (tmp_path / "site" / ("one.txt" if name == "first" else "two.txt")).write_text(f"of {name}")
     (tmp_path / "schemas").mkdir()
     for name in ("posts", "shelves"):
         (tmp_path / f"schemas/{name}.json").write_text(json.dumps(POSTS | {"name": name}))
@@ -147,6 +148,31 @@ async def test_what_could_not_be_saved_is_kept_for_its_script(page: Page, elsewh
         await page.get_by_role("link", name="!first").click()
         await expect(page.locator(".cm-content")).to_have_text("-- of first")
         await expect(page.get_by_text("Not saved.")).to_be_visible()
+
+
+async def test_a_file_of_the_site_that_comes_late_does_not_take_what_was_written_since(page: Page) -> None:
+    await go_to(page, "site?file=one.txt")
+    async with late(page, "**/site/read", says(path="two.txt")) as answer:
+        await page.get_by_role("link", name="two.txt").click()
+        await answer.asked()
+        await write(page, "written since")
+        await answer.comes()
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_role("heading", name="one.txt")).to_be_visible()
+        await expect(page.locator(".cm-content")).to_have_text("written since")
+
+
+async def test_a_file_of_the_site_that_could_not_be_saved_is_kept(page: Page) -> None:
+    await go_to(page, "site?file=one.txt")
+    async with late(page, "**/site/save", refused="no room") as answer:
+        await write(page, "of one")
+        await page.keyboard.press("ControlOrMeta+s")
+        await answer.asked()
+        await page.get_by_role("link", name="two.txt").click()
+        await answer.comes()
+        await expect(page.locator(".toast.bad")).to_contain_text("one.txt is not saved: no room")
+        await page.get_by_role("link", name="one.txt").click()
+        await expect(page.locator(".cm-content")).to_have_text("of one")
 
 
 # A page that was left

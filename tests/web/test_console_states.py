@@ -183,7 +183,8 @@ FULL: dict[str, State] = {
     "a group is not made": no_group,
 }
 EMPTY: dict[str, State] = {
-    name: at(name) for name in ("home", "scripts", "chat", "runs", "data", "listen", "groups", "rooms", "network", "secrets", "settings")
+    name: at(name)
+    for name in ("home", "scripts", "chat", "runs", "data", "listen", "groups", "rooms", "files", "network", "secrets", "settings")
 }
 
 

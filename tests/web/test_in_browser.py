@@ -113,7 +113,7 @@ async def test_the_owner_changes_files_from_a_page_and_nobody_else(browser: Brow
         assert await page.evaluate("() => Goop.site.read('drop/a b.txt')") == "dropped"
         assert await page.evaluate("() => Goop.site.read('drop/nosuch').catch(({ code, status }) => [code, status])") == ["not_found", 404]
         assert await page.evaluate("() => Goop.site.upload('lua/evil.lua', 'x').catch((error) => error.code)") == "bad_request"
-        assert await page.evaluate("() => Goop.site.remove('drop/a b.txt')") == {"ok": True}
+        assert await page.evaluate("() => Goop.site.remove('drop/a b.txt')") == {"ok": True, "status": "deleted"}
     async with opened(browser, f"http://{up.visitor('ann')}/sdk.html") as page:
         assert await page.evaluate(change) == "forbidden"
 
@@ -132,7 +132,7 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         await page.evaluate("(peer) => Goop.chat.send(peer, '!greet Ann')", up.peer.identity.peer_id)
         await page.wait_for_function("() => heard.length === 1")
         heard = (await page.evaluate("() => heard"))[0]
-        assert (heard["from"], heard["content"], heard["type"]) == (up.peer.identity.peer_id, "Hello, Ann!", "chat")
+        assert (heard["from"], heard["content"], heard["type"]) == (up.peer.identity.peer_id, "Hello, Ann!", "direct")
         await asyncio.sleep(0.2)
         assert await other.evaluate("() => heard") == []
 

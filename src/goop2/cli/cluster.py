@@ -113,7 +113,7 @@ def _reload(asked: bool) -> None:
 def status(folder: Path, as_json: bool) -> int:
     """Say which machines are there, what they do, and what is wrong."""
     session.settings_of(folder)
-    view = session.run(_view(folder))
+    view = session.run(view_of(folder))
     if as_json:
         import msgspec
 
@@ -123,7 +123,7 @@ def status(folder: Path, as_json: bool) -> int:
     return EXIT_OK if view.connected else EXIT_FAILED
 
 
-async def _view(folder: Path) -> ClusterView:
+async def view_of(folder: Path) -> ClusterView:
     """Return what the running peer knows, or what can be heard while none runs. Raises `ClusterError`."""
     import msgspec
 

@@ -134,7 +134,7 @@ def query(folder: Path, sql: str, as_json: bool, as_csv: bool) -> None:
 @data.command("export")
 @click.argument("table", metavar="[TABLE]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every table of the site, as they are at one moment.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default=FORMATS[0], show_default=True, help="How rows are written.")
 @click.option("--output", "target", metavar="PATH", type=click.Path(path_type=Path), help="A file; with --all a folder. Else stdout.")
 @click.pass_obj
 def export(folder: Path, table: str | None, everything: bool, form: str, target: Path | None) -> None:

@@ -102,6 +102,30 @@ def _of_folder(folder: Path) -> Iterator[Finding]:
     yield from _backup(folder)
     if off := of_goop2(document):
         yield Finding("scripts' means", True, off)
+    yield from _of_cluster(folder)
+
+
+def _of_cluster(folder: Path) -> Iterator[Finding]:
+    """Say what of the cluster of a peer folder is there: the server and the machines. Nothing for a folder without one."""
+    from goop2.cli.cluster import view_of
+    from goop2.cluster.bus import ClusterError
+
+    if not session.settings_of(folder).cluster.nats:
+        return
+    try:
+        view = session.run(view_of(folder))
+    except ClusterError as error:
+        yield Finding("cluster", False, str(error), "docs/cluster.md says how a cluster is set up")
+        return
+    if not view.connected:
+        yield Finding("cluster", False, view.why, "docs/cluster.md says how a cluster is set up")
+        return
+    slots = sum(node.slots for node in view.nodes if node.state in ("ready", "waiting"))
+    machines = f"{len(view.nodes)} machine{'' if len(view.nodes) == 1 else 's'}"
+    yield Finding("cluster", True, f"nats-server {view.version} at {view.server}; {machines} with {slots} slots")
+    for node in view.nodes:
+        if node.why:
+            yield Finding(f"machine {node.name}", False, node.why, "docs/cluster.md says what the machines need")
 
 
 def _backup(folder: Path) -> Iterator[Finding]:

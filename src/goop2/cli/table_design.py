@@ -41,7 +41,7 @@ def open_writing(folder: Path) -> Iterator[Database]:
     path = folder / FILE
     if not path.exists():
         open_folder(folder, settings.script_dir(folder), not settings.storage.group_readable)[0].close_last()
-    database = open_database(path, care=FileCare(max_bytes=quota_of(path, settings.storage.max_mb).callers))
+    database = open_database(path, care=FileCare(quota_of(path, settings.storage.max_mb).callers, synced=settings.storage.synced))
     try:
         foreign_triggers.refuse(database)
         create_schema(database)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from goop2.cluster.messages import Asked, Cancel, Ended, HostAnswer, Logged, OfCall
-from goop2.cluster.nodes import Node
+from goop2.cluster.nodes import KnownNode
 from goop2.cluster.placement import DATA_OPERATIONS
 from goop2.sandbox.answers import raised
 from goop2.sandbox.framing import WorkerProtocolError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class FarCall:
     """A job that a node has."""
 
-    def __init__(self, runner: FarRunner, node: Node, job: Job, work: Invocation, number: int) -> None:
+    def __init__(self, runner: FarRunner, node: KnownNode, job: Job, work: Invocation, number: int) -> None:
         self.node, self.job, self.id = node, job, number
         self.heard_of = False
         """Whether the node has said anything of it: then it may have been begun."""

@@ -20,8 +20,8 @@ from goop2.cluster import messages
 from goop2.cluster.bus import Bus
 from goop2.cluster.far_call import FarCall
 from goop2.cluster.loss_clock import LossClock
-from goop2.cluster.messages import Beat, Call, Cancel, Farewell, Refused, ToNode, Welcome
-from goop2.cluster.nodes import Node, Nodes
+from goop2.cluster.messages import Beat, Call, Cancel, Farewell, NodeSetup, Refused, ToNode
+from goop2.cluster.nodes import KnownNode, Nodes
 from goop2.cluster.placement import Placement
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.scripting.call_queue import CallQueue
@@ -50,7 +50,7 @@ class FarRunner:
         lend: Lend,
         operations: HostOperations,
         placement: Placement,
-        welcome: Welcome,
+        welcome: NodeSetup,
         name_of: Callable[[str], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,6 +59,7 @@ class FarRunner:
         self.operations = operations
         self.nodes = Nodes()
         self.loss = LossClock(clock)
+        self.calls_given = self.calls_lost = 0
         self.put_back = 0
         """Calls that went back into the queue, since nobody listened where they were sent."""
         self.breaches = 0
@@ -72,6 +73,7 @@ class FarRunner:
         self._by_job: dict[Job, FarCall] = {}
         self._held: dict[str, int] = {}
         """Tenant → calls of it on other machines."""
+        self._is_pulling = False
         self._next = secrets.randbits(48) << 12
 
     # ── what the queue asks (scripting.runner.Runner) ────────────────────────────────────────
@@ -82,10 +84,16 @@ class FarRunner:
 
     def pull(self) -> None:
         """Give waiting jobs that may leave to nodes, in fair order, as long as there is credit."""
-        while self.credit and (job := self._calls.waiting.take(self._may_go)) is not None:
-            if not self._give(job):
-                self._calls.put_back(job)
-                return
+        if self._is_pulling:  # a job that is put back asks for this again
+            return
+        self._is_pulling = True
+        try:
+            while self.credit and (job := self._calls.waiting.take(self._may_go)) is not None:
+                if not self._give(job):
+                    self._calls.put_back(job)
+                    return
+        finally:
+            self._is_pulling = False
 
     def tick(self, now: float) -> None:
         """Do nothing: the echo of the server, not this machine's clock, says who is lost."""
@@ -135,6 +143,7 @@ class FarRunner:
         self._far[call.id] = self._by_job[job] = call
         node.given[call.id] = None
         node.calls += 1
+        self.calls_given += 1
         self._held[job.tenant] = self._held.get(job.tenant, 0) + 1
         return True
 
@@ -158,7 +167,7 @@ class FarRunner:
         )
         return self.tell(call.node, message, messages.call_subject(call.node.key, call.id))
 
-    def tell(self, node: Node, message: ToNode, reply: str = "") -> bool:
+    def tell(self, node: KnownNode, message: ToNode, reply: str = "") -> bool:
         """Send a message to a node; return False, and send nothing, when it is larger than the server allows."""
         content = messages.encode(message)
         if len(content) > self._bus.max_bytes:
@@ -203,10 +212,11 @@ class FarRunner:
         call = self._far.get(number)
         if call is not None:
             call.node.losses += 1
+            self.calls_lost += 1
             self._drop(call)
             self._calls.finish(call.job, outcome)
 
-    def _lose_calls(self, node: Node) -> None:
+    def _lose_calls(self, node: KnownNode) -> None:
         node.lost_calls = list(node.given)
         for number in node.lost_calls:
             self._finish_lost(number, NODE_LOST)
@@ -271,7 +281,7 @@ class FarRunner:
         else:
             self._use(node, beat, was_here=was_here)
 
-    def _use(self, node: Node, beat: Beat, *, was_here: bool) -> None:
+    def _use(self, node: KnownNode, beat: Beat, *, was_here: bool) -> None:
         """Bring a node to where it can be given calls, and give it some."""
         if not was_here:
             for number in node.lost_calls:
@@ -302,14 +312,14 @@ class FarRunner:
             return f"it has {has} and this peer runs scripts with {self._welcome.flavour}: install the same build of lupa on both"
         return ""
 
-    def _refuse(self, node: Node, why: str) -> None:
+    def _refuse(self, node: KnownNode, why: str) -> None:
         if not node.refused:
             log.error("a node of the cluster is not used", node=node.name, why=why)
         node.refused = why
         node.ready = False
         self.tell(node, Refused(why))
 
-    def renew(self, welcome: Welcome) -> None:
+    def renew(self, welcome: NodeSetup) -> None:
         """Have nodes make their workers anew: calls given from now on run with other settings."""
         self._welcome = welcome
         for node in self.nodes:

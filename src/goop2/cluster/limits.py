@@ -55,6 +55,15 @@ HANDSHAKE_SECONDS: Final = 5.0
 RECONNECT_SECONDS: Final = 0.25
 """Between two attempts to reach the server again, so that a healed network is noticed within two seconds."""
 
+QUICK_ATTEMPTS: Final = 40
+"""Attempts in a row at that pace: ten seconds. A server that is away for longer is asked once a second."""
+
+SLOW_RECONNECT_SECONDS: Final = 1.0
+"""Between two attempts after these: still within two seconds of its return."""
+
+REFUSED_SECONDS: Final = 5.0
+"""Until a server is asked again that cannot be used as it is set up: a person has to do something first."""
+
 PING_SECONDS: Final = 1.0
 """How often the connection is asked whether it lives; two unanswered in a row end it."""
 

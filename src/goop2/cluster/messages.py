@@ -3,10 +3,10 @@
 A node is a machine of the owner's, but what it sends is decoded against these types all the same, as what a worker sends is. Times are
 seconds left or seconds spent: two machines share no clock.
 
-    owner → node   goop2.node.NODE.BOOT        Welcome, Refused, Call, Cancel, HostAnswer, Farewell
-    node → owner   goop2.owner.NODE.beat       Beat
-    node → owner   goop2.owner.NODE.call.ID    Ended, Logged, Asked: the server answers here too where nobody listens at NODE
-    owner → owner  goop2.owner.self.echo       an echo, which shows that the server is there
+    owner → node   goop2-cluster.node.NODE.BOOT        NodeSetup, Refused, Call, Cancel, HostAnswer, Farewell
+    node → owner   goop2-cluster.owner.NODE.beat       Beat
+    node → owner   goop2-cluster.owner.NODE.call.ID    Ended, Logged, Asked: the server answers here too where nobody listens at NODE
+    owner → owner  goop2-cluster.owner.self.echo       an echo, which shows that the server is there
 
 NODE is the public key of the node, BOOT is another one after each start, so that two programs with one key are two nodes and no call goes
 to both. The server lets a node publish and hear nothing but what has its key.
@@ -62,7 +62,7 @@ class HostAnswer(msgspec.Struct, array_like=True, frozen=True, tag=2, gc=False):
     values: tuple[Scalar, ...]
 
 
-class Welcome(msgspec.Struct, array_like=True, frozen=True, tag=3):
+class NodeSetup(msgspec.Struct, array_like=True, frozen=True, tag=3):
     """Make workers like this, and say so with the digest in the next beat."""
 
     owner: bytes
@@ -87,7 +87,7 @@ class Farewell(msgspec.Struct, array_like=True, frozen=True, tag=5):
     """Nothing more comes: the node said that it leaves."""
 
 
-ToNode = Call | Cancel | HostAnswer | Welcome | Refused | Farewell
+ToNode = Call | Cancel | HostAnswer | NodeSetup | Refused | Farewell
 
 
 class Beat(msgspec.Struct, array_like=True, frozen=True, tag=6):
@@ -104,7 +104,7 @@ class Beat(msgspec.Struct, array_like=True, frozen=True, tag=6):
     host: Name
     """The name of its machine, for people."""
     digest: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
-    """Of the `Welcome` by which its workers are made; b"" while they are not."""
+    """Of the `NodeSetup` by which its workers are made; b"" while they are not."""
     leaving: bool = False
 
 
@@ -144,23 +144,23 @@ of_call: Final = msgspec.msgpack.Decoder[OfCall](OfCall)
 beat: Final = msgspec.msgpack.Decoder[Beat](Beat)
 
 SELF: Final = "self"
-ECHO: Final = "goop2.owner.self.echo"
-FROM_NODES: Final = "goop2.owner.>"
+ECHO: Final = "goop2-cluster.owner.self.echo"
+FROM_NODES: Final = "goop2-cluster.owner.>"
 
 
 def node_subject(node: str, boot: bytes) -> str:
     """Return where a node listens."""
-    return f"goop2.node.{node}.{boot.hex()}"
+    return f"goop2-cluster.node.{node}.{boot.hex()}"
 
 
 def beat_subject(node: str) -> str:
     """Return where a node says that it is there."""
-    return f"goop2.owner.{node}.beat"
+    return f"goop2-cluster.owner.{node}.beat"
 
 
 def call_subject(node: str, call: int) -> str:
     """Return where a node tells of a call."""
-    return f"goop2.owner.{node}.call.{call}"
+    return f"goop2-cluster.owner.{node}.call.{call}"
 
 
 def places(subject: str) -> tuple[str, str, int | None]:

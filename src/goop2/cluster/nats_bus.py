@@ -25,8 +25,11 @@ from goop2.cluster.limits import (
     MESSAGE_MAX_BYTES,
     MESSAGE_NEEDED_BYTES,
     PING_SECONDS,
+    QUICK_ATTEMPTS,
     RECONNECT_SECONDS,
+    REFUSED_SECONDS,
     SERVER_LEAST,
+    SLOW_RECONNECT_SECONDS,
     UNSENT_MAX_BYTES,
 )
 from goop2.config.types import NotAllowedError, nats_address
@@ -294,11 +297,13 @@ async def stay_connected(
 
     `told`: is given each fault that is another than the one before. `give_up`: whether a fault that does not pass by itself is raised.
     """
-    before = ""
+    before, attempts = "", 0
     while True:
+        attempts += 1
+        pause = RECONNECT_SECONDS if attempts <= QUICK_ATTEMPTS else SLOW_RECONNECT_SECONDS
         try:
             async with connected_to(url, key, name) as bus:
-                before = ""
+                before, attempts = "", 0
                 using = asyncio.ensure_future(use(bus))
                 try:
                     await asyncio.wait((using, bus.closed), return_when=asyncio.FIRST_COMPLETED)
@@ -310,9 +315,11 @@ async def stay_connected(
                     await asyncio.gather(using, return_exceptions=True)
                 raise ServerUnreachableError(bus.closed.result())
         except ClusterError as error:
-            if give_up and not isinstance(error, ServerUnreachableError):
-                raise
+            if not isinstance(error, ServerUnreachableError):
+                if give_up:
+                    raise
+                pause = REFUSED_SECONDS
             if str(error) != before:
                 before = str(error)
                 told(error)
-        await asyncio.sleep(RECONNECT_SECONDS)
+        await asyncio.sleep(pause)

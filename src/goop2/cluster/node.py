@@ -1,6 +1,6 @@
 """A node: the pool and the wall of a peer on another machine, without its data. `goop2 worker` runs it.
 
-It runs what its owner gives it and passes every host call on; it decides nothing. The workers are made as the owner says in `Welcome`. It
+It runs what its owner gives it and passes every host call on; it decides nothing. The workers are made as the owner says in `NodeSetup`. It
 enforces the seconds left too, so that a call ends although its owner is not heard any more. It must not know a peer's folder.
 """
 
@@ -20,7 +20,7 @@ import structlog
 from goop2 import __version__
 from goop2.cluster import messages
 from goop2.cluster.limits import BEAT_SECONDS, DRAIN_SECONDS, FAREWELL_SECONDS, SOURCES_KEPT, SOURCES_KEPT_BYTES
-from goop2.cluster.messages import Asked, Beat, Call, Cancel, Ended, Farewell, HostAnswer, Logged, OfCall, Refused, ToNode, Welcome
+from goop2.cluster.messages import Asked, Beat, Call, Cancel, Ended, Farewell, HostAnswer, Logged, NodeSetup, OfCall, Refused, ToNode
 from goop2.cluster.switched_bus import SwitchedBus
 from goop2.sandbox.framing import WorkerProtocolError
 from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, UNKNOWN_VERSION, HostCall, HostCallAnswer, Setup
@@ -89,7 +89,7 @@ class Node:
         self._boot = secrets.token_bytes(8)
         self._flavours = tuple(name for name, module in FLAVOURS.items() if importlib.util.find_spec(module))
         self._pool: Pool | None = None
-        self._welcome: Welcome | None = None
+        self._welcome: NodeSetup | None = None
         """By which the pool was made."""
         self._making: asyncio.Task[None] | None = None
         self._calls: dict[int, _NodeCall] = {}
@@ -173,7 +173,7 @@ class Node:
                 self._cancel(message.id)
             case HostAnswer():
                 self._answer(message)
-            case Welcome():
+            case NodeSetup():
                 self._follow(message)
             case Refused():
                 if not self.refused.done():
@@ -183,7 +183,7 @@ class Node:
 
     # ── as the owner wants it ────────────────────────────────────────────────────────────────
 
-    def _follow(self, welcome: Welcome) -> None:
+    def _follow(self, welcome: NodeSetup) -> None:
         """Make workers as the owner says, one change after the other."""
         if self._making is None and welcome != self._welcome:
             self._making = asyncio.get_running_loop().create_task(self._make(welcome))
@@ -194,7 +194,7 @@ class Node:
         if not task.cancelled() and (error := task.exception()) is not None and not self.refused.done():
             self.refused.set_result(str(error))
 
-    async def _make(self, welcome: Welcome) -> None:
+    async def _make(self, welcome: NodeSetup) -> None:
         if self._welcome is not None and self._welcome.owner != welcome.owner:
             for number in list(self._calls):  # of an owner that was started again since: nobody waits for them
                 self._cancel(number)
@@ -271,7 +271,7 @@ class Node:
             worker.send(HostCallAnswer(message.shape, message.values))
 
 
-def setup_of(welcome: Welcome) -> Setup:
+def setup_of(welcome: NodeSetup) -> Setup:
     """Return what the workers of a node are told: they have no database, and ask for everything but the log."""
     return Setup(
         flavour=welcome.flavour,
@@ -284,7 +284,7 @@ def setup_of(welcome: Welcome) -> Setup:
     )
 
 
-def limits_of(welcome: Welcome, slots: int) -> InvocationLimits:
+def limits_of(welcome: NodeSetup, slots: int) -> InvocationLimits:
     """Return the limits of a node's pool: as many workers as it has slots."""
     return InvocationLimits(workers=slots, memory_bytes=welcome.memory_bytes, process_per_call=welcome.process_per_call)
 

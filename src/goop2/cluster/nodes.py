@@ -19,7 +19,7 @@ from goop2.cluster.limits import LOST_SECONDS, NODES_MAX, SOURCES_KEPT
 from goop2.cluster.messages import Beat
 
 
-class Node(msgspec.Struct, eq=False):
+class KnownNode(msgspec.Struct, eq=False):
     """One machine that runs scripts."""
 
     key: str
@@ -72,20 +72,20 @@ class Nodes:
     """All nodes of one owner."""
 
     def __init__(self) -> None:
-        self._nodes: dict[tuple[str, bytes], Node] = {}
+        self._nodes: dict[tuple[str, bytes], KnownNode] = {}
         """Key and boot → node: two programs that show one key are two nodes, and none gets the other's calls."""
 
-    def __iter__(self) -> Iterator[Node]:
+    def __iter__(self) -> Iterator[KnownNode]:
         return iter(tuple(self._nodes.values()))
 
-    def hear(self, key: str, name: str, beat: Beat, now: float) -> tuple[Node | None, bool]:
+    def hear(self, key: str, name: str, beat: Beat, now: float) -> tuple[KnownNode | None, bool]:
         """Take a beat at `now` on the loss clock; return the node, and whether it was here before. None: there are too many already."""
         node = self._nodes.get((key, beat.boot))
         if node is None:
             self._forget_lost(key)
             if len(self._nodes) >= NODES_MAX:
                 return None, False
-            node = self._nodes[key, beat.boot] = Node(key, name, beat, now)
+            node = self._nodes[key, beat.boot] = KnownNode(key, name, beat, now)
             return node, False
         was_here = node.here
         node.beat, node.heard, node.name, node.here = beat, now, name, True
@@ -97,7 +97,7 @@ class Nodes:
             if not node.here and (node.key == key or len(self._nodes) >= NODES_MAX):
                 del self._nodes[place]
 
-    def lose(self, now: float) -> list[Node]:
+    def lose(self, now: float) -> list[KnownNode]:
         """Return the nodes that have been silent for too long, and count them as lost."""
         silent = [node for node in self._nodes.values() if node.here and now - node.heard > LOST_SECONDS]
         for node in silent:
@@ -106,7 +106,7 @@ class Nodes:
                 del self._nodes[node.key, node.beat.boot]
         return silent
 
-    def best(self, version: bytes) -> Node | None:
+    def best(self, version: bytes) -> KnownNode | None:
         """Return the node to give the next call to: the one with the most free slots, of several one that holds the version; or None."""
         best, most = None, (0, False)
         for node in self._nodes.values():

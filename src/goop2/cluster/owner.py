@@ -20,7 +20,7 @@ from goop2.cluster.bus import ClusterError
 from goop2.cluster.far_runner import FarRunner
 from goop2.cluster.keys import ClusterKey
 from goop2.cluster.limits import ECHO_SECONDS
-from goop2.cluster.messages import Welcome
+from goop2.cluster.messages import NodeSetup
 from goop2.cluster.nats_bus import NatsBus, stay_connected
 from goop2.cluster.placement import Placement, Spill
 from goop2.cluster.switched_bus import SwitchedBus
@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 class Cluster:
     """The other machines of one peer, for whoever shows them or changes the settings."""
 
-    def __init__(self, url: str, runner: FarRunner, bus: SwitchedBus, welcome: Callable[[Setup, InvocationLimits], Welcome]) -> None:
+    def __init__(self, url: str, runner: FarRunner, bus: SwitchedBus, welcome: Callable[[Setup, InvocationLimits], NodeSetup]) -> None:
         self._url = url
         self._runner = runner
         self._bus = bus
@@ -78,6 +78,8 @@ class Cluster:
                 for node in sorted(runner.nodes, key=lambda node: node.name)
             ),
             under_way=runner.under_way,
+            calls=runner.calls_given,
+            losses=runner.calls_lost,
             put_back=runner.put_back,
             breaches=runner.breaches,
         )
@@ -89,11 +91,11 @@ class Cluster:
         log.warning("the cluster is not used, scripts run on this machine alone", why=self.why)
 
 
-def welcome_of(setup: Setup, limits: InvocationLimits, owner: bytes) -> Welcome:
+def node_setup_of(setup: Setup, limits: InvocationLimits, owner: bytes) -> NodeSetup:
     """Return how the workers of nodes are to be."""
     flavour = setup.flavour or preferred_flavour()
     zone = rule_of_time()
-    draft = Welcome(owner, b"", flavour, setup.self_id, setup.self_label, setup.memory_bytes, limits.process_per_call, zone)
+    draft = NodeSetup(owner, b"", flavour, setup.self_id, setup.self_label, setup.memory_bytes, limits.process_per_call, zone)
     return msgspec.structs.replace(draft, digest=hashlib.blake2b(messages.encode(draft), digest_size=16).digest())
 
 
@@ -119,10 +121,10 @@ async def open_cluster(
         lend=pool.lend,
         operations=pool.operations,
         placement=placement,
-        welcome=welcome_of(setup, limits, boot),
+        welcome=node_setup_of(setup, limits, boot),
         name_of=name_of,
     )
-    cluster = Cluster(url, runner, bus, lambda setup, limits: welcome_of(setup, limits, boot))
+    cluster = Cluster(url, runner, bus, lambda setup, limits: node_setup_of(setup, limits, boot))
 
     async def use(connection: NatsBus) -> None:
         await connection.listen(messages.FROM_NODES, runner.hear)

@@ -40,7 +40,7 @@ FILE_MAX_BYTES: Final = 1024 * 1024
 Role = Literal["worker", "standby"]
 
 
-class Member(msgspec.Struct):
+class InvitedMachine(msgspec.Struct):
     """A machine that was invited."""
 
     key: str
@@ -56,7 +56,7 @@ class ClusterFiles(msgspec.Struct):
     """Public key of the owner."""
     hosts: list[str]
     """Names and addresses of the server, the one to be told to others first."""
-    nodes: dict[str, Member] = {}
+    nodes: dict[str, InvitedMachine] = {}
 
     @property
     def url(self) -> str:
@@ -103,7 +103,7 @@ def invite(folder: Path, name: str, role: Role) -> tuple[ClusterFiles, Path]:
     key = new_key(name, certificate)
     file = folder / FOLDER / "keys" / f"{name}.nk"
     write_key(file, key)
-    files.nodes[name] = Member(key.public, role)
+    files.nodes[name] = InvitedMachine(key.public, role)
     _save(folder, files)
     return files, file
 
@@ -184,7 +184,9 @@ def configuration(place: Path, files: ClusterFiles) -> str:
     users = [_user("owner", files.owner, _OWNER_SAYS, _OWNER_HEARS)]
     for name, member in sorted(files.nodes.items()):
         says, hears = (
-            (_OWNER_SAYS, _OWNER_HEARS) if member.role == "standby" else ((f"goop2.owner.{member.key}.>",), (f"goop2.node.{member.key}.>",))
+            (_OWNER_SAYS, _OWNER_HEARS)
+            if member.role == "standby"
+            else ((f"goop2-cluster.owner.{member.key}.>",), (f"goop2-cluster.node.{member.key}.>",))
         )
         users.append(_user(name, member.key, says, hears))
     return f"""\
@@ -213,8 +215,8 @@ authorization {{
 """
 
 
-_OWNER_SAYS: Final = ("goop2.node.>", "goop2.owner.self.>", "$JS.>", "$KV.>", "$O.>", "_INBOX.>")
-_OWNER_HEARS: Final = ("goop2.owner.>", "$KV.>", "$O.>", "_INBOX.>")
+_OWNER_SAYS: Final = ("goop2-cluster.node.>", "goop2-cluster.owner.self.>", "$JS.>", "$KV.>", "$O.>", "_INBOX.>")
+_OWNER_HEARS: Final = ("goop2-cluster.owner.>", "$KV.>", "$O.>", "_INBOX.>")
 
 
 def _user(name: str, key: str, says: tuple[str, ...], hears: tuple[str, ...]) -> str:

@@ -265,6 +265,13 @@ class Storage:
         title="Leave the modes of private files",
     )
     max_mb: int = setting(whole(1), 1024, "Megabytes scripts and callers may fill the database to.", title="Megabytes of the database")
+    synchronous: str = setting(
+        one_of("normal", "full"),
+        "normal",
+        "How soon a commit is on the disk. `normal`: it survives the end of the peer in any way; a power cut may take the last ones, and "
+        "never damages the database. `full`: it survives a power cut too, and each write waits for the disk.",
+        title="When a write is on the disk",
+    )
     shared_mb: int = setting(
         whole(1),
         500,
@@ -272,6 +279,11 @@ class Storage:
         title="Megabytes of files shared with a group",
         live=True,
     )
+
+    @property
+    def synced(self) -> bool:
+        """Return whether a commit is on the disk before it is over."""
+        return self.synchronous == "full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

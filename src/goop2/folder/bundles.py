@@ -302,8 +302,12 @@ def _has_descriptor(opened: BinaryIO) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip().rstrip(".").splitlines()
-    return _shown(text[0]).strip("'") if text else "it ends too early"
+    """Return in words of ours what is wrong: those of the modules quote the archive's bytes."""
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    if isinstance(error, gzip.BadGzipFile):
+        return "it is not gzip, or its checksum is wrong"
+    return "what it unpacks to is no tar archive" if isinstance(error, tarfile.TarError) else "its content is not sound"
 
 
 def _shown(name: str) -> str:

@@ -12,6 +12,7 @@ journal after a kill puts everything back, or leaves it. It must not know what t
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -19,14 +20,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from goop2.folder.file_modes import FOLDER_MODE
 from goop2.folder.regular_files import read_regular, shown
+from goop2.folder.user_secret import derived_key
 from goop2.folder.whole_file import replace_whole, sync
 
 WORK: Final = "data/templates"
 JOURNAL: Final = f"{WORK}/journal.json"
+FOREIGN: Final = f"{WORK}/journal.foreign.json"
 RECORD: Final = "record.json"
 ID_BYTES: Final = 8
 JOURNAL_MAX_BYTES: Final = 64 * 1024 * 1024
@@ -41,6 +44,10 @@ class SwitchError(Exception):
 
     code: ClassVar = "unavailable"
     owner_code: ClassVar = "template"
+
+
+class ForeignFileError(SwitchError):
+    """A file that says what is moved where, and that somebody else has written."""
 
 
 @dataclass(slots=True)
@@ -120,6 +127,8 @@ class FileSwitch:
 
     def _folder(self, name: str) -> Path:
         place = self.work / name
+        if (self.folder / WORK).is_symlink():
+            raise SwitchError(f"{WORK} is a link: put a real folder there, or remove it")
         if not self._made:
             (self.folder / WORK).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self._made = True
@@ -152,27 +161,60 @@ def put_back(folder: Path, journal: Journal) -> None:
 
 
 def write_journal(folder: Path, journal: Journal) -> None:
-    """Put a journal on the disk. Raises OSError."""
-    replace_whole(folder / JOURNAL, json.dumps(asdict(journal)).encode())
+    """Put a journal on the disk. Raises OSError, `UserSecretError`."""
+    write_sealed(folder, folder / JOURNAL, asdict(journal))
 
 
 def read_journal(folder: Path) -> Journal | None:
-    """Return the journal of a switch that has not ended, None without one. Raises OSError, and ValueError for one that is damaged."""
+    """Return the journal of a switch that has not ended, None without one.
+
+    Raises OSError, `UserSecretError`, and `ForeignFileError` for one that this user has not written.
+    """
     try:
-        document = json.loads(read_regular(folder / JOURNAL, folder, JOURNAL_MAX_BYTES))
-        settings = document["settings"]
-        moves = [Move(**move) for move in document["moves"]]
-        return Journal(document["id"], moves, None if settings is None else (settings[0], settings[1]), document["later"])
+        document = read_sealed(folder, folder / JOURNAL, JOURNAL_MAX_BYTES)
     except FileNotFoundError:
         return None
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"it is not what a journal is: {error}") from None
+    settings = document["settings"]
+    moves = [Move(**move) for move in document["moves"]]
+    return Journal(document["id"], moves, None if settings is None else (settings[0], settings[1]), document["later"])
+
+
+def put_away(folder: Path) -> None:
+    """Put a journal aside that this user has not written: it may be of whoever made the folder."""
+    (folder / JOURNAL).rename(folder / FOREIGN)
+
+
+def write_sealed(folder: Path, file: Path, document: Mapping[str, object]) -> None:
+    """Write a file that says what is moved where, with a seal of this user. Raises OSError, `UserSecretError`."""
+    text = json.dumps(document)
+    replace_whole(file, json.dumps({"seal": _seal(folder, text), "text": text}).encode())
+
+
+def read_sealed(folder: Path, file: Path, max_bytes: int) -> dict[str, Any]:
+    """Return what `write_sealed` has written. Raises OSError, `UserSecretError`, and `ForeignFileError` where the seal is not this user's.
+
+    A folder may come from somebody else, and such a file would have the next command move files to wherever it says.
+    """
+    content = read_regular(file, folder, max_bytes)
+    try:
+        outer = json.loads(content)
+        text, seal = outer["text"], outer["seal"]
+        if isinstance(text, str) and isinstance(seal, str) and hmac.compare_digest(seal.encode(), _seal(folder, text).encode()):
+            document: dict[str, Any] = json.loads(text)
+            return document
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise ForeignFileError(f"{shown(file.name)} was not written by this user of this machine, so nothing is moved by it")
+
+
+def _seal(folder: Path, text: str) -> str:
+    return hmac.new(derived_key(folder, "templates", b""), text.encode(), "sha256").hexdigest()
 
 
 def end(folder: Path, keep: Sequence[str] = ()) -> None:
     """Remove the journal, and the work of all switches but those to `keep`."""
     (folder / JOURNAL).unlink(missing_ok=True)
-    for entry in sorted((folder / WORK).iterdir()) if (folder / WORK).is_dir() else ():
+    for entry in sorted((folder / WORK).iterdir()) if (folder / WORK).is_dir() and not (folder / WORK).is_symlink() else ():
         if entry.is_dir() and entry.name not in keep and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
 

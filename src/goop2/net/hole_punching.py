@@ -2,7 +2,8 @@
 incoming packet for an answer to the outgoing one (DCUtR; libp2p's specs/relay/DCUtR.md).
 
     B, who was called through the relay, begins: it dials A where A listens, if that is useful; else, at most PUNCH_TRIES times,
-        both say where others see them, B says SYNC, and both dial, from the port they listen on
+        both say where others see them, B says SYNC, and both dial, from the port they listen on; B dials half a round trip after SYNC,
+        or at once where a dial before it met nothing but silence
     A, who called, is the client of the new connection, whichever packet came first, and B the server
 
 New streams use the new connection (connections.py). The relayed one is closed when every exchange on it must have ended. If no direct
@@ -123,7 +124,10 @@ class HolePuncher:
     async def _improve(self, relayed: Connection) -> None:
         try:
             async with self._places:
-                how = await self._directly(relayed) or await self._punch(relayed)
+                began = asyncio.get_running_loop().time()
+                how = await self._directly(relayed)
+                silent = asyncio.get_running_loop().time() - began >= PROBE_SECONDS
+                how = how or await self._punch(relayed, silent=silent)
         except FAULTS as error:
             _log.info("no direct connection", peer=relayed.peer, why=str(error) or type(error).__name__)
         else:
@@ -141,8 +145,11 @@ class HolePuncher:
             return "dialled"
         return "dialled by the peer" if is_connected_directly(self._host, relayed.peer) else ""
 
-    async def _punch(self, relayed: Connection) -> str:
-        """Punch a hole; return the result. Raises one of `dialling.FAULTS`."""
+    async def _punch(self, relayed: Connection, *, silent: bool) -> str:
+        """Punch a hole; return the result. Raises one of `dialling.FAULTS`.
+
+        `silent`: the peer was dialled before, and nothing came back.
+        """
         why: Exception = NoHoleError("the connection through the relay has ended")
         for number in range(1, PUNCH_TRIES + 1):
             if not relayed.is_open:
@@ -154,8 +161,13 @@ class HolePuncher:
                 # It may not know its own addresses yet.
                 await asyncio.sleep(REDIAL_PAUSE_SECONDS)
                 continue
-            # SYNC needs half a round trip. A dials when it arrives, so both first packets leave at about the same moment.
-            await asyncio.sleep(round_trip_seconds / 2)
+            if not silent:
+                # SYNC needs half a round trip. A dials when it arrives, so both first packets leave at about the same moment.
+                await asyncio.sleep(round_trip_seconds / 2)
+            # Where an earlier dial met silence, A's router drops and does not refuse: our packet may come too early. It must not come too
+            # late: our router still lets A's packet in, our listener would answer it with a number that the router takes for none of that
+            # dial, and while it goes on to answer no dial can leave from this port.
+            silent = True
             if await self._dial(relayed.peer, addresses, opened_by_us=False, seconds=self.try_seconds):
                 return f"through a hole, at the {_ordinal(number)} try"
             why = NoHoleError(f"nobody came through at {', '.join(addresses)}, tried {number} times")

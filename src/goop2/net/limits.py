@@ -256,7 +256,7 @@ GOSSIP_BACK_OFF_MAX_SECONDS = 3600.0
 """The longest back-off of a neighbour's that is kept to."""
 
 GOSSIP_FAULTS_PER_MINUTE = 100
-"""Points of misconduct (gossip/router.py) of a neighbour that are put up with; beyond them it is ignored until they are used up."""
+"""Points of misconduct (net/gossip/router.py) of a neighbour that are put up with; beyond them it is ignored until they are used up."""
 
 SEEN_MESSAGES = 4096
 """Ids of messages by which repeats are known: a retry comes within seconds."""

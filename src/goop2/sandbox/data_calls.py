@@ -56,8 +56,13 @@ class Entry(msgspec.Struct, frozen=True):
 class DataCalls(OrmCalls, TransformCalls):
     """The database of one worker. `begin` before each run, `end` after it."""
 
-    def __init__(self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, rules: Sequence[OperationRule]) -> None:
-        """Open the database at `path`; `max_bytes` bounds its file. `rules` are the declared operations: no other is done."""
+    def __init__(
+        self, path: Path, *, kv_enabled: bool, max_bytes: int | None = None, synced: bool = False, rules: Sequence[OperationRule]
+    ) -> None:
+        """Open the database at `path`; `max_bytes` bounds its file. `rules` are the declared operations: no other is done.
+
+        `synced`: a commit is on the disk before it is over.
+        """
         super().__init__()
         self._unusable = ""
         self.file_fault = ""
@@ -66,7 +71,7 @@ class DataCalls(OrmCalls, TransformCalls):
         """The open files of the database, by suffix, and QUEUE; the worker keeps them."""
         try:
             limit_heap(HEAP_MAX_BYTES)
-            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault), rank=Rank.SCRIPT, alarm=_end_in)
+            self._database = open_database(path, care=FileCare(max_bytes, self._note_fault, synced=synced), rank=Rank.SCRIPT, alarm=_end_in)
             self.descriptors = descriptors(path)
             if self._database.turn.queue is not None:
                 self.descriptors[QUEUE] = self._database.turn.queue.descriptor

@@ -78,6 +78,8 @@ class Setup(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     kv_enabled: bool = False
     storage_max_bytes: int = 1024 * 1024 * 1024
     """What scripts and callers may fill data.db to (`storage.max_mb`); no file of it grows far beyond."""
+    storage_synced: bool = False
+    """Whether a commit is on the disk before it is over (`storage.synchronous`)."""
 
 
 class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):

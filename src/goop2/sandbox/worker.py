@@ -116,6 +116,7 @@ class Worker:
                 path,
                 kv_enabled=setup.kv_enabled,
                 max_bytes=setup.storage_max_bytes,
+                synced=setup.storage_synced,
                 rules=setup.operations,
             )
             if path

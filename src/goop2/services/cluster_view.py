@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+NODE_STATES: Final = ("ready", "starting", "leaving", "lost", "refused")
 
-class NodeView(msgspec.Struct, frozen=True):
+
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """One machine that runs scripts for this peer."""
 
     name: str
@@ -15,7 +17,7 @@ class NodeView(msgspec.Struct, frozen=True):
     host: str
     """What the machine calls itself."""
     state: str
-    """`ready`, `starting`, `leaving`, `lost` or `refused`."""
+    """One of NODE_STATES; `waiting` where no peer runs that would use it."""
     why: str
     """Why it is refused, "" when it is not."""
     slots: int
@@ -26,7 +28,7 @@ class NodeView(msgspec.Struct, frozen=True):
     """Of these, lost with it."""
 
 
-class ClusterView(msgspec.Struct, frozen=True):
+class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, and the server between."""
 
     server: str
@@ -38,10 +40,18 @@ class ClusterView(msgspec.Struct, frozen=True):
     spill: str
     nodes: tuple[NodeView, ...] = ()
     under_way: int = 0
+    calls: int = 0
+    """Given to machines since the peer started."""
+    losses: int = 0
+    """Of these, lost with a machine."""
     put_back: int = 0
     """Calls that nobody took and that went back into the queue."""
     breaches: int = 0
     """Times a machine broke the protocol."""
+
+
+NO_CLUSTER: Final = ClusterView(server="", connected=False, why="none is set up", version="", spill="off")
+"""How it is where `cluster.nats` is empty."""
 
 
 class ClusterShown(Protocol):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -34,10 +35,17 @@ class SchemaFiles:
         self._folder = folder
         self._care = care
         self._seen = _NEVER_SEEN
+        self._applying = threading.Lock()
         self._linked = False
         """Whether a file is a link: what it leads to is not watched."""
         self.warnings: tuple[str, ...] = ()
         """What could not be done for which file, a sentence each."""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Apply no file while the block runs: files and tables change together in it. For a thread."""
+        with self._applying:
+            yield
 
     async def apply(self) -> None:
         """Make missing tables and add new columns, if a file has changed since the last time. No content of a file makes it raise."""
@@ -56,6 +64,10 @@ class SchemaFiles:
         await watch_folders(lambda: [self._folder / schema_declarations.FOLDER], look, stop, lambda: not self.warnings and not self._linked)
 
     def _apply(self) -> None:
+        with self._applying:
+            self._apply_changed()
+
+    def _apply_changed(self) -> None:
         signature = self._signature()
         if signature == self._seen:
             return

@@ -45,9 +45,10 @@ _Identity = tuple[int, int] | None
 
 
 class StorageHealth:
-    """The state of the database at `path`; call `use` once it is open."""
+    """The state of the database at `path`; call `use` once it is open. `synced`: a commit is on the disk before it is over."""
 
-    def __init__(self, path: Path, quota: Quota) -> None:
+    def __init__(self, path: Path, quota: Quota, *, synced: bool = False) -> None:
+        self._synced = synced
         self._path = Path(os.path.realpath(path))
         self._quota = quota
         self._lock = threading.Lock()
@@ -68,12 +69,12 @@ class StorageHealth:
     @property
     def for_callers(self) -> FileCare:
         """Return how connections for scripts and callers treat the file."""
-        return FileCare(self._quota.callers, self.report, self.refusal, self._free_bytes)
+        return FileCare(self._quota.callers, self.report, self.refusal, self._free_bytes, self._synced)
 
     @property
     def for_peer(self) -> FileCare:
         """Return how connections to the peer's own tables treat the file."""
-        return FileCare(self._quota.own, self.report, self.refusal, self._free_bytes)
+        return FileCare(self._quota.own, self.report, self.refusal, self._free_bytes, self._synced)
 
     def size(self) -> str:
         """Return a sentence for the owner about the database's size, "" when none is needed."""

@@ -14,10 +14,14 @@ from goop2.storage.limits import JOURNAL_MAX_BYTES, SQLITE_LIMITS
 OPEN_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
 
 
-def configure(connection: apsw.Connection, *, guarded: bool) -> None:
-    """Set what SQLite allows on this connection; `guarded`: for statements that scripts and strangers write."""
+def configure(connection: apsw.Connection, *, guarded: bool, synced: bool = False) -> None:
+    """Set what SQLite allows on this connection.
+
+    `guarded`: for statements that scripts and strangers write. `synced`: a commit is on the disk before it is over.
+    """
     connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "normal")  # a checkpoint syncs; a commit need not, to survive the process
+    # By default a checkpoint syncs: a commit need not, to survive the process. A power cut may take the last ones.
+    connection.pragma("synchronous", "full" if synced else "normal")
     connection.pragma("temp_store", "memory")
     connection.pragma("mmap_size", 0)  # whatever the build's default: a worker may truncate the file, which would end who has it mapped
     connection.pragma("journal_size_limit", JOURNAL_MAX_BYTES)

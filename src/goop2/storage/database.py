@@ -486,7 +486,7 @@ def open_database(
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
         database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank, alarm=alarm, on_invalid_text=on_invalid_text)
-        configure(connection, guarded=guarded)
+        configure(connection, guarded=guarded, synced=care.synced)
         if care.max_bytes is not None:
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))
         if watchful:

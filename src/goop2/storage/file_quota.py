@@ -48,6 +48,9 @@ class FileCare(msgspec.Struct, frozen=True):
     free_bytes: Callable[[], int | None] = _unknown
     """How much is free on the file's disk; None where that cannot be asked."""
 
+    synced: bool = False
+    """Whether a commit is on the disk before it is over (`storage.synchronous`)."""
+
     def is_at_quota(self, size_bytes: Callable[[], int]) -> bool:
         """Return whether a file that could not grow has its largest size; otherwise the disk is full.
 

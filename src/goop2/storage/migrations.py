@@ -33,7 +33,8 @@ def open_folder(folder: Path, script_dir: Path, private: bool = True, care: File
         registry_schema.create_schema(database)
         format_version.check(database, shown(path))
         warnings = registry_check.check(database)
-        datetimes.unify(database, TypedTables(database).readable())
+        typed = TypedTables(database).readable()
+        datetimes.unify(database, typed, set(registry_schema.user_tables(database)) - {table.name for table in typed})
         return database, [*foreign_triggers.notices(database), *warnings, *legacy_kv.import_files(database, script_dir, folder)]
     except DatabaseError:
         database.close()

@@ -177,9 +177,9 @@ def _named(table: Table, column: str) -> str:
 
 
 def _where(table: Table, options: Mapping[str, object]) -> tuple[str, tuple[Value, ...]]:
-    where = option_sql(table, options, "where")
+    where, arguments = in_one_form(table, option_sql(table, options, "where"), option_arguments(table, options))
     # A line of its own: a comment in the text ends with it.
-    return (f" WHERE (\n{where}\n)" if where else ""), in_one_form(table, where, option_arguments(table, options))
+    return (f" WHERE (\n{where}\n)" if where else ""), arguments
 
 
 def _reading(table: Table, function: str, group: str = "goop.orm") -> Role:

@@ -65,17 +65,24 @@ class Aggregate(NamedTuple):
 
 
 def aggregates(subject: TargetTable, request: Request) -> list[Aggregate]:
-    """Return the aggregates of `expr`, separated by commas; one without a name of its own is called AGGREGATED."""
+    """Return the aggregates of `expr`, separated by commas; one without a name of its own is called AGGREGATED.
+
+    The column of `group_by` may stand among them, as pages of Goop2 write it: it is in the answer in any case.
+    """
     expression = request.get("expr")
     wrong = AccessError("bad_request", f"expr is {shown(expression)}; allowed is {', '.join(AGGREGATES)} of a column")
     found = []
     for part in re.split(r"(?<=[)\w])\s*,", str(expression or "")):
+        if part.strip() and part.strip() == request.get("group_by"):
+            continue
         match = _AGGREGATE.fullmatch(part)
         if match is None or match["function"].lower() not in AGGREGATES:
             raise wrong
         function, of = match["function"].lower(), match["of"]
         wanted = "*" if of == "*" and function == "count" else quoted(column(subject, of))
         found.append(Aggregate(function, f"{function}({wanted})", match["alias"] or AGGREGATED))
+    if not found:
+        raise wrong
     if len({each.alias.lower() for each in found}) < len(found):
         raise AccessError("bad_request", f"expr is {shown(expression)}; give each of several a name of its own, as in count(*) AS n")
     return found

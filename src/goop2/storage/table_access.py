@@ -18,6 +18,7 @@ from goop2.storage.columns import OPERATIONS as OPERATION_NAMES
 from goop2.storage.columns import quoted
 from goop2.storage.data_operations import BY_NAME, TABLE_OPERATIONS
 from goop2.storage.database import Database, Value
+from goop2.storage.datetimes import in_one_form
 from goop2.storage.errors import AccessError, DeclarationError, RefusedError, StorageError
 from goop2.storage.guard import QUERY, SCRIPT_WRITES, VISITOR, Role, is_private
 from goop2.storage.limits import ROWS_MAX
@@ -177,7 +178,7 @@ class TableAccess:
         return self._select(visitor, subject, f"{by}, {selected}", request, f" GROUP BY {by}")
 
     def _select(self, visitor: Visitor, subject: TargetTable, selected: str, request: Request, group: str = "") -> list[dict[str, object]]:
-        where, order, arguments = read.sql(request, "where"), read.sql(request, "order"), read.arguments(request)
+        (where, arguments), order = _compared(subject, read.sql(request, "where"), read.arguments(request)), read.sql(request, "order")
         rows = self._visible(visitor, subject, where, order, arguments)
         view = self._view(subject, rows)
         # A line of its own for what the caller wrote: a comment in it ends there.
@@ -335,14 +336,14 @@ class TableAccess:
         """Change columns of every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
         data = read.data(subject, request)
-        changed = self._update(subject, data, read.needed_where(request), read.arguments(request))
+        changed = self._update(subject, data, *_compared(subject, read.needed_where(request), read.arguments(request)))
         return {"affected": changed}
 
     def delete_where(self, visitor: Visitor, request: Request) -> dict[str, object]:
         """Remove every row that meets `where`; there must be one: all rows are `1`."""
         subject = self._subject(visitor, request)
-        sql = f"DELETE FROM {quoted(subject.name)} WHERE {read.needed_where(request)}"
-        changed = self._database.change(_writing(subject), sql, read.arguments(request))
+        where, arguments = _compared(subject, read.needed_where(request), read.arguments(request))
+        changed = self._database.change(_writing(subject), f"DELETE FROM {quoted(subject.name)} WHERE {where}", arguments)
         return {"affected": changed}
 
     def upsert(self, visitor: Visitor, request: Request) -> dict[str, object]:
@@ -395,6 +396,11 @@ class TableAccess:
         policy = self._database.scalar("SELECT insert_policy FROM _tables WHERE name = ?", (name,))
         access = CLASSIC.get(str(policy), LOCAL)
         return TargetTable(name=name, columns=columns, access=access, typed=None, computed=computed)
+
+
+def _compared(subject: TargetTable, where: str, arguments: Sequence[Value]) -> tuple[str, Sequence[Value]]:
+    """Return a condition and its arguments with times as the table holds them."""
+    return in_one_form(subject.typed, where, arguments) if subject.typed else (where, arguments)
 
 
 def _writing(subject: TargetTable) -> Role:

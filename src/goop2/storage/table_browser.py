@@ -15,6 +15,7 @@ import msgspec
 
 from goop2.storage.columns import SYSTEM_COLUMNS, quoted
 from goop2.storage.database import Database, Value
+from goop2.storage.datetimes import in_sql, is_unified
 from goop2.storage.desk_limits import (
     CELL_MAX_CHARS,
     COUNTED_EXACTLY_MAX,
@@ -180,7 +181,7 @@ class TableBrowser:
         backwards = not condition and wanted.total is not None and limit < wanted.total and offset > wanted.total // 2
         if backwards and wanted.total is not None:
             limit, offset = min(limit, max(wanted.total - offset, 0)), max(wanted.total - offset - limit, 0)
-        sorting = _sorting(order, names, wanted.down != backwards)
+        sorting = _sorting(self._compared(wanted.table, order) if order else "", order, names, wanted.down != backwards)
         columns = ", ".join(map(quoted, names))
         sql = f"SELECT {columns} FROM {quoted(wanted.table)}{condition}{sorting} LIMIT ? OFFSET ?"
         # One row more tells whether there are more.
@@ -229,6 +230,13 @@ class TableBrowser:
             raise StorageError(f"{wanted.table} has no column {shown(name)}")
         return name
 
+    def _compared(self, table: str, name: str) -> str:
+        """Return the SQL of a column to sort and compare by: a moved folder's datetimes are of two forms until a peer has started in it."""
+        of = {str(each["name"]): str(each["type"]).lower() for each in self._reading.describe(table)}
+        if of[name] != "datetime" or is_unified(self._database, table, name):
+            return quoted(name)
+        return in_sql(quoted(name))
+
     def _condition(self, wanted: RowsWanted, names: Sequence[str]) -> tuple[str, tuple[Value, ...]]:
         """Return the WHERE of the filters and the search, and its arguments."""
         if len(wanted.filters) > FILTERS_MAX:
@@ -240,7 +248,7 @@ class TableBrowser:
             name = self._column(wanted, names, each.column)
             if each.op not in FILTERS:
                 raise StorageError(f"{shown(each.op)} is no filter; there are {', '.join(FILTERS)}")
-            parts.append(FILTERS[each.op].format(column=quoted(name)))
+            parts.append(FILTERS[each.op].format(column=self._compared(wanted.table, name)))
             if each.op not in WITHOUT_VALUE:
                 arguments.append(_value(each.value, types[name]))
         if wanted.search.strip():
@@ -255,13 +263,13 @@ class TableBrowser:
 _CONTENT: Final = re.compile(r"""using\s+fts5\b.*\bcontent\s*=\s*["']?([^"',)\s]+)""", re.IGNORECASE | re.DOTALL)
 
 
-def _sorting(order: str, names: Sequence[str], down: bool) -> str:
+def _sorting(by: str, order: str, names: Sequence[str], down: bool) -> str:
     if not order:
         return ""
     direction = "DESC" if down else "ASC"
     # The same order of equal values on every page.
     last = f", {quoted(_KEY)} {direction}" if order != _KEY and _KEY in names else ""
-    return f" ORDER BY {quoted(order)} {direction}{last}"
+    return f" ORDER BY {by} {direction}{last}"
 
 
 def _value(value: int | float | str | None, kind: str) -> Value:

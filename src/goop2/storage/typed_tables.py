@@ -230,8 +230,8 @@ class TypedTables:
         table = self.table(name)
         options = options_of(table, "count", options, COUNT_OPTIONS)
         where = option_sql(table, options, "where")
+        where, arguments = in_one_form(table, where, option_arguments(table, options))
         sql = f"SELECT count(*) FROM {quoted(table.name)}" + (f" WHERE (\n{where}\n)" if where else "")
-        arguments = in_one_form(table, where, option_arguments(table, options))
         found = self._database.first_value(_reading(table, "goop.schema.count"), sql, arguments)
         assert isinstance(found, int)
         return found
@@ -280,12 +280,12 @@ def selection(table: Table, options: Mapping[str, object], source: str = "") -> 
     fields = _fields(table, options.get("fields"))
     sql = f"SELECT {fields} FROM {source or quoted(table.name)}"
     where, order = option_sql(table, options, "where"), option_sql(table, options, "order")
+    where, arguments = in_one_form(table, where, option_arguments(table, options))
     # A line of its own: a comment in the text ends with it.
     sql += f" WHERE (\n{where}\n)" if where else ""
     sql += f" ORDER BY\n{order}\n" if order else " ORDER BY _id"
-    arguments = option_arguments(table, options)
     limit, offset = _count(table, "limit", options.get("limit")), _count(table, "offset", options.get("offset"), 0)
-    return f"{sql} LIMIT {limit} OFFSET {offset}", in_one_form(table, where, arguments)
+    return f"{sql} LIMIT {limit} OFFSET {offset}", arguments
 
 
 def parse_registered(name: str, text: str) -> Table:

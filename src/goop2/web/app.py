@@ -171,10 +171,11 @@ class Web:
         self._messages.stop()
         self.console_events.stop()
 
-    def follow_saves(self) -> None:
-        """Have the pages the owner has open reload when a file of the site is saved, from now on."""
-        self.live = True
-        self._following_saves.set()
+    def follow_saves(self, live: bool) -> None:
+        """Have the pages the owner opens from now on reload when a file of the site is saved, or not."""
+        self.live = live
+        if live:
+            self._following_saves.set()
 
     async def saves_are_followed(self) -> None:
         """Wait until pages are to reload when a file is saved."""

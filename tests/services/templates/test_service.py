@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import pytest_asyncio
 from tests.services.templates.clubhouse import SCHEMA, template
 
 from goop2.app import open_peer
-from goop2.folder.file_switch import FileSwitch
+from goop2.folder.bundles import BundleError
+from goop2.folder.file_switch import JOURNAL, RECORD, WORK, FileSwitch
 from goop2.scripting.engine import Success
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
@@ -20,7 +21,7 @@ from goop2.services.templates import change, recovery
 from goop2.services.templates.errors import NothingToUndoError, TemplateChangedError, TemplateError
 from goop2.services.templates.plan import TemplatePlan
 from goop2.storage.table_design import TableDesign
-from goop2.storage.template_tables import meta
+from goop2.storage.template_tables import SWITCH_KEY, meta
 
 STRANGER = Caller("12D3KooWstranger", "Stranger")
 
@@ -111,7 +112,7 @@ async def test_what_follows_is_said_before_it_happens(peer: Peer, tmp_path: Path
         "goop.kv (lua.kv_enabled)",
         "Run once: the script seed runs as you",
         "the site: 1 files go (mine.html), 2 come",
-        "a group Clubhouse is made",
+        "a group Clubhouse is made; its members have what the policy group gives, and new ones the role coauthor",
         "schemas/draft.json",
     ):
         assert sentence in said
@@ -186,6 +187,8 @@ async def test_only_what_was_shown_is_done(peer: Peer, tmp_path: Path) -> None:
         await peer.templates.apply(name, plan.digest)
     with pytest.raises(TemplateChangedError):
         await peer.templates.apply(name, "nothing")
+    with pytest.raises(TemplateChangedError):
+        await peer.templates.apply(name, "")
     assert state(peer) == before
     assert "lua.http_enabled" in (await peer.templates.plan(name)).switches
 
@@ -253,7 +256,7 @@ async def test_a_kill_before_the_end_leaves_the_old_state(peer: Peer, tmp_path: 
         with pytest.raises(KilledError):
             await peer.templates.apply(name, plan.digest)
     assert recovery.is_interrupted(peer.folder)
-    assert "everything is as it was" in recovery.put_right(peer.folder)
+    assert "everything is as it was" in (await peer.templates.finish())[0]
     assert state(peer) == before
     await apply(peer, name)
 
@@ -280,6 +283,37 @@ async def test_a_kill_after_the_end_leaves_the_new_state_and_the_next_start_does
     assert rows(peer, "SELECT count(*) FROM posts") == [(1,)]  # once
 
 
+async def test_what_came_with_a_folder_moves_no_file(peer: Peer, tmp_path: Path) -> None:
+    """Whoever made a folder may have put a journal into it, or a record of what undo brings back."""
+    (tmp_path / "mine").write_text("private")
+    moves = [{"place": "../mine", "old": "site/mine.html", "new": None}]
+    await apply(peer, template(tmp_path))
+    before = state(peer)
+    (peer.folder / JOURNAL).write_text(
+        json.dumps({"seal": "", "text": json.dumps({"id": "a", "moves": moves, "settings": None, "later": {}})})
+    )
+    assert "not written by this user" in recovery.put_right(peer.folder)
+    assert not recovery.is_interrupted(peer.folder)
+    switch = str(meta(peer.database, (SWITCH_KEY,))[SWITCH_KEY])
+    record = peer.folder / WORK / switch / RECORD
+    taken = json.loads(json.loads(record.read_text())["text"])
+    taken["moves"] = [{"place": "site/stolen.html", "old": "../mine", "new": True}]
+    record.write_text(json.dumps({"seal": json.loads(record.read_text())["seal"], "text": json.dumps(taken)}))
+    with pytest.raises(NothingToUndoError, match="not written by this user"):
+        await peer.templates.undo()
+    assert (state(peer), (tmp_path / "mine").read_text()) == (before, "private")
+
+
+async def test_nothing_is_written_behind_a_link_out_of_the_folder(peer: Peer, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (peer.folder / "schemas").symlink_to(tmp_path / "elsewhere")
+    before = site(peer)
+    name = template(tmp_path)
+    with pytest.raises(BundleError, match="outside of the peer folder"):
+        await peer.templates.apply(name, (await peer.templates.plan(name)).digest)
+    assert (site(peer), list((tmp_path / "elsewhere").iterdir())) == (before, [])
+
+
 async def test_scripts_go_where_this_peer_keeps_them(tmp_path: Path) -> None:
     folder = tmp_path / "peer"
     (folder / "public").mkdir(parents=True)
@@ -303,13 +337,11 @@ async def test_scripts_go_where_this_peer_keeps_them(tmp_path: Path) -> None:
         assert (folder / "public/app/page.html").read_text() == "old"
 
 
-@pytest.mark.parametrize("name", ["start", "blank", "blog", "quiz", "tictactoe", "guestbook", "listening"])
-async def test_each_template_of_ours_is_applied_by_its_name(peer: Peer, name: str) -> None:
-    plan = await peer.templates.plan(name)
-    assert plan.ours
-    done = await peer.templates.apply(name, plan.digest)
-    assert done.notes == ()
-    assert (peer.folder / "site/index.html").exists()
-    assert not (peer.folder / "README.md").exists()
-    broken: Callable[[Any], bool] = lambda entry: entry.state != "ok"  # noqa: E731
-    assert not list(filter(broken, peer.catalog.listing()))
+async def test_each_template_of_ours_is_applied_by_its_name(peer: Peer) -> None:
+    for entry in (await peer.templates.listed()).templates:
+        plan = await peer.templates.plan(entry.name)
+        assert plan.ours
+        assert (await peer.templates.apply(entry.name, plan.digest)).notes == ()
+        assert (peer.folder / "site/index.html").exists()
+        assert not (peer.folder / "README.md").exists()
+        assert [script.path for script in peer.catalog.listing() if script.state != "ok"] == []

@@ -43,3 +43,18 @@ def test_what_may_be_wider_than_the_page_scrolls_for_the_keyboard_too() -> None:
     html = render("```lua\nlocal a\n```\n\n    code\n\n| a |\n| --- |\n| b |\n", FILES).html
     assert html.count('<pre tabindex="0">') == 2
     assert '<table tabindex="0">' in html
+
+
+def test_a_comment_is_not_shown_but_one_in_a_block_of_code_is() -> None:
+    text = "# Title\n\n<!-- call: {} => 1 -->\n```html\n<!-- a page -->\n```\n"
+    page = render(text, frozenset())
+    assert "call:" not in page.html
+    assert "a page" in page.html
+
+
+def test_links_of_a_page_in_a_folder_begin_there() -> None:
+    html = render("[a](poll.md) [b](../data.md#rows) ![c](../growth.svg) [d](../../README.md)", FILES | {"how-to/poll.md"}, "how-to").html
+    assert 'href="/docs/how-to/poll"' in html
+    assert 'href="/docs/data#rows"' in html
+    assert 'src="/docs/growth.svg"' in html
+    assert "README" not in html

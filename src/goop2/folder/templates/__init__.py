@@ -33,6 +33,9 @@ DEMO_COMMAND: Final = "site/lua/hello.lua"
 """Of the template `start`: the demo has a chat command too."""
 
 _SHARED: Final = "shared"
+_PORTABLE: Final = "portable"
+"""What goes into the templates whose pages load the SDK by LOADER, so that they work in other programs' viewers too."""
+_LOADER: Final = '"./sdk.js"'
 _SITE: Final = PurePosixPath("site")
 _STAY: Final = (PurePosixPath("site/lua"), PurePosixPath("site/api.json"), PurePosixPath("schemas"))
 """What a peer looks for at one place, whichever page it is for."""
@@ -53,7 +56,9 @@ def files_of(name: str) -> dict[str, str]:
 
 
 def _template(name: str) -> dict[str, str]:
-    return {**_read(_SHARED), **_read(name)}
+    own = _read(name)
+    portable = _read(_PORTABLE) if any(_LOADER in text for text in own.values()) else {}
+    return {**_read(_SHARED), **portable, **own}
 
 
 def _demo() -> dict[str, str]:

@@ -70,7 +70,7 @@ class TemplateRemote:
 
     async def undo(self, request: Request) -> Answer:
         """`digest` → `name, notes`."""
-        return applied_fields(await self._templates.undo(str(request.get("digest") or "")))
+        return applied_fields(await self._templates.undo(str(request.get("digest"))))
 
 
 def applied_fields(applied: Applied) -> Answer:

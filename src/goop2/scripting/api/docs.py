@@ -1,11 +1,14 @@
 """Write what authors read from the declarations: docs/goop-table.md and the editor types docs/goop.lua (LuaLS).
 
-`python -m goop2.scripting.api.docs` writes both; a test keeps them equal to the declarations.
+`python -m goop2.scripting.api.docs` writes both; a test keeps them equal to the declarations. Each function's example is in examples.lua.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import resources
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -42,6 +45,13 @@ Scripts are Lua 5.1, on LuaJIT with `goto` and `bit`. Absent: `io`, `package`, `
 - The file of a data function may define `handle(args)`: `!name` runs it where there is no `lua/name.lua`; or `on_group_close(id)`,
   which is called, as the owner, when a group has ended that this peer was in or hosted.
 - A command may have blanks before and after its `!`, and the full-width `！` of phone keyboards.
+
+## The examples
+
+Each function has an example, and a test runs each of them in a peer. `-->` at the end of a line is what the line gives, as JSON. The
+examples use a typed table `posts` with the columns `title` (text, required) and `likes` (integer), and with two rows:
+`{_id = 1, title = "Hello", likes = 3}` and `{_id = 2, title = "Second", likes = 5}`. The owner calls them, with `lua.http_enabled` and
+`lua.kv_enabled` set.
 """
 
 _LUALS_HEAD = """---@meta
@@ -99,6 +109,14 @@ def editor_types(functions: Iterable[Function] = FUNCTIONS) -> str:
     return "\n".join(parts)
 
 
+@cache
+def examples() -> dict[str, str]:
+    """Return function as the reference names it, `goop.kv.get` or `orm:find` → its example."""
+    text = resources.files("goop2.scripting.api").joinpath("examples.lua").read_text("utf-8")
+    parts = re.split(r"^-- ((?:goop\.[a-z_.]+|[a-z]+:[a-z_]+))\n", text, flags=re.MULTILINE)
+    return {name: example.strip() for name, example in zip(parts[1::2], parts[2::2], strict=True)}
+
+
 def _public(functions: Iterable[Function]) -> Iterator[Function]:
     return (function for function in functions if not function.private)
 
@@ -117,7 +135,7 @@ def _tables(group: str) -> list[str]:
 def _entry(function: Function, name: str) -> str:
     where = " Data functions only." if function.functions_only else ""
     shown = ", ".join(parameter.shown for parameter in function.parameters)
-    return f"### `{name}({shown})` → {function.returns}\n\n{function.doc}{where}\n"
+    return f"### `{name}({shown})` → {function.returns}\n\n{function.doc}{where}\n\n```lua\n{examples()[name]}\n```\n"
 
 
 def _luals_object(function: Function) -> list[str]:

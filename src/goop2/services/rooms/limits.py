@@ -11,5 +11,6 @@ PER_MEMBER_A_MINUTE: Final = 120
 HISTORY_MAX_BYTES: Final = 512 * 1024
 """Of the last messages, to who joins: half of what one message over the network may have. The newest ones fit."""
 DESCRIPTION_MAX_CHARS: Final = 500
+"""A room's description: some sentences, which every list of rooms carries."""
 REPEATS_MAX: Final = 1024
 """Messages whose repeat was logged, and is not logged again."""

@@ -7,7 +7,9 @@ begins anew.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -128,14 +130,20 @@ class Transfer:
 
 
 def _size(part: Path) -> int:
+    """Return how much of a file is here; a link, and a file with another name too, is none of it."""
     try:
-        return part.lstat().st_size if not part.is_symlink() else 0
+        status = part.lstat()
     except OSError:
         return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
 
 
 def _open_part(part: Path, size: int) -> BinaryIO:
     """Open what has come of a file, cut to `size`, at its end; a link in its place is not followed."""
+    with contextlib.suppress(FileNotFoundError):
+        # A folder of a stranger's may have another file under this name too: that one is not written.
+        if part.lstat().st_nlink > 1:
+            part.unlink()
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     opened = os.fdopen(descriptor, "r+b", buffering=0)
     opened.truncate(size)

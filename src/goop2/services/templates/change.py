@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from goop2.config.editing import SettingsEdit, prepare, write
-from goop2.folder.file_switch import RECORD, WORK, FileSwitch, Journal, carry_out, put_back
-from goop2.folder.regular_files import read_regular, shown
+from goop2.folder.file_switch import RECORD, WORK, FileSwitch, ForeignFileError, Journal, carry_out, put_back, read_sealed, write_sealed
+from goop2.folder.regular_files import shown
 from goop2.folder.template_layout import SCHEMAS, Layout, check_real, lay_out
-from goop2.folder.whole_file import replace_whole
+from goop2.folder.user_secret import UserSecretError
 from goop2.protocols import untrusted_json
 from goop2.services.templates import manifest as manifests
 from goop2.services.templates import scripts
@@ -117,6 +117,7 @@ def plan_apply(ground: TemplateGround, source: Source, *, switches: bool = True)
         seed=scripts.SEED in layout.scripts and (edit.settings if edit is not None else ground.settings).lua.enabled,
         group=manifest.name if group else "",
         keeps_group=keeps,
+        default_role=manifest.default_role if group else "",
         closed=closed,
         require_email=manifest.require_email,
         skipped=layout.skipped,
@@ -332,12 +333,11 @@ def _record(folder: Path, switch: str) -> dict[str, Any]:
     try:
         if not switch.isalnum():
             raise FileNotFoundError
-        record: dict[str, Any] = json.loads(read_regular(folder / WORK / switch / RECORD, folder, RECORD_MAX_BYTES))
+        return read_sealed(folder, folder / WORK / switch / RECORD, RECORD_MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise NothingToUndoError(f"there is nothing to take back: no template was applied in {shown(folder)} by this program") from None
-    except (OSError, ValueError) as error:
-        raise NothingToUndoError(f"what was kept of the last change cannot be read: {error}") from None
-    return record
+        raise NothingToUndoError("there is nothing to take back: no template was applied here by this program") from None
+    except (OSError, UserSecretError, ForeignFileError) as error:
+        raise NothingToUndoError(f"what was kept of the last change cannot be used: {error}") from None
 
 
 def _files_in(path: Path) -> int:
@@ -365,6 +365,8 @@ def do(ground: TemplateGround, change: Change) -> tuple[str, list[str]]:
         with ground.database() as database, _made(change) as classic:
             notes = _in_transaction(ground, change, switch, journal, database, classic)
         return switch.id, notes
+    except UserSecretError as error:
+        raise TemplateError(f"nothing was changed: {error}") from None
     except OSError as error:
         put_right(ground.folder)
         raise TemplateError(
@@ -448,7 +450,7 @@ def _in_transaction(
             raise StorageError(f"a table {min(set(drop) - set(change.drop))} was made meanwhile; look at the plan again")
         template_tables.save(database, drop, switch.work / COPY)
         before = template_tables.meta(database)
-        _write_record(change, switch, before)
+        _write_record(ground.folder, change, switch, before)
         template_tables.drop(database, drop)
         notes = template_tables.make(database, change.declared, classic)
         if change.restore is not None:
@@ -466,7 +468,7 @@ def _in_transaction(
     return notes
 
 
-def _write_record(change: Change, switch: FileSwitch, before: Mapping[str, str | None]) -> None:
+def _write_record(folder: Path, change: Change, switch: FileSwitch, before: Mapping[str, str | None]) -> None:
     record = {
         "name": change.plan.name,
         "at": int(time.time()),
@@ -476,4 +478,4 @@ def _write_record(change: Change, switch: FileSwitch, before: Mapping[str, str |
         "settings": change.settings.values_before if change.settings is not None else {},
         "group": before["template_group_name"] if before["template_group_id"] else "",
     }
-    replace_whole(switch.work / RECORD, json.dumps(record).encode())
+    write_sealed(folder, switch.work / RECORD, record)

@@ -79,6 +79,8 @@ class TemplatePlan(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
     """Name of the template group that is made, "" for none."""
     keeps_group: bool = False
+    default_role: str = ""
+    """What new members of the group get."""
     closed: tuple[ClosedGroup, ...] = ()
     require_email: bool = False
     skipped: tuple[str, ...] = ()
@@ -191,7 +193,9 @@ def _group_lines(plan: TemplatePlan) -> Iterable[str]:
     if plan.keeps_group:
         yield "the template's group stays, with its members and their roles"
     elif plan.group:
-        yield f"a group {plan.group} is made; its members have what the policy group gives"
+        yield f"a group {plan.group} is made; its members have what the policy group gives" + (
+            f", and new ones the role {plan.default_role}" if plan.default_role else ""
+        )
 
 
 def _odd_lines(plan: TemplatePlan) -> Iterable[str]:

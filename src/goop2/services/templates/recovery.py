@@ -13,8 +13,9 @@ from pathlib import Path
 from goop2.config.editing import write
 from goop2.config.loading import FILE as SETTINGS_FILE
 from goop2.config.loading import FILE_MAX_BYTES, SettingsError
-from goop2.folder.file_switch import JOURNAL, Journal, end, put_back, read_journal, write_journal
+from goop2.folder.file_switch import FOREIGN, JOURNAL, ForeignFileError, Journal, end, put_away, put_back, read_journal, write_journal
 from goop2.folder.regular_files import read_regular, shown
+from goop2.folder.user_secret import UserSecretError
 from goop2.services.templates.errors import TemplateError
 from goop2.storage.database import FILE, open_database
 from goop2.storage.errors import StorageError
@@ -32,7 +33,11 @@ def put_right(folder: Path) -> str:
     Raises `TemplateError` where that is not possible.
     """
     try:
-        journal = read_journal(folder)
+        try:
+            journal = read_journal(folder)
+        except ForeignFileError as error:
+            put_away(folder)
+            return f"{error}; it is {FOREIGN} now"
         if journal is None:
             return ""
         if _counts(folder, journal):
@@ -41,7 +46,7 @@ def put_right(folder: Path) -> str:
         put_back(folder, journal)
         _put_settings_back(folder, journal)
         end(folder, (_last(folder),))
-    except (OSError, ValueError, StorageError, SettingsError) as error:
+    except (OSError, UserSecretError, StorageError, SettingsError) as error:
         raise TemplateError(
             f"{shown(folder / JOURNAL)}: a template was being applied when this peer ended, and its files cannot be put back: {error}"
         ) from None
@@ -52,14 +57,14 @@ def pending(folder: Path) -> dict[str, object]:
     """Return what is still to be done of the last change, which counts; empty when nothing is."""
     try:
         journal = read_journal(folder)
-    except (OSError, ValueError):
+    except (OSError, UserSecretError, ForeignFileError):
         return {}
     return journal.later if journal is not None else {}
 
 
 def done(folder: Path, *keys: str) -> None:
     """Note that these parts of what was to be done are done, or begun if they are done once at most."""
-    with contextlib.suppress(OSError, ValueError, StorageError):
+    with contextlib.suppress(OSError, UserSecretError, ForeignFileError, StorageError):
         journal = read_journal(folder)
         if journal is not None:
             for key in keys:

@@ -119,23 +119,38 @@ class TemplateService:
         """Apply a template that is read already."""
         return await asyncio.shield(self._change(lambda ground: plan_apply(ground, source, switches=switches), digest))
 
-    async def undo(self, digest: str = "") -> Applied:
-        """Take back the last change; done again, it takes back that. `digest`: "" for whatever the plan is."""
+    async def undo(self, digest: str | None = None) -> Applied:
+        """Take back the last change; done again, it takes back that. `digest`: None for whatever the plan is."""
         return await asyncio.shield(self._change(plan_undo, digest))
 
-    async def _change(self, planned: Callable[[TemplateGround], Change], digest: str) -> Applied:
+    async def _change(self, planned: Callable[[TemplateGround], Change], digest: str | None) -> Applied:
         async with self._changing:
             ground = self._ground()
             change = await self._thread(planned, ground)
-            if digest and change.plan.digest != digest:
+            if digest is not None and change.plan.digest != digest:
                 raise TemplateChangedError("what would be done is no longer what was shown: look at it again")
-            _, notes = await self._thread(do, ground, change)
+            _, notes = await self._thread(self._do, ground, change)
             return Applied(change.plan, (*notes, *await self._follow()))
 
+    def _do(self, ground: TemplateGround, change: Change) -> tuple[str, list[str]]:
+        with self._parts.schemas.held():  # else new files would be compared with the old tables
+            return do(ground, change)
+
     async def finish(self) -> tuple[str, ...]:
-        """Do what is left of a change when the peer ended right after it. Return what is odd."""
+        """Put right what a kill has left of a change, or do what is left of it. Return what is odd. The folder's lock is held."""
+        if not recovery.is_interrupted(self._parts.folder):
+            return ()
         async with self._changing:
-            return tuple(await self._follow()) if recovery.is_interrupted(self._parts.folder) else ()
+            try:
+                done = await self._thread(self._put_right)
+            except TemplateError as error:
+                return (str(error),)
+            left = await self._follow() if recovery.is_interrupted(self._parts.folder) else []
+            return (*((done,) if done else ()), *left)
+
+    def _put_right(self) -> str:
+        with self._parts.schemas.held():
+            return recovery.put_right(self._parts.folder)
 
     async def _follow(self) -> list[str]:
         """Do what follows from a change that counts; what fails is told, and stops nothing."""

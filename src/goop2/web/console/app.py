@@ -18,6 +18,7 @@ from goop2.web.app import NOBODY, Web
 from goop2.web.console.controls import (
     avatars,
     chat,
+    cluster,
     data,
     files,
     groups,
@@ -96,6 +97,7 @@ def console_app(web: Web, listener: Listener, opened: str, token: Token) -> ASGI
         *avatars.routes(peer),
         *chat.routes(peer, remote),
         *network.routes(peer, remote),
+        *cluster.routes(peer),
         *runs.routes(peer, web.meter),
         *data.routes(peer),
         *listen.routes(peer, remote, web.listen.shown),

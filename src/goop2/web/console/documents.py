@@ -1,8 +1,9 @@
 """The documentation at `/docs/` of the console's origin, offline: the Markdown pages of the package, rendered when they are asked for.
 
-    /docs/            all pages, each with its first sentence
-    /docs/console     docs/console.md; `/docs/console.md` is the same
-    /docs/growth.svg  a picture, or another file beside the pages
+    /docs/               docs/index.md: all pages, by section, each with a sentence about it
+    /docs/console        docs/console.md; `/docs/console.md` is the same
+    /docs/how-to/poll    docs/how-to/poll.md
+    /docs/growth.svg     a picture, or another file beside the pages
 
 Only for the owner: by the connection, or by the pass cookie of a browser that has shown the console's token, as for the console's links.
 It must not know what a page says.
@@ -35,8 +36,10 @@ from goop2.web.http.responses import NO_HEADERS
 
 FOLDER: Final = "docs"
 """In the package `goop2.web`. In a checkout it has a link to each file of docs/, since what builds the package takes files from there."""
-FIRST: Final = ("console", "folder", "pages", "data", "goop-table", "settings", "api", "http", "listening", "network", "security")
-"""What an owner reads first; all other pages follow by name."""
+INDEX: Final = "index"
+"""The page that lists all others: its headings are the sections, in order."""
+_ENTRY: Final = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<name>[\w/-]+)\.md\): (?P<about>.+)$")
+_SECTION: Final = "## "
 _PAGE: Final = ".md"
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9_-]+/)?[A-Za-z0-9_-]+(?:\.[a-z0-9]+)?")
 """Of a page, or of a file beside it: no dots but before the ending, so nothing outside the folder has such a name."""
@@ -56,30 +59,33 @@ def documentation() -> Traversable:
 
 
 @cache
-def summaries() -> tuple[PageSummary, ...]:
-    """Return every page, those of FIRST at the top; () in an installation without them."""
-    folder = documentation()
-    if not folder.is_dir():
+def sections() -> tuple[tuple[str, tuple[PageSummary, ...]], ...]:
+    """Return title and pages of each section of the index; () in an installation without documentation."""
+    index = documentation().joinpath(INDEX + _PAGE)
+    if not index.is_file():
         return ()
-    names = {entry.name.removesuffix(_PAGE) for entry in folder.iterdir() if entry.name.endswith(_PAGE)}
-    ordered = [*(name for name in FIRST if name in names), *sorted(names.difference(FIRST))]
-    return tuple(PageSummary(name, *_title_and_about(folder.joinpath(name + _PAGE).read_text("utf-8"))) for name in ordered)
+    listed: dict[str, list[PageSummary]] = {}
+    section = ""
+    for line in index.read_text("utf-8").splitlines():
+        if line.startswith(_SECTION):
+            section = line.removeprefix(_SECTION)
+        elif entry := _ENTRY.match(line):
+            listed.setdefault(section, []).append(PageSummary(entry["name"], entry["title"], entry["about"].replace("`", "")))
+    return tuple((title, tuple(pages)) for title, pages in listed.items())
 
 
-def _title_and_about(text: str) -> tuple[str, str]:
-    title = next((line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")), "")
-    paragraphs = [part for part in text.split("\n\n") if re.match(r"[A-Za-z`\[*]", part)]
-    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[`*]", r"\1", " ".join(paragraphs[0].split())) if paragraphs else ""
-    return title, re.split(r"(?<=[.:])\s", plain, maxsplit=1)[0]
+def summaries() -> tuple[PageSummary, ...]:
+    """Return every page, in the order of the index."""
+    return tuple(page for _, pages in sections() for page in pages)
 
 
 @cache
 def _page(name: str) -> Rendered | None:
     """Return a page, rendered once; None when there is none of this name."""
-    if name not in {each.name for each in summaries()}:
-        return None
     files = frozenset(_files(documentation(), ""))
-    return render(documentation().joinpath(name + _PAGE).read_text("utf-8"), files)
+    if name + _PAGE not in files:
+        return None
+    return render(documentation().joinpath(name + _PAGE).read_text("utf-8"), files, name.rpartition("/")[0])
 
 
 def _files(folder: Traversable, prefix: str) -> Iterator[str]:
@@ -111,12 +117,12 @@ class Documents:
         await send_page(call, HTTPStatus.NOT_FOUND, "There is no such page", "The documentation has no page of that name.")
 
     async def _sent(self, call: RequestContext, path: str) -> bool:
-        if not path:
-            await send_html(call, HTTPStatus.OK, _framed("Documentation", await asyncio.to_thread(_contents), ""))
-            return True
-        page = await asyncio.to_thread(_page, path.removesuffix(_PAGE))
+        name = path.removesuffix(_PAGE) or INDEX
+        page = await asyncio.to_thread(_page, name)
+        if page is None and name == INDEX:
+            page = Rendered("Documentation", _MISSING)
         if page is not None:
-            await send_html(call, HTTPStatus.OK, _framed(page.title, page.html, path.removesuffix(_PAGE)))
+            await send_html(call, HTTPStatus.OK, _framed(page, name))
             return True
         content = await asyncio.to_thread(_file, path)
         if content is None:
@@ -133,19 +139,13 @@ def _file(path: str) -> bytes | None:
     return folder.joinpath(path).read_bytes() if folder.is_dir() and path in set(_files(folder, "")) else None
 
 
-def _contents() -> str:
-    pages = "".join(
-        f'<li><a href="/docs/{each.name}">{html.escape(each.title)}</a><p>{html.escape(each.about)}</p></li>' for each in summaries()
-    )
-    return f"<h1>Documentation</h1><ul class=contents>{pages}</ul>" if pages else _MISSING
+def _framed(page: Rendered, name: str) -> str:
+    def link(each: PageSummary) -> str:
+        here = ' aria-current="page"' if each.name == name else ""
+        return f'<li><a href="/docs/{each.name}"{here}>{html.escape(each.title)}</a></li>'
 
-
-def _framed(title: str, body: str, name: str) -> str:
-    def link(page: PageSummary) -> str:
-        here = ' aria-current="page"' if page.name == name else ""
-        return f'<li><a href="/docs/{page.name}"{here}>{html.escape(page.title)}</a></li>'
-
-    return _FRAME.format(title=html.escape(title), links="".join(map(link, summaries())), body=body)
+    links = "".join(f"<li>{html.escape(title)}<ul>{''.join(map(link, pages))}</ul></li>" for title, pages in sections())
+    return _FRAME.format(title=html.escape(page.title), links=links, body=page.html)
 
 
 _NOT_YOURS: Final = (

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from goop2.peers.ways import DIRECT, RELAYED, way_of
 from goop2.services.backup.service import BackupStatus
+from goop2.services.cluster_view import NO_CLUSTER, NODE_STATES, ClusterView
 from goop2.services.peer import Peer
 from goop2.web.app import Web
 from goop2.web.console.metering import BOUNDS_SECONDS, Histogram
@@ -69,6 +70,7 @@ class Families(Collector):
         yield scripts
         yield from self._network()
         yield from _backup(peer.backup.status)
+        yield from _cluster(NO_CLUSTER if peer.cluster is None else peer.cluster.view())
         yield GaugeMetricFamily("goop2_uptime_seconds", "Since the peer started", time.monotonic() - self._web.started)
 
     def _network(self) -> Iterator[Metric]:
@@ -119,6 +121,22 @@ def _cumulated(histogram: Histogram) -> Iterator[tuple[str, float]]:
     for bound, count in zip((*map(str, BOUNDS_SECONDS), "+Inf"), histogram.counts, strict=True):
         total += count
         yield bound, total
+
+
+def _cluster(cluster: ClusterView) -> Iterator[Metric]:
+    yield GaugeMetricFamily("goop2_cluster_connected", "1 while the server between the machines is reached", float(cluster.connected))
+    nodes = GaugeMetricFamily("goop2_cluster_nodes", "Machines that run scripts for this peer, by their state", labels=["state"])
+    states = Counter(node.state for node in cluster.nodes)
+    for state in NODE_STATES:
+        nodes.add_metric([state], states[state])
+    yield nodes
+    slots = sum(node.slots for node in cluster.nodes if node.state == "ready")
+    yield GaugeMetricFamily("goop2_cluster_slots", "Calls that the machines that are ready take at a time", slots)
+    yield GaugeMetricFamily("goop2_cluster_calls_under_way", "Calls on other machines now", cluster.under_way)
+    yield CounterMetricFamily("goop2_cluster_calls", "Calls given to other machines", cluster.calls)
+    yield CounterMetricFamily("goop2_cluster_calls_lost", "Calls lost with a machine that went away or broke the protocol", cluster.losses)
+    yield CounterMetricFamily("goop2_cluster_calls_put_back", "Calls that nobody was there to take and that waited again", cluster.put_back)
+    yield CounterMetricFamily("goop2_cluster_protocol_violations", "Messages of machines that were none, or out of place", cluster.breaches)
 
 
 def _memory(peer: Peer) -> Metric:

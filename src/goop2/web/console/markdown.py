@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Set
+from posixpath import join, normpath
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _ELSEWHERE: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _PUNCTUATION: Final = re.compile(r"[^\w\- ]")
+_COMMENT: Final = re.compile(r"^(```.*?^```$)|^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
+"""A comment for our tests, which readers do not see; one in a block of code (group 1) is a part of it."""
 _ALIGNED: Final = re.compile(r"text-align:(left|right|center)")
 
 
@@ -27,12 +30,16 @@ class Rendered(msgspec.Struct, frozen=True):
     html: str
 
 
-def render(text: str, files: Set[str]) -> Rendered:
-    """Return the page that `text` describes. `files`: what lies in its folder; a link or a picture of anything else is only text."""
+def render(text: str, files: Set[str], folder: str = "") -> Rendered:
+    """Return the page that `text` describes.
+
+    :param files: what there is of the documentation; a link or a picture of anything else is only text.
+    :param folder: the page's, which its links begin from; "" for the folder of all.
+    """
     from markdown_it import MarkdownIt
 
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = markdown.parse(text)
+    tokens = markdown.parse(_COMMENT.sub(lambda found: found[1] or "", text))
     anchors: Counter[str] = Counter()
     title = ""
     for place, token in enumerate(tokens):
@@ -46,7 +53,7 @@ def render(text: str, files: Set[str]) -> Rendered:
         elif token.type in ("th_open", "td_open") and (aligned := _ALIGNED.search(str(token.attrs.pop("style", "")))):
             token.attrSet("class", aligned[1])
         elif token.children:
-            token.children = _within(token.children, files)
+            token.children = _within(token.children, files, folder)
     html = markdown.renderer.render(tokens, markdown.options, {})
     return Rendered(
         title, html.replace("<pre><code", '<pre tabindex="0"><code').replace(' tabindex="0" class="language', ' class="language')
@@ -64,13 +71,13 @@ def _anchor(words: str, seen: Counter[str]) -> str:
     return name if seen[name] == 1 else f"{name}-{seen[name] - 1}"
 
 
-def _within(children: list[Token], files: Set[str]) -> list[Token]:
+def _within(children: list[Token], files: Set[str], folder: str) -> list[Token]:
     """Return the tokens of a paragraph with its links to our own pages as they are here."""
     kept: list[Token] = []
     dropped = 0
     for child in children:
         if child.type == "link_open":
-            href = _href(str(child.attrs.get("href", "")), files)
+            href = _href(str(child.attrs.get("href", "")), files, folder)
             dropped += href is None
             if href is None:
                 continue
@@ -81,7 +88,7 @@ def _within(children: list[Token], files: Set[str]) -> list[Token]:
             dropped -= 1
             continue
         elif child.type == "image":
-            if (source := _picture(str(child.attrs.get("src", "")), files)) is None:
+            if (source := _picture(str(child.attrs.get("src", "")), files, folder)) is None:
                 continue
             child.attrSet("src", source)
             child.attrSet("loading", "lazy")
@@ -89,13 +96,15 @@ def _within(children: list[Token], files: Set[str]) -> list[Token]:
     return kept
 
 
-def _href(href: str, files: Set[str]) -> str | None:
+def _href(href: str, files: Set[str], folder: str) -> str | None:
     """Return where a link leads here; None when that is not part of the documentation."""
     if _ELSEWHERE.match(href) or href.startswith("#"):
         return href
     file, mark, part = href.partition("#")
+    file = normpath(join(folder, file))
     return f"/docs/{file.removesuffix('.md')}{mark}{part}" if file in files else None
 
 
-def _picture(source: str, files: Set[str]) -> str | None:
-    return f"/docs/{source}" if source in files else None
+def _picture(source: str, files: Set[str], folder: str) -> str | None:
+    file = normpath(join(folder, source))
+    return f"/docs/{file}" if file in files else None

@@ -23,18 +23,26 @@ _MISSING: Final = {
     content_type("a.txt"): "There is no such file.\n",
 }
 """Type of a file that is missing → what is sent for it; nothing for other types."""
-CORE: Final = "core.js"
+_BEGINNINGS: Final = (("goop-component-", "component.js"), ("goop-engine.", ""), ("goop-router.", ""), ("goop-", "core.js"))
+"""What a script's name begins with → the file that is served in front of it, so that a page may load each alone; the first row that fits.
+Components, the engine and the router ask the peer nothing, and go without `core.js`."""
+BEGINNINGS: Final = ("core.js", "component.js")
+"""Served only in front of others."""
+_OLDER_NAMES: Final = {"goop-drag": "goop-component-drag"}
+"""Name in the SDK of older pages → the same file's name now."""
 
 
 class Assets:
-    """The files of one folder of the package `goop2.web`. Those of the SDK each begin with `core.js`, so that each stands alone."""
+    """The files of one folder of the package `goop2.web`. A file of the SDK begins with what it shares with others (`_BEGINNINGS`)."""
 
     def __init__(self, folder: str) -> None:
         # All at once: it is a few hundred KB, and no request waits for the disk.
-        contents = dict(_contents(resources.files("goop2.web").joinpath(folder), ""))
-        core = contents.pop(CORE, b"")
-        self._documents = {path: _document(path, core + content if path.endswith(".js") else content) for path, content in contents.items()}
+        self._documents = {path: _document(path, content) for path, content in _served(folder).items()}
         self._compressed = Compressed()
+
+    def sizes(self) -> dict[str, int]:
+        """Return file → bytes as it is served, without compression."""
+        return {path: document.size for path, document in self._documents.items()}
 
     def __contains__(self, path: str) -> bool:
         return path in self._documents
@@ -50,6 +58,23 @@ class Assets:
             await send_page(call, HTTPStatus.NOT_FOUND, "There is nothing here", "No file of this peer's own has that name.")
             return
         await send_document(call, document, self._compressed)
+
+
+def _served(folder: str) -> dict[str, bytes]:
+    """Return path → content of what the folder serves: scripts with their beginnings, and older names."""
+    contents = dict(_contents(resources.files("goop2.web").joinpath(folder), ""))
+    beginnings = {name: contents.pop(name, b"") for name in BEGINNINGS}
+    served = {path: beginnings.get(_beginning(path), b"") + content for path, content in contents.items()}
+    for older, name in _OLDER_NAMES.items():
+        served |= {f"{older}{ending}": served[f"{name}{ending}"] for ending in (".js", ".css") if f"{name}{ending}" in served}
+    return served
+
+
+def _beginning(path: str) -> str:
+    """Return the name of what is served in front of a script; "" for nothing."""
+    if not path.endswith(".js"):
+        return ""
+    return next((first for start, first in _BEGINNINGS if path.startswith(start)), "")
 
 
 def _contents(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

@@ -143,84 +143,101 @@
     return response;
   };
 
-  // What happens, as it happens: one stream for the whole page, whatever listens. A browser keeps six connections to an origin, over all
-  // its tabs; so of the pages nobody looks at only a few keep theirs, and the others ask for what they missed when they are looked at again.
-  const STREAM = "goop-events"; // name of the lock that every page with a stream holds
+  // What happens, as it happens: one stream of an address for the whole page, whatever listens. A browser keeps six connections to an origin,
+  // over all its tabs; so of the pages nobody looks at only a few keep theirs, and the others ask for what they missed when they are looked at again.
+  const LOCK = "goop-events"; // every stream of every page holds this lock while it is connected
   const UNSEEN_STREAMS_MAX = 3;
   const AGAIN_MS = 5000;
-  const listeners = new Map(); // kind → functions
-  let source = null;
-  let place = ""; // id of the last event
-  let release = () => {};
-  let arrived = Promise.resolve(); // once events come, or are known not to
-  let arrive = () => {};
+  const streams = new Map(); // address → stream
 
-  function take(event) {
-    place = event.lastEventId || place;
-    for (const listener of [...(listeners.get(event.type) || [])]) {
-      try {
-        listener(JSON.parse(event.data));
-      } catch (error) {
-        console.error(error); // one listener's mistake is not the others'
+  function streamOf(address, opening) {
+    const listeners = new Map(); // kind → functions
+    let source = null;
+    let place = ""; // id of the last event
+    let release = () => {};
+    let arrived = Promise.resolve(); // once events come, or are known not to
+    let arrive = () => {};
+
+    function take(event) {
+      place = event.lastEventId || place;
+      for (const listener of [...(listeners.get(event.type) || [])]) {
+        try {
+          listener(JSON.parse(event.data));
+        } catch (error) {
+          console.error(error); // one listener's mistake is not the others'
+        }
       }
     }
-  }
 
-  function connect() {
-    source = new EventSource(place ? `/api/events?after=${encodeURIComponent(place)}` : "/api/events"); // comes back by itself
-    for (const kind of ["here", ...listeners.keys()]) source.addEventListener(kind, take);
-    source.addEventListener("here", spare);
-    source.addEventListener("error", refused);
-    arrived = new Promise((resolve) => (arrive = resolve));
-    for (const kind of ["here", "error"]) source.addEventListener(kind, arrive, { once: true });
-    const mine = source; // it may be closed before the lock is granted
-    if (navigator.locks) navigator.locks.request(STREAM, { mode: "shared" }, () => mine === source && new Promise((letGo) => (release = letGo)));
-  }
-
-  function disconnect() {
-    if (source) source.close();
-    source = null;
-    release();
-    arrive();
-  }
-
-  // A browser reconnects after a break, but not after a refusal: too many pages were connected.
-  function refused() {
-    if (!source || source.readyState !== EventSource.CLOSED) return;
-    disconnect();
-    setTimeout(() => listeners.size && !source && !document.hidden && connect(), AGAIN_MS);
-  }
-
-  async function spare() {
-    if (!document.hidden || !source) return;
-    const { held } = navigator.locks ? await navigator.locks.query() : { held: null };
-    const crowded = !held || held.filter(({ name }) => name === STREAM).length > UNSEEN_STREAMS_MAX;
-    if (crowded && document.hidden) disconnect();
-  }
-
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) spare();
-    else if (listeners.size && !source) connect();
-  });
-  addEventListener("pagehide", disconnect);
-  addEventListener("pageshow", () => listeners.size && !source && connect());
-
-  // For the other files: calls `listener(value)` at every event `kind`; returns the function that ends it.
-  Goop.hear = function (kind, listener) {
-    if (!listeners.has(kind)) {
-      listeners.set(kind, new Set());
-      if (source) source.addEventListener(kind, take);
+    function connect() {
+      source = new EventSource(place ? `${address}?after=${encodeURIComponent(place)}` : address); // comes back by itself
+      for (const kind of [opening, ...listeners.keys()]) source.addEventListener(kind, take);
+      source.addEventListener(opening, spare);
+      source.addEventListener("error", refused);
+      arrived = new Promise((resolve) => (arrive = resolve));
+      for (const kind of [opening, "error"]) source.addEventListener(kind, arrive, { once: true });
+      const mine = source; // it may be closed before the lock is granted
+      if (navigator.locks) navigator.locks.request(LOCK, { mode: "shared" }, () => mine === source && new Promise((letGo) => (release = letGo)));
     }
-    listeners.get(kind).add(listener);
-    if (!source) connect();
-    return () => {
-      const those = listeners.get(kind);
-      if (those) those.delete(listener);
-      if (those && !those.size) listeners.delete(kind);
-      if (listeners.size) return;
+
+    function disconnect() {
+      if (source) source.close();
+      source = null;
+      release();
+      arrive();
+    }
+
+    // A browser reconnects after a break, but not after a refusal: too many pages were connected.
+    function refused() {
+      if (!source || source.readyState !== EventSource.CLOSED) return;
       disconnect();
-      place = ""; // a later listener gets events from then on
-    };
+      setTimeout(() => listeners.size && !source && !document.hidden && connect(), AGAIN_MS);
+    }
+
+    async function spare() {
+      if (!document.hidden || !source) return;
+      const { held } = navigator.locks ? await navigator.locks.query() : { held: null };
+      const crowded = !held || held.filter(({ name }) => name === LOCK).length > UNSEEN_STREAMS_MAX;
+      if (crowded && document.hidden) disconnect();
+    }
+
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) spare();
+      else if (listeners.size && !source) connect();
+    });
+    addEventListener("pagehide", disconnect);
+    addEventListener("pageshow", () => listeners.size && !source && connect());
+
+    function hear(kind, listener) {
+      if (!listeners.has(kind)) {
+        listeners.set(kind, new Set());
+        if (source) source.addEventListener(kind, take);
+      }
+      listeners.get(kind).add(listener);
+      if (!source) connect();
+      return () => {
+        const those = listeners.get(kind);
+        if (those) those.delete(listener);
+        if (those && !those.size) listeners.delete(kind);
+        if (listeners.size) return;
+        disconnect();
+        place = ""; // a later listener gets events from then on
+      };
+    }
+    return { hear, heard: () => arrived };
+  }
+
+  /** For the other files: the events of an address, {hear(kind, listener) → the function that ends it, heard() → once they come}. It is
+   * connected while something listens. `opening`: the kind of its first event. */
+  Goop.stream = function (address, opening) {
+    if (!streams.has(address)) streams.set(address, streamOf(address, opening));
+    return streams.get(address);
   };
-  Goop.heard = () => arrived;
+  /** The same of what happens at this peer: the page's main stream. */
+  const happening = Goop.stream("/api/events", "here");
+  Goop.hear = happening.hear;
+  Goop.heard = happening.heard;
+
+  /** Peer → what it is called, as far as this page has been told: other people's text. */
+  Goop.labels = new Map();
 })();

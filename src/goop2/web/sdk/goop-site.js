@@ -26,6 +26,8 @@
   }
 
   Goop.site = {
+    /** A file as the browser's fetch gives it: a Response, of whatever status. */
+    fetch: Goop.asks("site.fetch", { path: NAME }, (path) => fetch(address(path))),
     /** A file's text. */
     read: Goop.asks("site.read", { path: NAME }, async (path) => (await Goop.fetch(address(path))).text()),
 
@@ -35,6 +37,6 @@
     /** Puts a File, Blob, ArrayBuffer or text at `path`, or the only file of a form or a FileList. */
     upload: Goop.asks("site.upload", { path: NAME, file: FILE }, send),
     /** Removes the file at `path`. */
-    remove: Goop.asks("site.remove", { path: NAME }, (path) => Goop.request("site/remove", { path })),
+    remove: Goop.asks("site.remove", { path: NAME }, async (path) => ({ ...(await Goop.request("site/remove", { path })), status: "deleted" })),
   };
 })();

@@ -1,8 +1,9 @@
-// Goop.ui: small things to say and ask. Themed by CSS variables: --goop-accent, --goop-surface, --goop-text, --goop-radius, --goop-font.
+// Goop.ui: small things to say and ask. Themed by CSS variables: --goop-accent, --goop-surface, --goop-text, --goop-radius, --goop-font; or by
+// those of pages of Goop2: --accent, --panel, --text. goop-component-toast.js and goop-component-dialog.js use the same names with an element.
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
-  const { WORDS, options } = Goop.kinds;
+  const { ANY, NUMBER, WORDS, maybe, options } = Goop.kinds;
   const TOAST_MILLISECONDS = 4000;
   const LOOK_MILLISECONDS = 200; // how often a toast's place is looked at
   const EDGE_PIXELS = 16;
@@ -11,8 +12,8 @@
 
   const STYLE = `
     .goop-toasts { position: fixed; left: 1rem; bottom: 1rem; display: grid; gap: .5rem; z-index: 2147483647; width: max-content; max-width: min(24rem, calc(100vw - 2rem)); pointer-events: none; }
-    .goop-toast, .goop-dialog { font: var(--goop-font, 16px/1.5 system-ui, sans-serif); color: var(--goop-text, CanvasText);
-      background: var(--goop-surface, Canvas); border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+    .goop-toast, .goop-dialog { font: var(--goop-font, 16px/1.5 system-ui, sans-serif); color: var(--goop-text, var(--text, CanvasText));
+      background: var(--goop-surface, var(--panel, Canvas)); border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
       border-radius: var(--goop-radius, .6rem); box-shadow: 0 .4rem 1.6rem rgb(0 0 0 / .18); }
     .goop-toast { padding: .7rem 1rem; overflow-wrap: anywhere; }
     .goop-toast strong { display: block; }
@@ -25,7 +26,9 @@
     .goop-dialog menu { display: flex; justify-content: end; gap: .5rem; margin: 0; padding: 0; }
     .goop-dialog button { font: inherit; padding: .4rem 1rem; color: inherit; background: transparent; cursor: pointer;
       border: 1px solid color-mix(in srgb, currentColor 30%, transparent); border-radius: calc(var(--goop-radius, .6rem) / 2); }
-    .goop-dialog button[value=yes] { color: var(--goop-on-accent, #fff); background: var(--goop-accent, #2b6a4d); border-color: transparent; }`;
+    .goop-dialog button[value=yes] { color: var(--goop-on-accent, #fff); background: var(--goop-accent, #2b6a4d); border-color: transparent; }
+    .goop-dialog button[value=yes].goop-danger { color: #fff; background: #b42318; }
+    .goop-dialog button:disabled { opacity: .5; cursor: default; }`;
 
   function element(name, properties = {}, ...children) {
     const made = Object.assign(document.createElement(name), properties);
@@ -41,15 +44,6 @@
     sheet.replaceSync(STYLE);
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   }
-
-  // A text, or an object with these texts, of which `needed` must be there.
-  const saying = (known, needed) => {
-    const read = options(Object.fromEntries(known.map((name) => [name, WORDS])), needed);
-    return (what, place) => {
-      if (what instanceof Error) return { message: what.message };
-      return what !== null && typeof what === "object" ? read(what, place) : { message: WORDS(what, place) };
-    };
-  };
 
   // A toast lies where there is nothing to press, and looks for another place when that changes.
   const meet = (one, other) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
@@ -72,7 +66,13 @@
 
   let toasts;
   let looking;
-  const toast = Goop.reads("ui.toast", { what: saying(["title", "message"], ["message"]) }, ({ title, message }) => {
+  // {title, message, duration}, or a text; milliseconds, 0 stays.
+  const TOLD = options({ title: WORDS, message: WORDS, duration: NUMBER }, ["message"]);
+  const TOAST = (what, place) => {
+    if (what instanceof Error) return { message: what.message };
+    return what !== null && typeof what === "object" ? TOLD(what, place) : { message: WORDS(what, place) };
+  };
+  const say = Goop.reads("ui.toast", { what: TOAST }, ({ title, message, duration = TOAST_MILLISECONDS }) => {
     style();
     if (!toasts || !toasts.isConnected) {
       toasts = element("div", { className: "goop-toasts", role: "status" });
@@ -84,30 +84,29 @@
     toasts.append(shown);
     lay();
     looking = looking || setInterval(lay, LOOK_MILLISECONDS);
-    setTimeout(() => {
-      shown.remove();
+    const gone = new MutationObserver(() => {
       if (toasts.childElementCount) return;
+      gone.disconnect();
       clearInterval(looking);
       looking = undefined;
-    }, TOAST_MILLISECONDS);
+    });
+    gone.observe(toasts, { childList: true });
+    if (duration) setTimeout(() => shown.remove(), duration);
+    return shown;
   });
 
   // Shows a dialog; resolves with what `answer` makes of it when it was agreed to, else with `otherwise`.
-  function ask({ title, message, field }, answer, otherwise) {
+  function ask({ title, message, field, okText = "OK", cancelText = "Cancel", isDanger = false, match, isAlert = false }, answer, otherwise) {
     style();
     const dialog = element("dialog", { className: "goop-dialog" });
     const form = element("form", { method: "dialog" });
     if (title) form.append(element("h2", { textContent: title }));
     if (message) form.append(element("p", { textContent: message }));
     if (field) form.append(field);
-    form.append(
-      element(
-        "menu",
-        {},
-        element("button", { type: "button", textContent: "Cancel", onclick: () => dialog.close() }),
-        element("button", { value: "yes", textContent: "OK", autofocus: !field }),
-      ),
-    );
+    const agree = element("button", { value: "yes", textContent: okText, autofocus: !field, className: isDanger ? "goop-danger" : "", disabled: Boolean(match) });
+    const cancel = element("button", { type: "button", textContent: cancelText, onclick: () => dialog.close() });
+    form.append(element("menu", {}, ...(isAlert ? [] : [cancel]), agree));
+    if (match) field.addEventListener("input", () => (agree.disabled = field.value !== match));
     dialog.append(form);
     dialog.setAttribute("aria-label", title || message || "");
     document.body.append(dialog);
@@ -117,20 +116,58 @@
         dialog.remove();
       });
       dialog.showModal();
-      if (field) field.setSelectionRange(field.value.length, field.value.length); // WebKit would write before the value
+      if (field && field.type === "text") field.setSelectionRange(field.value.length, field.value.length); // WebKit would write before the value
     });
   }
 
-  Goop.ui = {
-    /** Says something for a few seconds: text, or {title, message}. */
-    toast,
-    /** Asks yes or no: a promise of true or false. */
-    confirm: Goop.asks("ui.confirm", { text: WORDS }, (message) => ask({ message }, () => true, false)),
-    /** Asks for a text, by {title, message, value} or a text: a promise of it, null when it was called off. */
-    prompt: Goop.asks("ui.prompt", { what: saying(["title", "message", "value"], []) }, ({ title, message, value }) => {
-      const field = element("input", { value: value ?? "", autofocus: true });
-      field.setAttribute("aria-label", message || title || "");
-      return ask({ title, message, field }, () => field.value, null);
-    }),
+  function fieldOf({ title, message, value, placeholder = "", type = "text" }) {
+    const field = element("input", { type, value: value ?? "", placeholder, autofocus: true });
+    field.setAttribute("aria-label", message || title || "");
+    return field;
+  }
+
+  const QUESTION = ["title", "message", "value", "placeholder", "type", "okText", "cancelText"];
+  const PROMPT = options({ ...Object.fromEntries(QUESTION.map((name) => [name, WORDS])), dangerOk: ANY });
+  const DANGER = options(Object.fromEntries(["title", "message", "match", "okText", "cancelText"].map((name) => [name, WORDS])));
+  const DIALOG = options({ title: WORDS, message: WORDS, input: ANY, ok: WORDS, cancel: WORDS });
+  const textOr = (read) => (what, place) => (what !== null && typeof what === "object" ? read(what, place) : { message: WORDS(what, place) });
+
+  const prompt = Goop.asks("ui.prompt", { what: textOr(PROMPT), value: maybe(WORDS) }, (what, value) => {
+    const field = fieldOf({ value, ...what });
+    return ask({ ...what, field, isDanger: Boolean(what.dangerOk) }, () => field.value, null);
+  });
+
+  const confirmDanger = Goop.asks("ui.confirmDanger", { what: textOr(DANGER) }, ({ match = "DELETE", ...what }) => {
+    const field = fieldOf({ ...what, placeholder: match });
+    return ask({ okText: "Delete", ...what, field, match, isDanger: true }, () => true, null);
+  });
+
+  const dialog = Goop.asks("ui.dialog", { what: DIALOG }, ({ input, ok, cancel, ...what }) => {
+    const field = input ? fieldOf({ ...what, ...(typeof input === "object" ? input : {}) }) : undefined;
+    return ask({ ...what, okText: ok, cancelText: cancel, field }, () => (field ? field.value : true), null);
+  });
+
+  const before = { ...Goop.ui }; // of components, when they were loaded before
+  const orComponent = (name, own) => (what, more) => {
+    if (!(what instanceof Element)) return own(what, more);
+    if (before[name]) return before[name](what, more);
+    throw new TypeError(`Goop.ui.${name} with an element needs goop-component-${name}.js: load it`);
   };
+
+  Goop.ui = Object.assign(Goop.ui || {}, {
+    /** Says something for a few seconds: text, or {title, message, duration} in milliseconds, 0 stays. Gives the element. */
+    toast: orComponent("toast", say),
+    /** Asks yes or no: a promise of true, or false. With a title, as pages of Goop2 ask, it is true or null. */
+    confirm: Goop.asks("ui.confirm", { text: WORDS, title: maybe(WORDS) }, (message, title) => ask({ message, title }, () => true, title === undefined ? false : null)),
+    /** Asks for a text, by {title, message, value, placeholder, type, okText, cancelText, dangerOk} or a text: a promise of it, null when it was called off. */
+    prompt,
+    /** Says something that must be read: alert(title, message), or a text. */
+    alert: Goop.asks("ui.alert", { title: WORDS, message: maybe(WORDS) }, (title, message) => ask(message === undefined ? { message: title, isAlert: true } : { title, message, isAlert: true }, () => true, true)),
+    /** Asks before something that cannot be undone: the word `match` must be typed. A promise of true, or null. */
+    confirmDanger,
+    /** A dialog by {title, message, input, ok, cancel}: a promise of the text, or true, or null. */
+    dialog: orComponent("dialog", dialog),
+    /** "dark" or "light": what the page says of itself, else what the viewer's system prefers. */
+    theme: () => document.documentElement.dataset.theme || (document.body && document.body.dataset.theme) || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"),
+  });
 })();

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS
 from tests.web.console.controls.test_avatars import ask
 from tests.web.console.controls.test_groups import HOSTILE, Owner, browser, owners
+from tests.web.late import PAINTED
 
 from goop2.services.shared_files import transfer as module
 
@@ -90,6 +93,35 @@ async def test_a_broken_fetch_says_why_and_goes_on(owners: tuple[Owner, Owner], 
     await expect(row).to_contain_text("fetched")
     assert (bob.up.folder / "received" / group.id / "thesis.bin").read_bytes() == CONTENT
     assert await bob.page.locator("[data-owned]").count() == 0
+
+
+async def test_files_of_a_group_that_come_late_do_not_stand_under_another(owners: tuple[Owner, Owner]) -> None:
+    ann, _ = owners
+    for name in ("Letters", "Pictures"):
+        group = await ann.up.peer.grouping.create(name, "files")
+        await ann.up.peer.shared_files.share(group, f"of {name}.txt", BytesIO(b"x"))
+    await to_files(ann)
+    held, go_on = list[Route](), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+        if len(held) == 1:
+            await go_on.wait()
+        await route.continue_()
+
+    await ann.page.route("**/files/list", hold)
+    groups = ann.page.get_by_role("navigation", name="Groups with files")
+    await groups.get_by_role("link", name="Letters").click()
+    while not held:  # noqa: ASYNC110 - the browser asks when it does
+        await asyncio.sleep(0.01)
+    await groups.get_by_role("link", name="Pictures").click()
+    await expect(ann.page.get_by_text("of Pictures.txt")).to_be_visible()
+    async with ann.page.expect_event("requestfinished", lambda request: request == held[0].request):
+        go_on.set()
+    await ann.page.evaluate(PAINTED)
+    await expect(ann.page.get_by_text("of Letters.txt")).to_have_count(0)
+    await expect(ann.page.get_by_role("heading", name="Pictures")).to_be_visible()
+    await ann.page.unroute("**/files/list")
 
 
 async def test_a_fetched_file_is_only_ever_saved(owners: tuple[Owner, Owner]) -> None:

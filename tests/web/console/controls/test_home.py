@@ -48,3 +48,12 @@ def test_the_ages_of_copy_and_test_are_shown_and_nothing_without_a_backup() -> N
     assert shown is not None
     assert (shown["place"], round(cast("float", shown["age"])), round(cast("float", shown["check_age"]))) == ("file:///backup", 5, 60)
     assert home._backup(_status()) == {"place": "file:///backup", "age": None, "check_age": None}
+
+
+def test_who_called_is_named_and_told_what_to_do_instead() -> None:
+    missed = [(f"Caller {number}\u202e", 0.0) for number in range(5)]
+    one, many = home._of_calls(missed[:1]), home._of_calls(missed)
+    assert (one.title, many.title, many.page) == ("A call was hung up", "5 calls were hung up", "chat")
+    assert many.text.startswith("Caller 4\N{REPLACEMENT CHARACTER} at ")
+    assert "; and 2 more. Calls with sound and picture are not supported yet." in many.text
+    assert "\u202e" not in one.text + many.text

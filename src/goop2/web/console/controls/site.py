@@ -6,7 +6,7 @@ POST /site/save             {path, text, version} → {version}; version "" for 
 POST /site/rename           {path, new_path}
 POST /site/delete           {path, version}
 POST /site/upload?path=…    the file; `replace=1` in place of one that is there → {version}
-POST /site/preview          the owner's pages of the site load themselves anew from now on, when a file is saved
+POST /site/preview          {follow}: whether the owner's pages of the site load themselves anew from now on, when a file is saved
 """
 
 from __future__ import annotations
@@ -55,6 +55,12 @@ class SiteDeleteSent(SitePathSent, frozen=True):
     version: str | None = None
 
 
+class SitePreviewSent(msgspec.Struct, frozen=True):
+    """Whether the owner's pages of the site load themselves anew when a file is saved."""
+
+    follow: bool
+
+
 def routes(web: Web) -> list[BaseRoute]:
     """Return the routes of the controls of the site's files and its templates."""
     files = web.peer.files
@@ -95,8 +101,8 @@ def routes(web: Web) -> list[BaseRoute]:
         path, replacing = request.query_params.get("path", ""), request.query_params.get("replace") == "1"
         return reply({"version": await threads.SITE.run(site_editing.save, files, path, content, None if replacing else "")})
 
-    async def preview(_request: Request) -> Response:
-        web.follow_saves()
+    async def preview(request: Request) -> Response:
+        web.follow_saves((await sent(request, SitePreviewSent)).follow)
         return reply({})
 
     changes = {"read": read, "save": save, "rename": rename, "delete": delete, "upload": upload, "preview": preview}

@@ -24,6 +24,7 @@ const PAGES = [
   { name: "rooms", title: "Rooms", key: "m" },
   { name: "files", title: "Files", key: "f" },
   { name: "network", title: "Network", key: "n" },
+  { name: "cluster", title: "Cluster", key: "u" },
   { name: "secrets", title: "Secrets", key: "k" },
   { name: "settings", title: "Settings", key: "e" },
 ];

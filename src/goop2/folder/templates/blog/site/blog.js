@@ -1,5 +1,7 @@
 // The blog in the browser: # is the list, #/tag/notes one of its tags, #/post/welcome a post. Everything comes through
 // Goop.api, whose resources site/api.json declares; there is no script of ours on the peer.
+import { sdk } from "./sdk.js";
+
 const PAGE = 4;
 const RESOURCES = { notes: "notes", stories: "stories", howtos: "howtos" };
 const TAGS = { note: "Note", story: "Story", howto: "How-to" };
@@ -204,8 +206,10 @@ async function route(fromTheFirstPage = true) {
   else await showList(kind === "tag" ? name : "");
 }
 
-addEventListener("hashchange", () => route());
-const role = await tried(() => Goop.data.role("posts"));
+await sdk("api", "identity", "ui");
+// Older viewers have no such function; their reader is a visitor here.
+const role = Goop.data.role && (await tried(() => Goop.data.role("posts")));
 mayWrite = role?.insert === "all";
 at("write").hidden = !mayWrite;
+addEventListener("hashchange", () => route());
 await route();

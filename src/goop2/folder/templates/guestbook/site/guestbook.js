@@ -1,5 +1,7 @@
 // The guestbook in the browser: entries are rows of a table, read and written under its policy. The buttons shown only spare
 // a reader the refusal: what may be changed is for the peer to say.
+import { sdk } from "./sdk.js";
+
 const TABLE = "guestbook";
 const PAGE = 20;
 
@@ -37,6 +39,8 @@ async function tried(work) {
     return false;
   }
 }
+
+await sdk("ui");
 
 let viewer = { me: "", owner: false };
 let shown = 0;

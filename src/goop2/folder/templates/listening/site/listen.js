@@ -1,5 +1,6 @@
 // The page that hears with everybody, and for the host the controls. Goop.listen keeps the player in step.
 import { showLevel } from "./level.js";
+import { isElsewhere, sdk } from "./sdk.js";
 
 const byId = (id) => document.getElementById(id);
 const audio = byId("audio");
@@ -87,11 +88,20 @@ byId("place").addEventListener("change", async () => {
   if (moving === mine) moving = 0;
 });
 
-showLevel(audio, [...document.querySelectorAll(".level i")]);
-Goop.listen.subscribe(show);
-setInterval(tick, 250);
-// Whoever is not the host has no files to choose from. The controls are refused to anybody else; this only keeps them out of sight.
-const [files] = await Promise.all([Goop.listen.files().catch(() => null), Goop.listen.state().then(show, () => show(null))]);
-byId("host").hidden = files === null;
-byId("files").replaceChildren(...(files || []).map((file) => new Option(file)));
+await sdk("listen");
+
+async function begin() {
+  showLevel(audio, [...document.querySelectorAll(".level i")]);
+  Goop.listen.subscribe(show);
+  setInterval(tick, 250);
+  // Whoever is not the host has no files to choose from. The controls are refused to anybody else; this only keeps them out of sight.
+  const [files] = await Promise.all([Goop.listen.files().catch(() => null), Goop.listen.state().then(show, () => show(null))]);
+  byId("host").hidden = files === null;
+  byId("files").replaceChildren(...(files || []).map((file) => new Option(file)));
+}
+
+if (isElsewhere) {
+  byId("how").textContent = "This program plays sessions on a page of its own, and not here: join this peer’s session there.";
+  byId("hear").hidden = byId("time").hidden = true;
+} else await begin();
 byId("all").hidden = false;

@@ -1,5 +1,7 @@
 // Tic-tac-toe in the browser: the lobby under #, a game under #7. It shows what games.lua says and asks for moves;
 // whether one is made is for move.lua to say.
+import { sdk } from "./sdk.js";
+
 const LOBBY_MILLISECONDS = 2500;
 const GAME_MILLISECONDS = 1000;
 
@@ -163,6 +165,7 @@ async function refresh() {
   if (!document.hidden) timer = setTimeout(refresh, id ? GAME_MILLISECONDS : LOBBY_MILLISECONDS);
 }
 
+await sdk("ui");
 addEventListener("hashchange", refresh);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 refresh();

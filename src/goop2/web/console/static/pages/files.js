@@ -29,7 +29,7 @@ export async function show(main, shell) {
   const state = el("p", { class: "small wrap", role: "status" });
   const box = el("div", { class: "page" });
   const nothing = el("section", { class: "card" }, el("p", { class: "soft" }, "This peer is in no group of type “files”. Open one here, or join another peer’s on the page ", el("a", { href: "#/groups" }, "Groups"), ", where the host invites its members too."));
-  const open = el("section", { class: "card" }, title, about, sharing, state, box);
+  const open = el("section", { class: "card sharing" }, title, about, sharing, state, box);
   main.replaceChildren(el("h1", {}, "Files"), el("div", { class: "scripts" }, el("section", { class: "card" }, list, makeForm()), el("div", {}, open, nothing)));
 
   function makeForm() {
@@ -148,7 +148,8 @@ export async function show(main, shell) {
     nothing.hidden = Boolean(one);
     if (!one) return;
     title.replaceChildren(text(nameOf(one)));
-    about.replaceChildren(`${counted(one.members, "member")} here${one.joined ? "" : "; its host is away"}. You share ${bytes(one.used_bytes)} of at most ${bytes(now.quota_bytes)}. Id `, el("code", {}, one.id));
+    about.replaceChildren(...[`${counted(one.members, "member")} here${one.joined ? "" : "; its host is away"}. You share ${bytes(one.used_bytes)} of at most ${bytes(now.quota_bytes)}. `,
+      one.host === now.id && [el("a", { href: "#/groups" }, "Invite members"), ". "], "Id ", el("code", {}, one.id)].flat().filter(Boolean));
     box.replaceChildren(...(members ? members.map(section) : [el("p", { class: "soft" }, "Asking the members…")]));
     if (heldPlace) [...list.querySelectorAll("[data-place]")].find((each) => each.dataset.place === heldPlace)?.focus();
     if (heldAct) ([...box.querySelectorAll("[data-act]")].find((each) => each.dataset.act === heldAct) || title).focus();

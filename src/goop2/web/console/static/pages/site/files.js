@@ -12,6 +12,7 @@ const NEW = {
   html: '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>New page</title>\n<h1>New page</h1>\n<script src="/sdk/goop.js"></script>\n</html>\n',
 };
 const unsaved = new Map(); // path → text whose save was refused after the page was left
+const saving = new Map(); // path → promise of a save that is on its way
 const endingOf = (path) => path.split("/").pop().split(".").slice(1).pop()?.toLowerCase() || "";
 const folderOf = (path) => path.split("/").slice(0, -1).join("/");
 
@@ -73,9 +74,14 @@ export async function showFiles(main, tools, shell) {
   async function choose(path) {
     const isChosen = choosing();
     if (!(await mayLeave()) || !isChosen()) return;
+    const left = editor && editor.text();
     try {
+      await shell.whileShown(Promise.resolve(saving.get(path))); // its answer has the version that the next save replaces
       const file = await shell.read("site/read", { path });
-      if (isChosen()) show(file);
+      if (!isChosen()) return;
+      const isAsBefore = !editor || editor.text() === left; // else the text was changed meanwhile
+      if (!isAsBefore && (!(await mayLeave()) || !isChosen())) return;
+      show(file);
     } catch (error) {
       if (!isChosen()) return;
       shell.toast(error.message, "bad");
@@ -113,7 +119,9 @@ export async function showFiles(main, tools, shell) {
     which.sent = text;
     paintState();
     try {
-      const answer = await post("site/save", { path: which.path, text, version: which.version });
+      const answered = post("site/save", { path: which.path, text, version: which.version });
+      saving.set(which.path, answered.catch(() => {}));
+      const answer = await answered.finally(() => saving.delete(which.path));
       Object.assign(which, { version: answer.version, saved: text, sent: null });
       if (isOpen(which)) toast("Saved. Visitors see it.", "good");
     } catch (error) {
@@ -238,7 +246,7 @@ export async function showFiles(main, tools, shell) {
   // From then on pages that are open load themselves anew when a file is saved.
   async function preview(path) {
     const tab = window.open(`${site}${path.split("/").map(encodeURIComponent).join("/")}`, "_blank", "noopener");
-    await shell.post("site/preview").catch((error) => shell.toast(error.message, "bad"));
+    await shell.post("site/preview", { follow: true }).catch((error) => shell.toast(error.message, "bad"));
     return tab;
   }
 
