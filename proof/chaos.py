@@ -362,7 +362,8 @@ def main() -> None:
         load = os.getloadavg()[0]
         about = (
             f"By `make chaos`, everything on one machine with {len(os.sched_getaffinity(0))} cores, at a load of {load:.0f}: "
-            "ratios count, rates do not. Times of\nlosses are the worst of five rounds. A near hello takes 0.06 ms where nothing else runs; the time of a far one is to be read beside it.\n"
+            "ratios count, rates do not. Times of\nlosses are the worst of five rounds. A near hello takes 0.06 ms where nothing runs; "
+            "the time of a far one is to be read beside it.\n"
         )
         table = "\n".join(("| | target | seen |", "| --- | --- | --- |", *lines))
         PAGE.write_text(f"{before}{head}\n{about}\n{table}\n")
