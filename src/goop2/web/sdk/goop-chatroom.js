@@ -6,6 +6,8 @@
   const { FUNCTION, NAME, TEXT, WHOLE, maybe } = Goop.kinds;
   const ACTIONS = { closed: "close" }; // the other actions have the same name on the wire
 
+  const left = new Set(); // rooms that this page has left: that it is out of them is no news to it
+
   Goop.chatroom = {
     /** The owner's: opens a room; resolves with {id, name, description, host, members}. */
     create: Goop.asks("chatroom.create", { name: NAME, description: maybe(TEXT), most: maybe(WHOLE), context: maybe(TEXT) }, (name, description = "", most = 0, context = "") =>
@@ -18,10 +20,14 @@
     /** Joins a room of the peer `host`; rejects when that does not let us in (full) or is away. */
     join: Goop.asks("chatroom.join", { host: NAME, room: NAME }, async (host, room) => {
       await Goop.heard(); // or what follows could be missed
+      left.delete(room);
       return Goop.request("chat/rooms/join", { host_peer_id: host, group_id: room });
     }),
     /** Leaves it. */
-    leave: Goop.asks("chatroom.leave", { room: NAME }, (room) => Goop.request("chat/rooms/leave", { group_id: room })),
+    leave: Goop.asks("chatroom.leave", { room: NAME }, (room) => {
+      left.add(room);
+      return Goop.request("chat/rooms/leave", { group_id: room });
+    }),
     /** Says `text` in the room. */
     send: Goop.asks("chatroom.send", { room: NAME, text: TEXT }, async (room, text) => {
       await Goop.heard(); // or an answer could be missed
@@ -32,7 +38,10 @@
     /** Calls `listener(room, action, data)` with what happens in all rooms; `action`: msg (data.message), history (data.messages), members
      * (data.members), close. What this peer says itself comes too. Gives the function that ends it, which is also its `close`. */
     subscribe: Goop.reads("chatroom.subscribe", { listener: FUNCTION }, (listener) => {
-      const end = Goop.hear("chatroom", ({ group, action, ...data }) => listener(group, ACTIONS[action] || action, { action: ACTIONS[action] || action, ...data }));
+      const end = Goop.hear("chatroom", ({ group, action: told, ...data }) => {
+        const action = ACTIONS[told] || told;
+        if (action !== "close" || !left.has(group)) listener(group, action, { action, ...data });
+      });
       return Object.assign(end, { close: end });
     }),
   };
