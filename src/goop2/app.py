@@ -40,6 +40,7 @@ from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.avatars import Avatars, open_avatars
+from goop2.services.backup.service import open_backup
 from goop2.services.chat.message_store import MessageStore
 from goop2.services.chat.service import ChatService, open_chat
 from goop2.services.groups.closing import telling_scripts
@@ -108,6 +109,8 @@ async def open_peer(
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
     async with AsyncExitStack() as stack:
+        # Before the folder, and so ended after the database is closed: what is written last is copied too.
+        backup = await stack.enter_async_context(open_backup(folder, environment))
         opened = await _open_folder(stack, folder, environment, identity)
         settings, health = opened.settings, opened.health
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
@@ -174,6 +177,8 @@ async def open_peer(
         found = await _found_now(folder, opened, services, watch=watch)
         if watch and settings.cluster.nats:  # a command beside the peer runs its scripts here
             clusters.append(await stack.enter_async_context(_open_cluster(folder, opened, scripting, flavour)))
+        if history:  # only what runs as the peer of the folder
+            backup.begin(settings, opened.identity.peer_id, settings.profile.label)
         yield Peer(
             folder=folder,
             live_settings=live_settings,
@@ -181,6 +186,7 @@ async def open_peer(
             templates=templates,
             schemas=schemas,
             health=health,
+            backup=backup,
             identity=opened.identity,
             catalog=scripting.catalog,
             pool=scripting.pool,

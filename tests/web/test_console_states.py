@@ -196,6 +196,7 @@ EMPTY: dict[str, State] = {
         "rooms",
         "files",
         "network",
+        "cluster",
         "secrets",
         "settings",
     )

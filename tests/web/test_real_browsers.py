@@ -121,6 +121,7 @@ async def test_every_page_of_the_console_opens_without_a_fault(browser: Seen, up
         "rooms",
         "files",
         "network",
+        "cluster",
         "secrets",
         "settings",
     ):

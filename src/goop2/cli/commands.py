@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import goop2 as package
+from goop2.cli.backup import backup, restore
 from goop2.cli.chat import chat
 from goop2.cli.cluster import cluster
 from goop2.cli.completion import completion
@@ -23,6 +24,7 @@ from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 from goop2.cli.run_logs import logs
 from goop2.cli.schedule import schedule
+from goop2.cli.standby import standby
 from goop2.cli.table_design import DESIGN_COMMANDS
 from goop2.cli.table_import import import_rows
 from goop2.cli.table_rows import ROW_COMMANDS
@@ -89,6 +91,9 @@ for command in (
     lua,
     logs,
     data,
+    backup,
+    restore,
+    standby,
     kv,
     schedule,
     template,

@@ -19,6 +19,7 @@ from goop2.scripting.invocation import Caller
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.avatars import Avatars
+from goop2.services.backup.service import Backup
 from goop2.services.chat.service import ChatService
 from goop2.services.cluster_view import ClusterShown
 from goop2.services.groups.service import GroupService
@@ -80,6 +81,8 @@ class Peer:
     listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth
+    backup: Backup
+    """The continuous backup, which runs where the settings name a place for it."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     cluster: ClusterShown | None = None

@@ -55,6 +55,11 @@ export async function show(main, shell) {
     );
   }
 
+  function backup({ age, check_age: checkAge }) {
+    const copied = age === null ? "nothing copied yet" : age < 10 ? "up to date" : `last copied ${span(age)} ago`;
+    return `${copied}, ${checkAge === null ? "restoring not tested yet" : `restoring tested ${span(checkAge)} ago`}`;
+  }
+
   function facts() {
     const { up } = home;
     const layers = Object.entries(up.confinement);
@@ -65,6 +70,7 @@ export async function show(main, shell) {
       ["Scripts", up.lua ? `${counted(up.commands, "command")}, ${counted(up.functions, "function")}` : "switched off (lua.enabled)"],
       ["Workers", `${grouped(up.workers)} of at most ${grouped(up.workers_max)}, ${counted(up.waiting, "call")} waiting`],
       ["Script protection", missing.length ? `missing: ${missing.join(", ")}` : `all ${layers.length} layers active`],
+      up.backup && ["Backup", el("span", { title: up.backup.place }, backup(up.backup))],
       ["Running for", span(up.seconds)],
     ];
     return el("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
