@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import data, fairness, footprint, goodput, idle, lock, outbound, p2p, report, scripting, web
+from benchmarks import data, fairness, footprint, goodput, idle, lock, many_sites, outbound, p2p, rendezvous, report, scripting, web
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
@@ -20,8 +20,10 @@ SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "lock": lock.run,
     "web": web.run,
     "p2p": p2p.run,
+    "rendezvous": rendezvous.run,
     "footprint": footprint.run,
     "idle": idle.run,
+    "sites": many_sites.run,
 }
 
 

@@ -62,7 +62,7 @@ def a_folder() -> Iterator[Path]:
 def running(place: Path, *, program: Sequence[str] = (sys.executable, "-m", "goop2"), keep: Sequence[int] = ()) -> Iterator[int]:
     """Run `goop2 peer` in a folder, and yield its process once it serves; `keep`: descriptors it is given."""
     command = [*program, "peer", str(place)]
-    with subprocess.Popen(_alone(command), stdout=subprocess.PIPE, text=True, env=environment(place.parent), pass_fds=keep) as started:
+    with subprocess.Popen(alone(command), stdout=subprocess.PIPE, text=True, env=environment(place.parent), pass_fds=keep) as started:
         assert started.stdout
         line = started.stdout.readline()
         assert " is up " in line, line
@@ -87,7 +87,8 @@ def can_be_alone() -> bool:
     return subprocess.run(["unshare", "--net", "sh", "-c", ALONE], capture_output=True).returncode == 0
 
 
-def _alone(command: Sequence[str]) -> list[str]:
+def alone(command: Sequence[str]) -> list[str]:
+    """Return a command that runs another one on a network of its own, where that can be."""
     return ["unshare", "--net", "sh", "-c", f'{ALONE} && exec "$@"', "sh", *command] if can_be_alone() else list(command)
 
 

@@ -359,7 +359,7 @@ def test_every_setting_can_be_replaced_by_a_variable(write: Write) -> None:
     replaced = [setting for setting in declared() if setting.path != "presence.rendezvous_only"]
     environment = {setting.variable: said.get(setting.shown_default, "7") for setting in replaced}
     environment |= {"GOOP2_STORAGE_LINKS_OUT": "site", "GOOP2_P2P_LISTEN_ON": "::", "GOOP2_VIEWER_PROXIES": "10.0.0.0/8,::1"}
-    environment |= {"GOOP2_CLUSTER_NATS": "tls://hub:4222"}
+    environment |= {"GOOP2_CLUSTER_NATS": "tls://hub:4222", "GOOP2_BACKUP_TO": "file:///backup"}
     settings = load(write({}), environment).settings
     for setting in replaced:
         assert getattr(getattr(settings, setting.section), setting.key) != getattr(getattr(Settings(), setting.section), setting.key)

@@ -30,8 +30,8 @@ def commands_of_the_command_line() -> Iterator[str]:
 
 
 RUNS_UNTIL_TOLD = "peer DIR"
-WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous", "worker")
-"""tests/cli/test_peers.py, test_console.py and test_cluster.py have them."""
+WITH_ANOTHER_PEER = ("call", "send", "connect", "console", "rendezvous", "worker", "backup", "restore", "standby")
+"""Or another place: tests/cli/test_peers.py, test_console.py, test_cluster.py, test_backup.py and test_standby.py have them."""
 
 
 @pytest.mark.parametrize(

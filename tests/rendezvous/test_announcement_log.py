@@ -82,3 +82,44 @@ def test_readers_are_counted_by_network_until_they_close() -> None:
         reader.close()
         reader.close()
     assert (announcements.readers, announcements.readers_of("2001:db8::/64")) == (0, 0)
+
+
+def test_a_reader_of_some_peers_hears_those_and_is_woken_by_those_alone() -> None:
+    announcements = Announcements()
+    reader = announcements.read("", "", frozenset({"ann", "bob"}))
+    reader.catch_up()
+    announcements.publish("cleo", b"cleo")
+    assert not reader.news.is_set()
+    announcements.publish("bob", b"bob")
+    announcements.publish("ann", b"ann")
+    assert reader.news.is_set()
+    assert heard(reader) == [b"bob", b"ann"]
+    announcements.publish("ann", b"ann 2")
+    assert heard(reader) == [b"ann 2"]
+    reader.close()
+    announcements.publish("ann", b"ann 3")
+    assert announcements._of_some == {}
+
+
+def test_readers_at_one_place_take_the_same_text_which_is_put_together_once() -> None:
+    announcements = Announcements()
+    one, other = announcements.read(""), announcements.read("")
+    announcements.publish("ann", b"1")
+    announcements.publish("bob", b"2")
+    first = one.take_events()
+    assert first == b"".join(announcements.frame(number, json) for number, json in ((1, b"1"), (2, b"2")))
+    assert other.take_events() is first
+    announcements.publish("ann", b"3")
+    assert (one.take_events(), one.take_events()) == (announcements.frame(3, b"3"), b"")
+
+
+def test_events_are_taken_in_parts_too_and_a_peer_that_is_gone_is_not_among_them() -> None:
+    announcements = Announcements()
+    reader, other = announcements.read(""), announcements.read("")
+    for number in range(TAKEN_AT_ONCE + 1):
+        announcements.publish(f"peer {number}", b"x")
+    assert reader.take_events().count(b"data: ") == TAKEN_AT_ONCE
+    assert reader.news.is_set()
+    announcements.drop("peer 0")
+    assert other.take_events().count(b"data: ") == TAKEN_AT_ONCE
+    assert reader.take_events().count(b"data: ") == 1

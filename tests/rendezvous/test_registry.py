@@ -12,7 +12,7 @@ from goop2.net.faults import AddressError
 from goop2.protocols import base58
 from goop2.protocols.presence import Presence
 from goop2.rendezvous import registry as module
-from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE
+from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE, SILENT_SECONDS
 from goop2.rendezvous.registry import AnnouncementRateError, Registry, RegistryFullError
 
 
@@ -133,3 +133,35 @@ def test_who_is_here_stays_though_there_is_no_room_for_a_longer_text(
     assert ([each.label for each in registry.peers()], registry._bytes <= most) == (["Ann"], True)
     with pytest.raises(RegistryFullError):
         registry.post("192.0.2.1", Presence("online", a_peer(2)))
+
+
+def test_what_says_nothing_new_is_handed_on_every_second_time_and_a_change_at_once(registry: Registry, clock: Clock) -> None:
+    handed_on = []
+    for number in range(9):
+        said = Presence("update", ANN, "Ann" if number < 5 else "Ann Other", ts=number)
+        handed_on.append(registry.post("192.0.2.1", said) is not None)
+        clock.now += 5
+    assert handed_on == [True, False, True, False, True, True, False, True, False]
+
+
+@pytest.mark.parametrize("pause", [1.0, 2.5, 4.0, 5.0, 6.0, 7.0, 8.5, 9.5, 15.0, 19.0])
+def test_a_peer_that_is_here_is_handed_on_before_others_think_it_is_gone(registry: Registry, clock: Clock, pause: float) -> None:
+    last, longest = clock.now, 0.0
+    while clock.now < 200:
+        if registry.post("192.0.2.1", Presence("update", ANN, ts=int(clock.now))) is not None:
+            longest, last = max(longest, clock.now - last), clock.now
+        clock.now += pause
+    assert longest < SILENT_SECONDS
+
+
+def test_a_peer_that_comes_back_is_handed_on_at_once(registry: Registry, clock: Clock) -> None:
+    registry.post("192.0.2.1", Presence("online", ANN))
+    registry.post("192.0.2.1", Presence("offline", ANN))
+    assert registry.post("192.0.2.1", Presence("online", ANN)) is not None
+
+
+def test_those_who_are_asked_for_are_found_if_they_are_here(registry: Registry) -> None:
+    registry.post("192.0.2.1", Presence("online", ANN, "Ann"))
+    registry.post("192.0.2.1", Presence("online", a_peer(2), "Bob"))
+    assert [b"Bob" in each for each in registry.present((a_peer(2), a_peer(3)))] == [True]
+    assert len(registry.present()) == 2

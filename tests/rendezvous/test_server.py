@@ -17,7 +17,7 @@ from goop2.config import Address
 from goop2.net.address import parse
 from goop2.protocols.presence import PRESENCE_MAX_BYTES, Presence, write
 from goop2.rendezvous import http as module
-from goop2.rendezvous.limits import PUBLISHED_PER_MINUTE
+from goop2.rendezvous.limits import ASKED_FOR_MAX, PUBLISHED_PER_MINUTE
 from goop2.rendezvous.server import open_rendezvous
 from goop2.web.http.listeners import ListenerError
 
@@ -52,6 +52,22 @@ async def test_a_sign_reaches_who_listens_and_who_comes_later(server: httpx.Asyn
         assert await data_of(first, 1) == [{"type": "online", "peerId": ANN, "content": "Ann", "ts": 1}]
     async with server.stream("GET", "/events") as later:
         assert [said["peerId"] for said in await data_of(later, 1)] == [ANN]
+
+
+async def test_whoever_asks_for_some_peers_hears_those_alone(server: httpx.AsyncClient) -> None:
+    await server.post("/publish", content=online(ANN, "Ann"))
+    await server.post("/publish", content=online(BOB, "Bob"))
+    async with server.stream("GET", f"/events?peers={BOB}") as some:
+        await server.post("/publish", content=online(ANN, "Ann Other"))
+        await server.post("/publish", content=online(BOB, "Bob Other"))
+        assert [said["content"] for said in await data_of(some, 2)] in (["Bob", "Bob Other"], ["Bob Other", "Bob Other"])
+
+
+async def test_what_is_no_peer_and_too_many_of_them_cannot_be_asked_for(server: httpx.AsyncClient) -> None:
+    refused = await server.get("/events?peers=ann")
+    assert (refused.status_code, refused.text) == (400, "'ann' is not a peer's id, such as 12D3Koo…\n")
+    refused = await server.get(f"/events?peers={','.join([ANN] * (ASKED_FOR_MAX + 1))}")
+    assert (refused.status_code, refused.text) == (400, "257 peers are asked for; the most is 256\n")
 
 
 async def test_whoever_was_away_hears_what_was_missed(server: httpx.AsyncClient) -> None:

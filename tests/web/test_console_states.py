@@ -187,6 +187,7 @@ EMPTY: dict[str, State] = {
     for name in (
         "home",
         "scripts",
+        "schedules",
         "chat",
         "runs",
         "data",

@@ -112,6 +112,7 @@ async def test_every_page_of_the_console_opens_without_a_fault(browser: Seen, up
     for name in (
         "home",
         "scripts",
+        "schedules",
         "chat",
         "runs",
         "data",

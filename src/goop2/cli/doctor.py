@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def doctor(folder: Path | None, as_json: bool) -> int:
     Looks at Python and Lua, then starts a peer in a temporary folder and calls a script in it: so each layer of the wall is
     reported by a worker that stands behind it. Two lines more say what layers in force do not cover on this machine. The exit
     code is 2 when no script can run here. With DIR it also says what that peer folder, if it was made by Goop2, has that is not
-    used here.
+    used here, and whether its backup can be made.
     """
     findings = [*_findings(), *(_of_folder(folder) if folder is not None else ())]
     if as_json:
@@ -98,6 +99,7 @@ def _of_folder(folder: Path) -> Iterator[Finding]:
     unused = unused_keys(document)
     says = f"goop.json has keys that are not used here: {', '.join(unused)}" if unused else "all of goop.json is used here"
     yield Finding("settings", True, says)
+    yield from _backup(folder)
     if off := of_goop2(document):
         yield Finding("scripts' means", True, off)
     yield from _of_cluster(folder)
@@ -124,6 +126,26 @@ def _of_cluster(folder: Path) -> Iterator[Finding]:
     for node in view.nodes:
         if node.why:
             yield Finding(f"machine {node.name}", False, node.why, "docs/cluster.md says what the machines need")
+
+
+def _backup(folder: Path) -> Iterator[Finding]:
+    """Say where the backup goes, and whether the program that makes it is here."""
+    from goop2.services.backup import program, state
+
+    settings = session.settings_of(folder).backup
+    if not settings.to:
+        return
+    yield Finding("backup", True, f"to {settings.to}, every {settings.every_seconds} s, kept for {settings.keep_days} days")
+    try:
+        found = program.find()
+        yield Finding("Litestream", True, f"{found.version} in {found.path}")
+    except program.BackupError as error:
+        yield Finding("Litestream", False, str(error).partition(":")[0], program.REMEDY)
+    check = state.last_check(folder)
+    if check is not None:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(check.at))
+        says = f"tested {when}: {check.problem or f'restored and started, {check.rows} rows'}"
+        yield Finding("restoring", not check.problem, says, f'"goop2 backup {folder} --check" tests it again')
 
 
 def _flavours() -> Iterator[Finding]:

@@ -93,11 +93,16 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
             async with serve_peer(opened, live=live, restart=restart) as web:
                 output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
                 session.loaded()
+                if opened.settings.backup.to:
+                    output.note(f"backup: all that is saved here is copied to {opened.settings.backup.to}")
                 network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
-                await asyncio.wait((network, asyncio.ensure_future(told_to_end.wait())), return_when=asyncio.FIRST_COMPLETED)
+                ending = [asyncio.ensure_future(event.wait()) for event in (told_to_end, opened.backup.superseded)]
+                await asyncio.wait((network, *ending), return_when=asyncio.FIRST_COMPLETED)
             # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
             told_to_end.set()
             await network
+            if opened.backup.superseded_by:
+                raise CommandError(opened.backup.superseded_by)
     if told_to_restart.is_set():
         output.note("started again by its owner, from the console")
     return told_to_restart.is_set()
@@ -174,7 +179,7 @@ async def _answering(folder: Path, operations: Mapping[str, Operation]) -> Async
 
 def _own(opened: Peer, web: OpenWeb) -> Mapping[str, Operation]:
     """Return the operations that need no network."""
-    return {"console": _console(web), "cluster": _cluster(opened)}
+    return {"console": _console(web), "cluster": _cluster(opened), "backup": _backup(opened)}
 
 
 def _cluster(opened: Peer) -> Operation:
@@ -192,6 +197,20 @@ def _console(web: OpenWeb) -> Operation:
         return dict(web.browser_addresses())
 
     return console
+
+
+def _backup(opened: Peer) -> Operation:
+    async def backup(request: Request) -> Answer:
+        from goop2.control_socket import ControlError
+        from goop2.services.backup.program import BackupError
+
+        try:
+            status = await opened.backup.copy_now(take_over=request.get("take_over") is True)
+        except BackupError as error:
+            raise ControlError(BackupError.owner_code, str(error)) from None
+        return {"place": status.place, "copied_at": status.copied_at, "left_out": status.left_out}
+
+    return backup
 
 
 def end_on_signals(end: Callable[[], object], numbers: Sequence[signal.Signals] = ENDING) -> None:

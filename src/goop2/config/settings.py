@@ -18,6 +18,7 @@ from goop2.config.types import (
     Address,
     SettingType,
     address,
+    backup_place,
     boolean,
     boolean_or_list_of,
     ip_address,
@@ -313,6 +314,23 @@ class RunsSettings:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """The continuous backup, which Litestream makes while the peer runs."""
+
+    to: str = setting(
+        backup_place(),
+        "",
+        "Where the running peer copies its database and files to, all the time: `file:///folder`, `s3://bucket/path` or "
+        "`sftp://user@host/path`. Empty: nowhere. It needs the program Litestream (`goop2 doctor` looks for it).",
+        title="Place of the backup",
+    )
+    every_seconds: int = setting(
+        whole(1, 3600), 1, "Seconds between two copies of what was written: so much is lost at most.", title="Seconds between copies"
+    )
+    keep_days: int = setting(whole(1, 3650), 30, "Days that an older state of the backup is kept.", title="Days a backup is kept")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
     """Other machines of the owner that run scripts for this peer (docs/cluster.md)."""
@@ -349,6 +367,7 @@ class Settings:
     paths: Paths = Paths()
     storage: Storage = Storage()
     runs: RunsSettings = RunsSettings()
+    backup: BackupSettings = BackupSettings()
     cluster: ClusterSettings = ClusterSettings()
 
     def script_dir(self, folder: Path) -> Path:

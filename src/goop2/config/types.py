@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
+from goop2.config.replica_place import PlaceError, parse_place
 from goop2.protocols.line import is_one_line
 
 T = TypeVar("T")
@@ -154,6 +155,20 @@ def web_address() -> SettingType[str]:
         raise NotAllowedError
 
     return SettingType("an http:// or https:// URL", parse, _as_it_is, empty_is_unset=True)
+
+
+def backup_place() -> SettingType[str]:
+    """Return the type of a place for backups (replica_place.py)."""
+
+    def parse(value: object) -> str:
+        text = line().parse(value)
+        try:
+            return parse_place(text).text
+        except PlaceError:
+            raise NotAllowedError from None
+
+    allowed = "file:///folder, s3://bucket/path or sftp://user@host/path, without a password (secrets come from the environment)"
+    return SettingType(allowed, parse, _as_it_is, empty_is_unset=True)
 
 
 def nats_address() -> SettingType[str]:

@@ -1,7 +1,8 @@
 """The rendezvous server over HTTP, as network.md describes it.
 
 POST /publish   an announcement → 204; 400 when it is invalid, 413 too long, 429 too often, 503 when no more peers have room
-GET  /events    server-sent events: every peer that is here, then announcements as they come, the newest of each peer; 503 when full
+GET  /events    server-sent events: every peer that is here, then announcements as they come, the newest of each peer; 503 when full.
+                ?peers=ID,ID,…: of these peers alone, at most ASKED_FOR_MAX
 GET  /healthz   "ok"
 GET  /          who is here, for people
 GET  /relay     the addresses of the relay beside it, for the name by which the client reached this server; 404 without a relay
@@ -16,7 +17,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -26,17 +27,20 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from goop2.net.address import peer_id
 from goop2.net.faults import AddressError
 from goop2.protocols.errors import RemoteProtocolError
-from goop2.protocols.presence import PRESENCE_MAX_BYTES, Presence, read, write
+from goop2.protocols.presence import PRESENCE_MAX_BYTES, read, write
 from goop2.protocols.source_network import network_of
 from goop2.rendezvous import page
-from goop2.rendezvous.announcement_log import AnnouncementReader, Announcements
+from goop2.rendezvous.announcement_log import EVERYBODY, AnnouncementReader, Announcements
 from goop2.rendezvous.limits import (
+    ASKED_FOR_MAX,
     DROPPED_PER_SOCKET_MAX,
     FLUSH_SECONDS,
     FULL_RETRY_SECONDS,
     KEEP_ALIVE_SECONDS,
+    PHASES,
     READERS_MAX,
     READERS_PER_ADDRESS_MAX,
     READERS_PER_SECOND,
@@ -47,6 +51,7 @@ from goop2.rendezvous.registry import AnnouncementRateError, Registry, RegistryF
 if TYPE_CHECKING:
     from goop2.rendezvous.relay_server import RelayServer
 
+T = TypeVar("T")
 GOING_AWAY: Final = 1001
 POLICY_VIOLATION: Final = 1008
 """Why a WebSocket is closed (RFC 6455, 7.4.1): this server stops, or what came was dropped too often."""
@@ -101,8 +106,12 @@ class Rendezvous:
         source = _source(request)
         if self._no_more_readers(source):
             return _full("too many are listening")
+        try:
+            peers = _asked_for(request.query_params.get("peers", ""))
+        except AddressError as fault:
+            return PlainTextResponse(f"{fault}\n", 400)
         last_id = request.headers.get("last-event-id", "")
-        reader = self.announcements.read(source, last_id)
+        reader = self.announcements.read(source, last_id, peers)
         return _Heard(reader, self._stream(reader, not last_id))
 
     def _no_more_readers(self, source: str) -> bool:
@@ -132,8 +141,12 @@ class Rendezvous:
             reader.close()
 
     async def _tell(self, socket: WebSocket, reader: AnnouncementReader) -> None:
-        async for some in self._batches(reader, everybody=True):
-            for _, said in some:
+        def take() -> list[bytes]:
+            return [each.json for each in reader.take()]
+
+        nothing: list[bytes] = []
+        async for some in self._batches(reader, take, lambda present: present, nothing, everybody=True):
+            for said in some:
                 await socket.send_text(said.decode())
 
     async def _take(self, socket: WebSocket, source: str) -> None:
@@ -164,31 +177,38 @@ class Rendezvous:
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
         """Yield announcements as events."""
         yield b"retry: 1000\n\n"
-        async for some in self._batches(reader, everybody=everybody):
-            yield b"".join(self._event(number, json) for number, json in some) or b": still here\n\n"
 
-    async def _batches(self, reader: AnnouncementReader, *, everybody: bool) -> AsyncIterator[list[tuple[int, bytes]]]:
-        """Yield announcements with their numbers, nothing when it is long quiet; a reader that has missed some gets the list of who is here
-        again, as it does first when `everybody` is true.
+        def present(some: list[bytes]) -> bytes:
+            return b"".join([self.announcements.frame(reader.place, each) for each in some])
+
+        async for events in self._batches(reader, reader.take_events, present, b"", everybody=everybody):
+            yield events or b": still here\n\n"
+
+    async def _batches(
+        self, reader: AnnouncementReader, take: Callable[[], T], present: Callable[[list[bytes]], T], nothing: T, *, everybody: bool
+    ) -> AsyncIterator[T]:
+        """Yield what `take` returns of a reader's news, `nothing` when it is long quiet.
+
+        A reader that has missed some gets the list of who is here again, by `present`, as it does first when `everybody` is true.
         """
         while not reader.ended:
             if everybody or reader.missed:
                 everybody = False
                 reader.catch_up()
-                place = self.announcements.last
-                for some in _batched(self.registry.peers()):
-                    yield [(place, write(each)) for each in some]
-            elif taken := reader.take():
-                yield [(each.number, each.json) for each in taken]
-                await asyncio.sleep(max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND))
+                for some in _batched(self.registry.present(reader.peers)):
+                    yield present(some)
+            elif taken := take():
+                yield taken
+                await asyncio.sleep(self._until_next_flush(reader.phase))
             else:
-                yield []
+                yield nothing
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
 
-    def _event(self, number: int, json: bytes) -> bytes:
-        # JSON has no line breaks, so one data line is enough.
-        return b"id: %s-%d\ndata: %s\n\n" % (self.announcements.start.encode(), number, json)
+    def _until_next_flush(self, phase: int) -> float:
+        """Return how long a reader waits that was just written to. Readers of one phase are woken at one moment, and then take the same."""
+        period = max(FLUSH_SECONDS, self.announcements.readers / READERS_PER_SECOND)
+        return period - (time.monotonic() - phase * period / PHASES) % period
 
 
 class _Heard(StreamingResponse):
@@ -233,7 +253,17 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _batched(peers: list[Presence]) -> Iterator[list[Presence]]:
+def _asked_for(text: str) -> frozenset[str]:
+    """Return the peers in `?peers=`. Raises `AddressError`."""
+    names = [name for name in text.split(",") if name]
+    if len(names) > ASKED_FOR_MAX:
+        raise AddressError(f"{len(names)} peers are asked for; the most is {ASKED_FOR_MAX}")
+    for name in names:
+        peer_id(name)
+    return frozenset(names) if names else EVERYBODY
+
+
+def _batched(peers: list[bytes]) -> Iterator[list[bytes]]:
     return (peers[at : at + TAKEN_AT_ONCE] for at in range(0, len(peers), TAKEN_AT_ONCE))
 
 

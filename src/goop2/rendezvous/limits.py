@@ -8,7 +8,11 @@ PUBLISHED_PER_MINUTE: Final = 60
 """By one address: five peers behind one router, an announcement every 5 s each (network.md)."""
 SILENT_SECONDS: Final = 20.0
 """A peer is gone so long after its last announcement, as everywhere (network.md)."""
-PEERS_MAX: Final = 4096
+UNCHANGED_SECONDS: Final = 7.5
+"""An announcement that says nothing new is handed on so long after the last one. Peers announce themselves every 5 s, so that is every
+second time, every 10 s; half a period is left for announcements that come early or late. With any pause below this one a peer is heard of
+before SILENT_SECONDS are over."""
+PEERS_MAX: Final = 8192
 """Here at a time, a kilobyte each as a rule; beyond it a new one is told to come again, and those that are here stay."""
 PEERS_BYTES_MAX: Final = 16 * 1024 * 1024
 """Of their texts and addresses, however long they are."""
@@ -26,6 +30,12 @@ ANNOUNCEMENTS_KEPT: Final = 2 * PEERS_MAX
 TAKEN_AT_ONCE: Final = 256
 """Announcements written to a reader at a time, a hundred kilobytes as a rule; meanwhile newer ones replace those that wait."""
 READERS_MAX: Final = PEERS_MAX
+ASKED_FOR_MAX: Final = 256
+"""Peers that a reader may name: some thirteen kilobytes of address, below what a request's head may have."""
+PHASES: Final = 8
+"""Readers are woken in so many groups, each together: what a group takes is put together once, and no group holds others up for long."""
+DESCRIPTORS_KEPT: Final = 128
+"""File descriptors that connections leave free, for the relay and for what the system opens."""
 READERS_PER_ADDRESS_MAX: Final = 32
 """Peers behind one router, and pages."""
 FULL_RETRY_SECONDS: Final = 10

@@ -6,6 +6,7 @@ An announcement proves nothing, since anybody may post any peer's name. These ru
     `offline`      is forwarded only when the peer's last announcement came from the same address, and from no other since
     an address     is forwarded beside those that others gave for the peer; the dial proves who is there
     "verified"     is removed: nobody here has verified anything
+    the same       is forwarded again after UNCHANGED_SECONDS, and a change at once: whoever reads counts a peer as gone after twenty
     many names     use memory up to PEERS_MAX and PEERS_BYTES_MAX. Then new ones are refused until some expire, so that those who are here
                    stay, and the list does not change with every announcement. One address has at most twenty, because of
                    PUBLISHED_PER_MINUTE
@@ -14,14 +15,14 @@ An announcement proves nothing, since anybody may post any peer's name. These ru
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from goop2.net.address import peer_id
 from goop2.net.admission import TokenBucket
 from goop2.protocols.presence import Presence, write
-from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE, SILENT_SECONDS, SOURCES_MAX
+from goop2.rendezvous.limits import PEERS_BYTES_MAX, PEERS_MAX, PUBLISHED_PER_MINUTE, SILENT_SECONDS, SOURCES_MAX, UNCHANGED_SECONDS
 
 
 class AnnouncementRateError(Exception):
@@ -35,8 +36,9 @@ class RegistryFullError(Exception):
 class _RegistryRecord:
     def __init__(self, said: Presence, at: float) -> None:
         self.said = said
+        self.json = b""
         self.at = at
-        self.since = at
+        self.handed_on_at = at
         self.sources: OrderedDict[str, float] = OrderedDict()
         """Address → when it last spoke for the peer."""
         self.size = 0
@@ -76,9 +78,13 @@ class Registry:
         said = msgspec.structs.replace(said, verified=False)
         if said.type == "offline":
             return said if self._goodbye(source, said.peer_id) else None
-        if said.type != "punch":
-            self._keep(source, said)
-        return said
+        return said if said.type == "punch" or self._keep(source, said) else None
+
+    def present(self, peers: Iterable[str] = ()) -> list[bytes]:
+        """Return the last announcement of each of these peers that is here, or of everybody, as JSON."""
+        self.expire()
+        found = (self._entries.get(peer) for peer in peers) if peers else self._entries.values()
+        return [entry.json for entry in found if entry is not None]
 
     def expire(self) -> None:
         """Remove the peers that were silent too long."""
@@ -86,16 +92,21 @@ class Registry:
         while self._entries and next(iter(self._entries.values())).at <= limit:
             self._drop(next(iter(self._entries)))
 
-    def _keep(self, source: str, said: Presence) -> None:
+    def _keep(self, source: str, said: Presence) -> bool:
+        """Note an announcement; return whether it is handed on."""
         now = self._clock()
         known = self._entries.get(said.peer_id)
         entry = known or _RegistryRecord(said, now)
-        size = len(write(said))
+        handed_on = known is None or now - known.handed_on_at >= UNCHANGED_SECONDS or not _same(known.said, said)
+        json = write(said)
+        size = len(json)
         if self._bytes - entry.size + size > PEERS_BYTES_MAX and known is not None:
-            said, size = known.said, known.size  # whoever is here stays, with the text there was room for
+            said, size, json = known.said, known.size, known.json  # whoever is here stays, with the text there was room for
         if known is None and (len(self._entries) >= PEERS_MAX or self._bytes + size > PEERS_BYTES_MAX):
             raise RegistryFullError
-        entry.said, entry.at = said, now
+        entry.said, entry.json, entry.at = said, json, now
+        if handed_on:
+            entry.handed_on_at = now
         entry.sources.pop(source, None)
         entry.sources[source] = now
         if len(entry.sources) > SOURCES_MAX:
@@ -104,6 +115,7 @@ class Registry:
         entry.size = size
         self._entries[said.peer_id] = entry
         self._entries.move_to_end(said.peer_id)
+        return handed_on
 
     def _goodbye(self, source: str, peer: str) -> bool:
         """Return whether the peer itself said that it is offline, as far as an address shows that."""
@@ -119,3 +131,8 @@ class Registry:
     def _drop(self, peer: str) -> None:
         self._bytes -= self._entries.pop(peer).size
         self._dropped(peer)
+
+
+def _same(one: Presence, other: Presence) -> bool:
+    """Return whether two announcements differ in their time alone."""
+    return one == msgspec.structs.replace(other, ts=one.ts)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import resource
 import socket
 from collections.abc import AsyncIterator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from goop2.config import Address
 from goop2.rendezvous.http import Rendezvous
-from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX
+from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, DESCRIPTORS_KEPT
 from goop2.rendezvous.socket_protocol import SocketProtocol
 from goop2.web.http.listeners import BACKLOG, BoundListener, ListenerError, is_loopback
 from goop2.web.http.origins import Listener
@@ -53,14 +54,20 @@ class LocalProtocol(TimeoutProtocol):
 
     @property
     def connections_max(self) -> int:
-        """Return how many connections this server accepts."""
-        return CONNECTIONS_MAX
+        """Return how many connections this server accepts: one more is answered with a 503, since without a descriptor none is."""
+        return min(CONNECTIONS_MAX, _descriptors())
 
 
 class OpenedProtocol(LocalProtocol):
     """A connection that may come from any address, or from a proxy for one."""
 
     connections_per_address: float = CONNECTIONS_PER_NETWORK_MAX
+
+
+@cache
+def _descriptors() -> int:
+    """Return how many connections this process may have open."""
+    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - DESCRIPTORS_KEPT)
 
 
 def _relay(address: Address) -> contextlib.AbstractAsyncContextManager[RelayServer]:

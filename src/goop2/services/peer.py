@@ -19,6 +19,7 @@ from goop2.scripting.invocation import Caller
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.avatars import Avatars
+from goop2.services.backup.service import Backup
 from goop2.services.chat.service import ChatService
 from goop2.services.cluster_view import ClusterShown
 from goop2.services.groups.service import GroupService
@@ -26,8 +27,10 @@ from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
 from goop2.services.missed_calls import MissedCalls
 from goop2.services.rooms.service import RoomService
+from goop2.services.schedules.service import Scheduler
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
+from goop2.services.script_tests.runner import TestDesk
 from goop2.services.shared_files.service import SharedFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
@@ -66,6 +69,10 @@ class Peer:
     templates: TemplateService
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
+    schedules: Scheduler
+    """What runs by itself."""
+    tests: TestDesk
+    """The tests of the scripts."""
     missed_calls: MissedCalls
     grouping: GroupService
     rooms: RoomService
@@ -74,6 +81,8 @@ class Peer:
     listening: ListenService
     schemas: SchemaFiles
     health: StorageHealth
+    backup: Backup
+    """The continuous backup, which runs where the settings name a place for it."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
     cluster: ClusterShown | None = None
@@ -89,6 +98,5 @@ class Peer:
     @property
     def owner(self) -> Caller:
         """Return the owner as a caller of the peer's own scripts."""
-        return Caller(
-            self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
-        )
+        profile = self.settings.profile
+        return Caller(self.identity.peer_id, profile.label or self.identity.peer_id, owner=True, email=profile.email)

@@ -5,6 +5,7 @@ The only module that imports prometheus_client; `metrics.py` loads it on the fir
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from goop2.peers.ways import DIRECT, RELAYED, way_of
+from goop2.services.backup.service import BackupStatus
 from goop2.services.cluster_view import NO_CLUSTER, NODE_STATES, ClusterView
 from goop2.services.peer import Peer
 from goop2.web.app import Web
@@ -67,6 +69,7 @@ class Families(Collector):
             scripts.add_metric([state], states[state])
         yield scripts
         yield from self._network()
+        yield from _backup(peer.backup.status)
         yield from _cluster(NO_CLUSTER if peer.cluster is None else peer.cluster.view())
         yield GaugeMetricFamily("goop2_uptime_seconds", "Since the peer started", time.monotonic() - self._web.started)
 
@@ -99,6 +102,18 @@ class Families(Collector):
         for (kind, status), histogram in sorted(self._web.meter.histograms.items()):
             family.add_metric([kind, status], buckets=list(_cumulated(histogram)), sum_value=histogram.seconds)
         return family
+
+
+def _backup(status: BackupStatus) -> Iterator[Metric]:
+    """Yield how the backup goes; what is not known is not a number."""
+    now, check = time.time(), status.check
+    yield GaugeMetricFamily("goop2_backup_configured", "1 when a place for the backup is named", float(bool(status.place)))
+    yield GaugeMetricFamily("goop2_backup_failing", "1 while the backup does not work", float(bool(status.problem)))
+    copied = now - status.copied_at if status.copied_at is not None else math.nan
+    yield GaugeMetricFamily("goop2_backup_age_seconds", "Since everything written had last arrived", copied)
+    tested = now - check.at if check is not None else math.nan
+    yield GaugeMetricFamily("goop2_backup_check_age_seconds", "Since restoring was tested", tested)
+    yield GaugeMetricFamily("goop2_backup_check_failed", "1 when the last test of restoring failed", float(bool(check and check.problem)))
 
 
 def _cumulated(histogram: Histogram) -> Iterator[tuple[str, float]]:

@@ -23,6 +23,7 @@ from goop2.scripting.engine import RATE_LIMIT_MET
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.printable import printable
 from goop2.scripting.run_texts import error_shown, script_shown, times_shown
+from goop2.services.backup.service import BackupStatus
 from goop2.services.chat.service import Refusals
 from goop2.services.storage_health import StorageHealth
 from goop2.storage.run_database import FailureCount
@@ -31,6 +32,7 @@ from goop2.storage.run_record import FAILED, REFUSED, SCRIPT_ERROR, RunFilter
 from goop2.web.app import AS_VISITOR, Web
 from goop2.web.console.controls.replies import reply, route
 from goop2.web.console.events import short_run
+from goop2.web.console.first_steps import FirstSteps
 from goop2.web.http.origins import Listener, origin_address
 from goop2.web.http.passes import OWN
 from goop2.web.http.peer_host import host_label, peer_path
@@ -69,6 +71,7 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
     :param opened: the site's address from beyond loopback, "" when it is not opened.
     """
     peer = web.peer
+    steps = FirstSteps(peer)
     host = f"{host_label(peer.identity.peer_id)}.localhost"
     path = peer_path(peer.identity.peer_id)
     named = f"{origin_address(host, listener.port)}{path}", f"{origin_address(f'{VISITOR_PLACE}.{host}', listener.port)}{path}"
@@ -97,6 +100,7 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
                 "visitor": visitor,
                 "opened": opened,
                 "qr": await asyncio.to_thread(_qr, peer.identity.peer_id),
+                "steps": await steps.steps(),
                 "up": _up(web),
                 "attention": _first(_attention(web, await peer.history.failures(time.time() - HOUR_SECONDS))),
                 "runs": [short_run(run) for run in await peer.history.find(RunFilter(), RUNS_SHOWN)],
@@ -126,7 +130,20 @@ def _up(web: Web) -> dict[str, object]:
         "workers_max": peer.settings.lua.max_workers,
         "waiting": peer.pool.waiting,
         "confinement": dict(peer.confinement),
+        "backup": _backup(peer.backup.status),
         "seconds": time.monotonic() - web.started,
+    }
+
+
+def _backup(status: BackupStatus) -> dict[str, object] | None:
+    """Return how old the last copy and the last test of restoring are, None without a backup."""
+    if not status.place:
+        return None
+    now = time.time()
+    return {
+        "place": status.place,
+        "age": now - status.copied_at if status.copied_at is not None else None,
+        "check_age": now - status.check.at if status.check is not None else None,
     }
 
 
@@ -156,6 +173,7 @@ def _attention(web: Web, failures: list[FailureCount]) -> Iterator[Attention]:
         yield from _of_script(listed)
     yield from _of_runs(failures, peer.history)
     yield from _of_database(peer.health)
+    yield from _of_backup(peer.backup.status)
     for warning in (*peer.warnings, *peer.schemas.warnings, *peer.catalog.warnings):
         yield Attention(level="warn", title="Warning", text=warning)
     for layer, why in peer.confinement.items():
@@ -214,6 +232,17 @@ def _of_database(health: StorageHealth) -> Iterator[Attention]:
         )
     if size := health.size():
         yield Attention(level="warn", title="The database is large", text=size, page="settings")
+
+
+def _of_backup(status: BackupStatus) -> Iterator[Attention]:
+    if status.problem:
+        remedy = "Everything else works. It is tried again by itself."
+        yield Attention(level="bad", title="The backup does not work", text=f"{status.problem}.", remedy=remedy)
+    if status.check is not None and status.check.problem:
+        remedy = 'Run "goop2 backup DIR --check" when the reason is gone.'
+        yield Attention(level="bad", title="The backup cannot be restored", text=f"{status.check.problem}.", remedy=remedy)
+    if status.left_out:
+        yield Attention(level="warn", title="The backup is not complete", text=f"Left out: {', '.join(status.left_out)}.")
 
 
 def _of_refusals(refusals: Refusals, removed: int) -> Attention:

@@ -2,6 +2,7 @@
 import { clock, counted, duration, grouped, span } from "../shell/format.js";
 import { callerShown, scriptShown, statusBadge } from "../shell/run.js";
 
+const HIDDEN = "goop2-steps-hidden";
 const REFRESH_MS = 400; // after an event, so that a busy peer is asked twice a second at most
 
 export async function show(main, shell) {
@@ -54,6 +55,11 @@ export async function show(main, shell) {
     );
   }
 
+  function backup({ age, check_age: checkAge }) {
+    const copied = age === null ? "nothing copied yet" : age < 10 ? "up to date" : `last copied ${span(age)} ago`;
+    return `${copied}, ${checkAge === null ? "restoring not tested yet" : `restoring tested ${span(checkAge)} ago`}`;
+  }
+
   function facts() {
     const { up } = home;
     const layers = Object.entries(up.confinement);
@@ -64,9 +70,28 @@ export async function show(main, shell) {
       ["Scripts", up.lua ? `${counted(up.commands, "command")}, ${counted(up.functions, "function")}` : "switched off (lua.enabled)"],
       ["Workers", `${grouped(up.workers)} of at most ${grouped(up.workers_max)}, ${counted(up.waiting, "call")} waiting`],
       ["Script protection", missing.length ? `missing: ${missing.join(", ")}` : `all ${layers.length} layers active`],
+      up.backup && ["Backup", el("span", { title: up.backup.place }, backup(up.backup))],
       ["Running for", span(up.seconds)],
     ];
     return el("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  }
+
+  // The first steps with a new peer; whoever knows them hides them, in this browser.
+  const STEPS = {
+    command: ["Run a command", "Open the site and send ", ["!hello Alice"], ", or try it on the page Scripts.", "scripts"],
+    change: ["Change a script", "Open it on the page Scripts, change a word, and save: it is live at once.", [], "", "scripts"],
+    table: ["Keep something in a table", "Add a row to a table, or make a table, on the page Data.", [], "", "data"],
+    visitor: ["Look at it as a visitor", "Press “Open as a visitor” above and send a command there: its run has the visitor’s name.", [], "", "runs"],
+  };
+  function steps() {
+    if (!home.steps.length || localStorage.getItem(HIDDEN)) return null;
+    const hide = el("button", { type: "button", onclick: () => { localStorage.setItem(HIDDEN, "yes"); paint(); } }, "Hide these");
+    return el("section", { class: "card first-steps", "aria-label": "First steps" }, el("div", { class: "row apart" }, el("h2", {}, "First steps"), hide),
+      el("ul", { class: "list" }, home.steps.map(({ name, done }) => {
+        const [title, before, [example], after, page] = STEPS[name];
+        return el("li", { class: done ? "done" : null }, el("p", {}, el("span", { class: `badge ${done ? "ok" : ""}` }, done ? "done" : "to do"), " ", el("strong", {}, title)),
+          !done && el("p", { class: "small soft wrap" }, before, example && el("code", {}, example), after, " ", el("a", { href: `#/${page}` }, "Open the page")));
+      })));
   }
 
   function runs() {
@@ -100,7 +125,8 @@ export async function show(main, shell) {
     const columns = el("div", { class: "columns" }, section("Needs attention", attention()), section("Status", facts()));
     // Keyboard users must not lose the focus because a run elsewhere repaints the page.
     const held = document.activeElement?.textContent;
-    main.replaceChildren(identity(), columns, section("Last runs", runs()));
+    const first = steps();
+    main.replaceChildren(identity(), ...(first ? [first] : []), columns, section("Last runs", runs()));
     if (held) [...main.querySelectorAll("a, button")].find((one) => one.textContent === held)?.focus();
   }
 

@@ -5,7 +5,7 @@ import { counted } from "../shell/format.js";
 
 const TITLES = {
   lua: "Scripts", profile: "You", viewer: "Web", p2p: "Network", presence: "Beyond the local network", listen: "Listening",
-  storage: "Files and database", runs: "History of runs", identity: "Identity", paths: "Folders",
+  storage: "Files and database", runs: "History of runs", backup: "Backup", identity: "Identity", paths: "Folders",
 };
 
 export async function show(main, shell) {
