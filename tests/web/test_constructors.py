@@ -15,13 +15,18 @@ STATE_OF_OTHERS = {
     "token.children",
     "self.server_state.default_headers",
     "self.cycle.keep_alive",
+    "cycle.keep_alive",
+    "cycle.response_started",
+    "cycle.response_complete",
+    "cycle.waiting_for_100_continue",
+    "context.minimum_version",
     "server.force_exit",
     "minute.memory_bytes",
     "watch.session",
     "watch.offered",
     "watch.task",
 }
-"""Tokens of markdown-it, uvicorn's switches, and records that one class changes over their life."""
+"""Tokens of markdown-it, uvicorn's switches and its state of an answer, a TLS context, and records that one class changes over their life."""
 MODULES = sorted(WEB.rglob("*.py"))
 
 

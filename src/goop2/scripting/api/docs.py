@@ -260,7 +260,8 @@ def _tables(group: str) -> list[str]:
 def _entry(function: Function, name: str) -> str:
     where = " Data functions only." if function.functions_only else ""
     shown = ", ".join(parameter.shown for parameter in function.parameters)
-    return f"### `{name}({shown})` → {function.returns}\n\n{function.doc}{where}\n\n```lua\n{examples()[name]}\n```\n"
+    example = examples().get(name)
+    return f"### `{name}({shown})` → {function.returns}\n\n{function.doc}{where}\n" + (f"\n```lua\n{example}\n```\n" if example else "")
 
 
 def _luals_object(function: Function) -> list[str]:
