@@ -36,23 +36,25 @@ def understood(arguments: Sequence[str]) -> None:
     """Check that there is such a command, with such options and as many arguments; nothing runs. Raises `click.UsageError`."""
     command: click.Command = goop2
     words, parent = list(arguments), None
-    while True:
-        parent = click.Context(command, info_name=command.name, parent=parent, **goop2.context_settings)
-        values, words, _ = command.make_parser(parent).parse_args(args=words)
-        asked_for_help = any(values.get(name) for name in ("help", "version"))
-        missing = [
-            each.name for each in command.params if isinstance(each, click.Argument) and each.required and not values.get(each.name or "")
-        ]
-        if missing and not asked_for_help:
-            raise click.UsageError(f"{parent.command_path} lacks {', '.join(map(str, missing))}")
-        if not isinstance(command, click.Group):
-            break
+    while isinstance(command, click.Group):
+        parent = click.Context(command, info_name=command.name, parent=parent, resilient_parsing=True, **goop2.context_settings)
+        # The group's own way, since some know a command that may be left out. It says what is left in two parts.
+        command.parse_args(parent, words)
+        words = [*parent._protected_args, *parent.args]
         if not words:
             return
         inner = command.commands.get(words[0])
         if inner is None:
             raise click.UsageError(f"{parent.command_path} has no command {words[0]}")
         command, words = inner, words[1:]
+    parent = click.Context(command, info_name=command.name, parent=parent, **goop2.context_settings)
+    values, words, _ = command.make_parser(parent).parse_args(args=words)
+    asked_for_help = any(values.get(name) for name in ("help", "version"))
+    missing = [
+        each.name for each in command.params if isinstance(each, click.Argument) and each.required and not values.get(each.name or "")
+    ]
+    if missing and not asked_for_help:
+        raise click.UsageError(f"{parent.command_path} lacks {', '.join(map(str, missing))}")
     if words:
         raise click.UsageError(f"{parent.command_path} takes no {' '.join(words)}")
 

@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"
 LANGUAGES = frozenset(("lua", "js", "html", "json", "sh", "console", "sql", "css", "text", "ini", "yaml", "nginx", "caddy"))
 """`sh`: commands; `console`: commands after `$ `, with what they print; `text`: what no program reads."""
 _COMMENT = re.compile(r"<!--\s*(file|below|call|chat|run|not run|part)(?::\s*(.*?))?\s*-->", re.DOTALL)
-_FILE = re.compile(r"`((?:site|schemas)/[\w./-]+)`:$")
+_FILE = re.compile(r"`((?:site|schemas|tests)/[\w./-]+)`:$")
 """A paragraph that is only the name of the file which follows."""
 _EXPECTED = re.compile(r"^(?P<code>.*?)\s*-->\s*(?P<value>.+)$")
 _LOCAL = re.compile(r"^\s*local (\w+)")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 LUA = all_blocks("lua")
 ARROW = "=>"
 """Between what goes into an example and what comes out."""
-WHOLE = re.compile(r"^(?:local )?function (?:handle|call|on_\w+)\b|^call =", re.MULTILINE)
+WHOLE = re.compile(r"^(?:local )?function (?:handle|call|run|on_\w+)\b|^call =", re.MULTILINE)
 """A script, and not a part of one."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
+from tests.docs.commands import shell
 from tests.docs.examples import DOCS, blocks
 from tests.docs.peer import service
 from tests.web.browser import launched
@@ -208,3 +210,20 @@ async def test_without_lua(site: Site) -> None:
     assert await site.add("articles", {"slug": "one", "title": "The first"}) == 200
     page = await site.open("articles.html", "ann")
     await expect(page.get_by_role("heading", name="The first")).to_be_visible()
+
+
+async def test_schedules(site: Site) -> None:
+    assert await site.add("visits", {"page": "front"}, "ann") == 200
+    listed = {each.name: each for each in site.up.peer.catalog.listing()}
+    assert listed["clean-up"].state == "ok"
+    answer = await site.up.call("clean-up", host=site.up.visitor("ann"))
+    assert answer.status != 200, "nobody calls run from outside"
+    (schedule,) = [each for each in site.up.peer.schedules.listing() if each.name == "clean-up"]
+    assert "30 3 * * *" in str(schedule)
+
+
+async def test_tests(site: Site) -> None:
+    code, printed = await asyncio.to_thread(shell, f"goop2 lua test {site.up.folder}", site.up.folder)
+    assert code == 0, printed
+    assert "a ticket costs twelve" in printed
+    assert "nobody gets five" in printed

@@ -88,6 +88,11 @@ class Reader:
     async def see(self, step: Step) -> None:
         await expect((await self.page()).get_by_text(step.about)).to_be_visible()
 
+    async def gone(self, step: Step) -> None:
+        page = await self.page()
+        await expect(page.get_by_label("Name")).to_be_visible()
+        await expect(page.get_by_text(step.about)).to_have_count(0)
+
     async def picture(self, step: Step) -> None:
         taken = await (await self.page()).screenshot(animations="disabled", caret="hide")
         assert f"tutorial/{step.about}.png" in PAGE.read_text()
@@ -113,6 +118,7 @@ DOES: dict[str, Callable[[Reader, Step], Awaitable[None]]] = {
     "as": Reader.visit,
     "sign up": Reader.sign_up,
     "see": Reader.see,
+    "gone": Reader.gone,
     "picture": Reader.picture,
 }
 

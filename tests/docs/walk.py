@@ -8,6 +8,7 @@ What the reader does besides, and what they then see, stands in comments:
     <!-- as: NAME -->             the site is opened as this test visitor
     <!-- sign up: NAME, SEATS --> the form is filled in and sent
     <!-- see: TEXT -->            the page shows TEXT
+    <!-- gone: TEXT -->          it does not show TEXT
     <!-- picture: NAME -->        the page as a picture
 """
 
