@@ -1,6 +1,53 @@
 ---@meta
--- Types of the goop table for editors that use the Lua language server: put this file beside your scripts' workspace.
--- Made from the declarations in goop2.scripting.api.
+-- Types of the goop table, of scripts and of their tests, for editors that use the Lua language server (.luarc.json names this file).
+-- Made by goop2; `goop2 lua types` makes it anew. It is no script: nothing runs it, and no visitor gets it.
+
+---What a data function is called with.
+---@class goop.Request
+---@field params table<string, any> what the caller has sent
+
+---What the `run` of a data function with a schedule is called with.
+---@class goop.Event
+---@field due integer when it was due, in seconds since 1970
+---@field missed integer how many times it did not run before
+---@field by "schedule"|"owner"
+
+---A row of a table; `_id`, `_owner`, `_created_at` and `_updated_at` are always there.
+---@class goop.Row: table<string, string|number|boolean|nil>
+---@field _id integer
+---@field _owner string
+---@field _created_at string
+---@field _updated_at string
+
+---Which rows are meant.
+---@class goop.FindOptions
+---@field where? string a condition of SQL, with ? for each of `args`
+---@field args? (string|number|boolean)[]
+---@field order? string
+---@field fields? string[]
+---@field limit? integer
+---@field offset? integer
+
+---What goes with a request, and whether status and headers come back too.
+---@class goop.HttpOptions
+---@field headers? table<string, string>
+---@field full? boolean
+
+---The answer to a chat command: defined in site/lua/<name>.lua.
+---@type fun(args: string): string|number|nil
+handle = nil
+
+---The result of a data function: defined in site/lua/functions/<name>.lua.
+---@type fun(request: goop.Request): any
+call = nil
+
+---What a data function with --- @every or --- @cron does.
+---@type fun(event: goop.Event): any
+run = nil
+
+---What a data function does when a group has ended.
+---@type fun(id: string)
+on_group_close = nil
 
 goop = {}
 
@@ -16,7 +63,7 @@ goop.json = {}
 ---The value as JSON text; the keys of an object in their order.
 ---Returns: string | nil, error
 ---@param value any
----@return any ...
+---@return string|nil, string|nil
 function goop.json.encode(value) end
 
 ---The value of a JSON text; an error names line and column. null is an absent key in an object, goop.json.null in an array.
@@ -62,7 +109,7 @@ goop.http = {}
 ---Fetches a public http or https address; opts.headers adds headers. 3 requests a call, 1 MB an answer. Any status is a body, not an error. With opts.full = true a third value is {status, headers}.
 ---Returns: body, nil | nil, error
 ---@param url string
----@param opts? table
+---@param opts? goop.HttpOptions
 ---@return any ...
 function goop.http.get(url, opts) end
 
@@ -70,7 +117,7 @@ function goop.http.get(url, opts) end
 ---Returns: body, nil | nil, error
 ---@param url string
 ---@param body string|table
----@param opts? table
+---@param opts? goop.HttpOptions
 ---@return any ...
 function goop.http.post(url, body, opts) end
 
@@ -101,7 +148,7 @@ goop.db = {}
 ---Returns: rows | nil, error
 ---@param sql string
 ---@param ... string|number|boolean|nil
----@return any ...
+---@return goop.Row[]|nil, string|nil
 function goop.db.query(sql, ...) end
 
 ---First column of the first row, nil when there is none.
@@ -145,14 +192,14 @@ function goop.schema.insert(table, row) end
 ---Returns: row or nil | nil, error
 ---@param table string
 ---@param id number|string
----@return any ...
+---@return goop.Row|nil|nil, string|nil
 function goop.schema.get(table, id) end
 
 ---Rows in order of _id; more than 1000, or 1 MB, is an error.
 ---Returns: rows | nil, error
 ---@param table string
 ---@param limit? number|string
----@return any ...
+---@return goop.Row[]|nil, string|nil
 function goop.schema.list(table, limit) end
 
 ---Changes columns of a row.
@@ -186,35 +233,35 @@ function goop.schema.describe(table) end
 ---Whether the table is a typed one.
 ---Returns: boolean | nil, error
 ---@param table string
----@return any ...
+---@return boolean|nil, string|nil
 function goop.schema.is_orm(table) end
 
 ---Rows by where, args, order, limit, offset, fields.
 ---Returns: rows | nil, error
 ---@param table string
----@param options? table
----@return any ...
+---@param options? goop.FindOptions
+---@return goop.Row[]|nil, string|nil
 function goop.schema.find(table, options) end
 
 ---The first row of goop.schema.find, or nil.
 ---Returns: row or nil | nil, error
 ---@param table string
----@param options? table
----@return any ...
+---@param options? goop.FindOptions
+---@return goop.Row|nil|nil, string|nil
 function goop.schema.find_one(table, options) end
 
 ---How many rows meet where and args; all without.
 ---Returns: number | nil, error
 ---@param table string
----@param options? table
----@return any ...
+---@param options? goop.FindOptions
+---@return number|nil, string|nil
 function goop.schema.count(table, options) end
 
 ---Inserts rows when the table is empty; gives how many went in. Rows that fail are passed over.
 ---Returns: number | nil, error
 ---@param table string
 ---@param rows table
----@return any ...
+---@return number|nil, string|nil
 function goop.schema.seed(table, rows) end
 
 goop.site = {}
@@ -242,14 +289,14 @@ function goop.transform.list() end
 ---Returns: row | nil, error
 ---@param name string
 ---@param row table
----@return any ...
+---@return goop.Row|nil, string|nil
 function goop.transform.apply(name, row) end
 
 ---The same of each of at most 1000 rows.
 ---Returns: rows | nil, error
 ---@param name string
 ---@param rows table
----@return any ...
+---@return goop.Row[]|nil, string|nil
 function goop.transform.apply_many(name, rows) end
 
 ---The transforms there are. Arguments: split {separator, index from 0}, join and concat {separator}, substring {start from 0, length}, round {places}, default, prefix and suffix {text}, replace {old, new}.
@@ -301,7 +348,7 @@ goop.group = {}
 
 ---Whether the caller is in the template group; the owner always is.
 ---Returns: boolean
----@return any ...
+---@return boolean
 function goop.group.is_member() end
 
 ---The peer that hosts the template group.
@@ -439,66 +486,66 @@ local orm = {}
 
 ---Rows by where, args, order, limit, offset, fields. 1000 rows, 1 MB.
 ---Returns: rows | nil, error
----@param options? table
----@return any ...
+---@param options? goop.FindOptions
+---@return goop.Row[]|nil, string|nil
 function orm:find(options) end
 
 ---The first row of find, or nil.
 ---Returns: row or nil | nil, error
----@param options? table
----@return any ...
+---@param options? goop.FindOptions
+---@return goop.Row|nil|nil, string|nil
 function orm:find_one(options) end
 
 ---The row with this _id; that there is none is an error.
 ---Returns: row | nil, error
 ---@param id number|string
----@return any ...
+---@return goop.Row|nil, string|nil
 function orm:get(id) end
 
 ---The first row in which the column has this value.
 ---Returns: row or nil | nil, error
 ---@param column string
 ---@param value string|number|boolean|nil
----@return any ...
+---@return goop.Row|nil|nil, string|nil
 function orm:get_by(column, value) end
 
 ---Rows in order of _id; without a limit, or 0, all.
 ---Returns: rows | nil, error
 ---@param limit? number|string
----@return any ...
+---@return goop.Row[]|nil, string|nil
 function orm:list(limit) end
 
 ---How many rows meet where and args; all without.
 ---Returns: number | 0, error
----@param options? table
+---@param options? goop.FindOptions
 ---@return any ...
 function orm:count(options) end
 
 ---Whether a row meets where and args; an error reads as false.
 ---Returns: boolean | false, error
----@param options? table
+---@param options? goop.FindOptions
 ---@return any ...
 function orm:exists(options) end
 
 ---One column of the rows by where, args, order, limit.
 ---Returns: values | nil, error
 ---@param column string
----@param options? table
+---@param options? goop.FindOptions
 ---@return any ...
 function orm:pluck(column, options) end
 
 ---The different values of a column, ascending, by where, args.
 ---Returns: values | nil, error
 ---@param column string
----@param options? table
+---@param options? goop.FindOptions
 ---@return any ...
 function orm:distinct(column, options) end
 
 ---The rows of SELECT expr, such as `COUNT(*) AS n`, by where, args, group_by.
 ---Returns: rows | nil, error
 ---@param expr string
----@param options? table
----@return any ...
+---@param options? goop.FindOptions
+---@return goop.Row[]|nil, string|nil
 function orm:aggregate(expr, options) end
 
 ---Adds a row owned by the caller.
@@ -523,13 +570,13 @@ function orm:delete(id) end
 ---Changes columns of the rows that meet where and args, to values or to a goop.expr. Without where it is an error.
 ---Returns: changed rows | 0, error
 ---@param changes table<string, any>
----@param options? table
+---@param options? goop.FindOptions
 ---@return any ...
 function orm:update_where(changes, options) end
 
 ---Removes the rows that meet where and args; where is needed.
 ---Returns: removed rows | 0, error
----@param options? table
+---@param options? goop.FindOptions
 ---@return any ...
 function orm:delete_where(options) end
 
@@ -589,3 +636,61 @@ function goop.config(table, defaults) end
 
 ---Stands for JSON's null.
 goop.json.null = {}
+
+---Who calls in a test: `{as = "a peer id"}` or `{owner = true}`; without it, a visitor.
+---@class goop.TestCaller
+---@field as? string
+---@field label? string
+---@field email? string
+---@field owner? boolean
+
+---@class goop.Expectation
+---@field equals fun(wanted: any) compares values, tables with all they hold
+---@field matches fun(pattern: string) wants a match of a pattern of Lua
+---@field fails fun(text?: string) wants an error with this text from the function
+
+---A test, in a file tests/…_test.lua.
+---@param name string
+---@param body fun()
+function test(name, body) end
+
+---@param value? any
+---@return goop.Expectation
+function expect(value) end
+
+---Sends a chat command; gives its reply, and the class of its failure.
+---@param message string
+---@param who? goop.TestCaller
+---@return string, string|nil
+function chat(message, who) end
+
+---Keeps a value for a script, as goop2 kv does.
+---@param script string
+---@param key string
+---@param value any
+function keep(script, key, value) end
+
+---All rows of a table.
+---@param name string
+---@return goop.Row[]
+function rows(name) end
+
+http, clock = {}, {}
+
+---What a server answers in this test.
+---@param url string
+---@param answer? { status?: integer, body?: string|table, headers?: table<string, string>, error?: string }
+function http.stub(url, answer) end
+
+---The requests of this test so far.
+---@return { method: string, url: string, body: string }[]
+function http.requests() end
+
+---Stops the clock: at seconds since 1970, or a date in UTC.
+---@param time number|string
+---@return number
+function clock.set(time) end
+
+---@param seconds number
+---@return number
+function clock.advance(seconds) end

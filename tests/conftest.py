@@ -93,6 +93,10 @@ def _state_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return state
 
 
+PROMISED = re.compile(r"`(tests/[\w./-]+\.py)(::\w+)?`")
+"""A test that a page of promises names."""
+
+
 @cache
 def marks(path: Path) -> tuple[str, ...]:
     """Return the markers of a whole test file."""
@@ -109,6 +113,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.suffix != ".py" or TESTS not in collection_path.parents or not EXCLUDES_ALONE.fullmatch(expression):
         return None
     return True if set(marks(collection_path)) & set(expression.split()) else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the promised tests that could not run here, with the reason: their promises are not shown on this machine."""
+    pages = [(TESTS.parent / f"docs/{name}.md").read_text("utf-8") for name in ("security", "guarantees")]
+    promised = {f"{file}{test}" for page in pages for file, test in PROMISED.findall(page)}
+    skipped = {report.nodeid.partition("[")[0]: report.longrepr for report in terminalreporter.stats.get("skipped", ())}
+    for test in sorted(promised & set(skipped)):
+        why = skipped[test]
+        terminalreporter.write_line(f"Not shown here: {test} ({why[-1] if isinstance(why, tuple) else why})")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

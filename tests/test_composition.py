@@ -22,6 +22,7 @@ EXCEPTIONS = {
     # What the user runs is what app.py opens.
     "cli.session": {"app.open_peer"},
     "cli.doctor": {"app.open_peer"},
+    "cli.lua_test": {"app.open_script_tests"},
     # What is heard over gossip goes to what discovery makes of it: the roster and the peers that are dialled.
     "peers.discovery.discovery": {"net.gossip.service.open_gossip"},
 }

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from proof.faults import FAULTS
 
 from goop2.config.docs import render
 from goop2.config.settings import declared
@@ -155,6 +156,25 @@ def test_the_page_about_dependencies_names_each_with_the_version_that_is_pinned(
     pinned = {package["name"]: package["version"] for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
     page = (ROOT / "docs/dependencies.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     assert [(name, version) for name, version, _, _ in A_PACKAGE.findall(page)] == [(name, pinned[name]) for name in sorted(names)]
+
+
+def test_each_guarantee_names_what_shows_it() -> None:
+    rows = re.findall(r"^\| (?!promise|---)(.+) \| (.+) \|$", (ROOT / "docs/guarantees.md").read_text(), re.MULTILINE)
+    sections = set(re.findall(r"<!-- (\w+) -->", (ROOT / "docs/benchmarks.md").read_text()))
+    faults = {fault.__name__ for fault in FAULTS}
+    assert len(rows) > 20
+    for promise, shown in rows:
+        proofs = re.findall(r"`([^`]+)`", shown)
+        assert proofs, promise
+        for proof in proofs:
+            kind, _, name = proof.partition("::")
+            if kind == "proof/faults.py":
+                assert name in faults, proof
+            elif proof.startswith("benchmarks: "):
+                assert proof.removeprefix("benchmarks: ") in sections, proof
+            else:
+                assert (ROOT / kind).exists(), proof
+                assert not name or name in names_of_tests(ROOT / kind), proof
 
 
 @cache

@@ -2,11 +2,14 @@
 
 No other module connects rooms (tests/test_composition.py). Host calls that need a room above `scripting`, such as the site's files, the web
 or a listening session, are given to the pool here, so that `scripting` imports none of them.
+
+Longer than 500 lines, since each part of a peer is opened here and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -29,6 +32,7 @@ from goop2.scripting import shared_code
 from goop2.scripting.api import FUNCTIONS, PRIVATE
 from goop2.scripting.api.rules import rules
 from goop2.scripting.api.stubs import stubs
+from goop2.scripting.api.testing import TESTING
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Caller, Invocation, PeerOperation
@@ -53,8 +57,12 @@ from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
+from goop2.services.schedules.service import open_schedules
 from goop2.services.schema_files import open_schemas
 from goop2.services.script_keys import ScriptKeys, open_script_keys
+from goop2.services.script_tests.limits import WORKERS
+from goop2.services.script_tests.operations import TestOperations
+from goop2.services.script_tests.runner import Bench, TestDesk, open_bench
 from goop2.services.shared_files.service import SharedFiles, open_shared_files
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
@@ -89,25 +97,32 @@ async def open_peer(
     world: Dependencies | None = None,
     elsewhere: Elsewhere | None = None,
     history: bool = False,
+    tests: TestOperations | None = None,
+    identity: Identity | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
-    listening session it is. `history`: whether runs are kept on disk; without it the last ones are kept in memory.
+    listening session it is. `history`: whether runs are kept on disk; without it the last ones are kept in memory. `tests`: the peer is
+    opened to run tests, whose operations these are, as the peer of `identity`.
 
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
     async with AsyncExitStack() as stack:
         # Before the folder, and so ended after the database is closed: what is written last is copied too.
         backup = await stack.enter_async_context(open_backup(folder, environment))
-        opened = await _open_folder(stack, folder, environment)
+        opened = await _open_folder(stack, folder, environment, identity)
         settings, health = opened.settings, opened.health
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
         # More come as parts open; the pool looks at each call.
         operations: dict[str, PeerOperation] = {"site.read": site_read(opened.files), **_http(settings, world)}
         kept = folder if history else None
         run_history = await stack.enter_async_context(open_run_history(kept, run_limits_of(settings), beside=elsewhere is not None))
-        scripting = await _open_scripting(stack, folder, opened, operations, run_history, flavour=flavour, watch=watch)
+        if tests is not None:
+            operations.update(tests.by_name(http=settings.lua.http_enabled))
+        scripting = await _open_scripting(
+            stack, folder, opened, operations, run_history, flavour=flavour, watch=watch, tests=tests is not None
+        )
 
         clusters: list[Cluster] = []
 
@@ -140,6 +155,12 @@ async def open_peer(
             **(sessions if elsewhere is None else beside(sessions, elsewhere)),
         }
         scripting.pool.check_operations()
+        # Beside a running peer, schedules run there. They use all of the above, so they end first.
+        beside_none = watch and elsewhere is None
+        opening = open_schedules(
+            scripting.catalog, scripting.engine, lambda: _owner_of(opened.identity, live_settings.current), folder, running=beside_none
+        )
+        schedules = await stack.enter_async_context(opening)
         parts = TemplateParts(
             folder=folder,
             environment=environment,
@@ -180,6 +201,8 @@ async def open_peer(
             desk=services.desk,
             imports=services.imports,
             script_keys=services.script_keys,
+            schedules=schedules,
+            tests=TestDesk(folder, partial(open_test_peer, folder, environment)),
             missed_calls=MissedCalls(),
             grouping=services.grouping,
             rooms=services.rooms,
@@ -189,6 +212,21 @@ async def open_peer(
             payload_keys=opened.payload_keys,
             cluster=clusters[0] if clusters else None,
         )
+
+
+@asynccontextmanager
+async def open_test_peer(folder: Path, environment: Mapping[str, str], copy: Path, tests: TestOperations) -> AsyncIterator[Peer]:
+    """Open a peer in `copy`, a copy of `folder`, for its tests: with the same id, so that rows have the same owners."""
+    identity = load_or_create(folder, load(folder, environment).settings.identity.key_file)
+    async with open_peer(copy, environment, tests=tests, identity=identity) as peer:
+        yield peer
+
+
+@asynccontextmanager
+async def open_script_tests(folder: Path, environment: Mapping[str, str] = os.environ) -> AsyncIterator[Bench]:
+    """Give what runs the tests of `folder`, in a copy of it, until the block is left. Raises `TestFolderError`."""
+    async with open_bench(folder, partial(open_test_peer, folder, environment)) as bench:
+        yield bench
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +246,9 @@ class _OpenFolder:
     warnings: tuple[str, ...]
 
 
-async def _open_folder(stack: AsyncExitStack, folder: Path, environment: Mapping[str, str]) -> _OpenFolder:
+async def _open_folder(
+    stack: AsyncExitStack, folder: Path, environment: Mapping[str, str], identity: Identity | None = None
+) -> _OpenFolder:
     """Read the settings, keys and files of the folder and open its database, which `stack` closes last."""
     loaded = load(folder, environment)
     settings = loaded.settings
@@ -216,7 +256,7 @@ async def _open_folder(stack: AsyncExitStack, folder: Path, environment: Mapping
     # Before any file is read or made, so that no secret is readable to others for a moment.
     mode_warnings = await asyncio.to_thread(file_modes.tighten, folder) if private else []
     keys = payload_keys.load(folder)
-    identity = load_or_create(folder, settings.identity.key_file)
+    identity = identity or load_or_create(folder, settings.identity.key_file)
     script_dir = settings.script_dir(folder)
     files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
     quota = quota_of(folder / FILE, settings.storage.max_mb)
@@ -259,11 +299,16 @@ async def _open_scripting(
     *,
     flavour: str,
     watch: bool,
+    tests: bool,
 ) -> _OpenScripting:
     """Start the workers, compile the scripts, and watch them if asked to."""
     settings, health = opened.settings, opened.health
     limits = limits_of(settings)
-    pool = Pool(setup_for(folder, settings, opened.identity, limits, flavour, opened.quota), limits, operations)
+    setup = setup_for(folder, settings, opened.identity, limits, flavour, opened.quota)
+    if tests:
+        limits = dataclasses.replace(limits, workers=WORKERS, process_per_call=False)
+        setup = msgspec.structs.replace(setup, operations=rules((*FUNCTIONS, *PRIVATE, *TESTING)), stubs_clock=True)
+    pool = Pool(setup, limits, operations)
     stack.push_async_callback(pool.stop)
     catalog = Catalog(
         folder,

@@ -114,6 +114,9 @@ def test_the_prompt_completes_answers_tells_of_saved_scripts_and_ends_with_ctrl_
         terminal.type("!hello again\r")
         terminal.wait_for("Hello, again!")
         terminal.wait_for(PROMPT)
+        save("hello", "function handle() return 'mended' end")
+        terminal.wait_for("site/lua/hello.lua has no error any more and is live")
+        terminal.wait_for(PROMPT)
         terminal.type("!fresh\r")
         terminal.wait_for("fresh!")
         terminal.wait_for(PROMPT)
@@ -128,6 +131,27 @@ def test_ctrl_c_ends_the_prompt(folder: Path) -> None:
         terminal.type("\x03")
         assert terminal.ended() == 130
         assert "Traceback" not in terminal.text
+
+
+def test_the_prompt_knows_words_of_its_own_and_ctrl_c_clears_a_line(folder: Path) -> None:
+    with Terminal(["chat", folder]) as terminal:
+        terminal.wait_for("Type help for more.")
+        terminal.wait_for(PROMPT)
+        terminal.type("help\r")
+        terminal.wait_for("Says hello")
+        terminal.wait_for("ends, as Ctrl-D does")
+        terminal.wait_for(PROMPT)
+        terminal.type("!hello typed in vain\x03")
+        terminal.wait_for(PROMPT)
+        terminal.type("!hello Ann\r")
+        terminal.wait_for("Hello, Ann!")
+        terminal.wait_for(PROMPT)
+        terminal.type("history\r")
+        terminal.wait_for("2  !hello Ann")
+        terminal.wait_for(PROMPT)
+        terminal.type("quit\r")
+        assert terminal.ended() == 0
+        assert "Hello, typed" not in terminal.text
 
 
 def test_a_prompt_is_not_written_into_a_pipe(folder: Path) -> None:

@@ -153,20 +153,21 @@ def test_list_shows_every_script_with_its_limit_and_state(folder: Path, save: Sa
     save("bad", "\nx = = 1")
     save("free", "--- @rate_limit 0\n--- Free for all\nfunction handle() end")
     done = goop2("lua", "list", folder)
-    assert done.stdout.splitlines()[:4] == [
+    assert done.stdout.splitlines()[:5] == [
+        "script      state             calls a minute  what it is for",
         "!bad        broken at line 2  30",
-        "!free       ok                unlimited  Free for all",
-        "!hello      ok                30         Says hello: !hello Alice",
-        "!weather    ok                10         The weather in a city: !weather Utrecht",
+        "!free       ok                unlimited       Free for all",
+        "!hello      ok                30              Says hello: !hello Alice",
+        "!weather    ok                10              The weather in a city: !weather Utrecht",
     ]
-    assert (len(done.stdout.splitlines()), done.stderr, done.returncode) == (6, "", 0)
+    assert (len(done.stdout.splitlines()), done.stderr, done.returncode) == (8, "", 0)
 
 
 def test_list_as_json(folder: Path, save: Save) -> None:
     save("bad", "x = = 1")
     listed = json.loads(goop2("lua", "list", folder, "--json").stdout)
     assert [script["name"] for script in listed["commands"]] == ["bad", "hello", "weather"]
-    assert [script["name"] for script in listed["functions"]] == ["game-move", "score-quiz"]
+    assert [script["name"] for script in listed["functions"]] == ["game-move", "game-new", "score-quiz"]
     assert listed["commands"][0]["error"] == {"line": 1, "message": "unexpected symbol near '='"}
     assert listed["commands"][2]["rate_limit_per_minute"] == 10
 
@@ -191,7 +192,7 @@ def test_a_reply_on_a_terminal_keeps_its_lines_and_loses_what_steers(folder: Pat
 
 def test_check_is_quiet_on_stdout_when_all_is_good(folder: Path) -> None:
     done = goop2("lua", "check", folder)
-    assert (done.stdout, done.stderr, done.returncode) == ("", "4 scripts, all good\n", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "5 scripts, all good\n", 0)
 
 
 def test_check_names_file_and_line_and_exits_1(folder: Path, save: Save) -> None:
@@ -202,7 +203,7 @@ def test_check_names_file_and_line_and_exits_1(folder: Path, save: Save) -> None
         "site/lua/bad.lua:3: unexpected symbol near '='",
         "site/lua/functions/latin.lua: latin.lua is not UTF-8: byte 8 is 0xff; save it as UTF-8",
     ]
-    assert (done.stderr, done.returncode) == ("6 scripts, 2 broken\n", 1)
+    assert (done.stderr, done.returncode) == ("7 scripts, 2 broken\n", 1)
 
 
 def test_warnings_do_not_fail_a_check(folder: Path, save: Save) -> None:
@@ -221,7 +222,7 @@ def test_names_that_goop_does_not_have_are_warnings_of_a_check(folder: Path, sav
         "site/lua/odd.lua:2: goop.db.query is for data functions alone: in a chat command it is nil (warning)",
         "site/lua/functions/board.lua:2: goop.omr is not known here; goop.orm is (warning)",
     ]
-    assert (done.stderr, done.returncode) == ("6 scripts, all good\n", 0)
+    assert (done.stderr, done.returncode) == ("7 scripts, all good\n", 0)
     assert len(json.loads(goop2("lua", "check", folder, "--json").stdout)["warnings"]) == 2
 
 
@@ -241,7 +242,7 @@ def test_check_as_json(folder: Path, save: Save) -> None:
     save("bad", "x = = 1")
     done = goop2("lua", "check", folder, "--json")
     broken = [{"file": "site/lua/bad.lua", "line": 1, "message": "unexpected symbol near '='"}]
-    assert json.loads(done.stdout) == {"ok": False, "files": 5, "broken": broken, "warnings": []}
+    assert json.loads(done.stdout) == {"ok": False, "files": 6, "broken": broken, "warnings": []}
     assert (done.stderr, done.returncode) == ("", 1)
 
 

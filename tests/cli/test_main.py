@@ -52,7 +52,7 @@ def test_a_wrong_command_is_one_sentence_that_names_the_help(arguments: list[str
         (["per"], "No such command 'per'; did you mean 'peer' or 'peers'? \"goop2 --help\" says how it is used"),
         (["peer", "--lvie", "x"], "No such option '--lvie'; did you mean '--live' or '--quiet'? \"goop2 peer --help\" says how it is used"),
         (["lua", "chat", "x"], "Missing argument '!COMMAND ARGS'; \"goop2 lua chat --help\" says how it is used"),
-        (["id"], "Missing argument 'DIR'; \"goop2 id --help\" says how it is used"),
+        (["id"], 'no DIR is given, and neither the current folder nor one above it has a goop.json; "goop2 id --help" says how it is used'),
     ],
     ids=str,
 )
@@ -188,3 +188,13 @@ def test_text_a_terminal_cannot_encode_ends_nothing(folder: Path) -> None:
     done = goop2("lua", "chat", folder, "!hello Zoë ☃", env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
     assert (done.stdout, done.returncode) == ("Hello, Zoë ☃!\n", 0)
     assert os.linesep == "\n"
+
+
+def test_the_version_and_help_are_found_however_one_asks() -> None:
+    versions = {goop2(*words).stdout for words in (("--version",), ("-v",), ("version",))}
+    assert len(versions) == 1
+    assert versions.pop().startswith("goop2 ")
+    assert goop2("help").stdout == goop2("--help").stdout
+    assert goop2("help", "lua", "call").stdout == goop2("lua", "call", "--help").stdout
+    wrong = goop2("help", "nosuch")
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

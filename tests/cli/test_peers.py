@@ -22,6 +22,8 @@ from goop2.cli import peers as peers_module
 from goop2.folder.creation import create
 from goop2.folder.identity import load_or_create
 from goop2.folder.lock import locked
+from goop2.net.address import parse
+from goop2.peers.discovery.peers_file import RememberedPeers
 
 ALICE = f"Alice {secrets.token_hex(4)}"
 """Another run of these tests on the same network has an Alice of its own."""
@@ -243,6 +245,17 @@ def test_a_conversation_of_the_running_peer_is_deleted_by_its_label(alice: Path,
     done = goop2("chat", alice, "--forget", "Bob")
     assert (done.returncode, done.stderr.startswith("deleted the conversation with 12D3Koo")) == (0, True)
     assert "Bob" not in goop2("chat", alice, "--conversations").stdout
+
+
+def test_an_address_that_was_typed_in_is_forgotten_without_a_running_peer(folder: Path) -> None:
+    peer = "12D3KooWSJfYp6W5gHKSka2TmXKK3j5AHDhNBDDPxXDRnF7vonX5"
+    RememberedPeers(folder).add(parse(f"/ip4/192.0.2.7/tcp/4001/p2p/{peer}"))
+    done = goop2("connect", folder, f"/ip4/192.0.2.7/tcp/4001/p2p/{peer}", "--forget")
+    assert (done.returncode, done.stderr) == (0, f"forgotten: the addresses of {peer}\n")
+    assert RememberedPeers(folder).addresses() == []
+    again = goop2("connect", folder, peer, "--forget")
+    assert (again.returncode, again.stderr) == (1, f"not_found: no address of {peer} was typed in\n")
+    assert goop2("connect", folder, "nonsense", "--forget").returncode == 1
 
 
 def test_a_line_says_what_a_peer_tells_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
-from tests.docs.examples import Block, all_blocks
+from tests.docs.examples import ROOT, Block, all_blocks
 from tests.docs.peer import reference_peer
 from tests.web.browser import launched, opened
 from tests.web.served import Served
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGES_SHOWN = [block for block in all_blocks("html") if not {"part", "not run", "file", "below"} & set(block.marks)]
 SCRIPTS = all_blocks("js") + [block for block in all_blocks("html") if block not in PAGES_SHOWN]
 INLINE = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
-SDK = Path(__file__).parents[2] / "src/goop2/web/sdk"
+TYPES = (ROOT / "src/goop2/web/sdk/goop.d.ts").read_text("utf-8")
 FUNCTIONS = {"score-quiz": "function call(request) return { score = #(request.params.answers or {}) } end"}
 COMPILES = "source => { new (Object.getPrototypeOf(async function () {}).constructor)(source); }"
 """A script of a module may wait at its top, as the body of such a function."""
@@ -55,4 +54,4 @@ async def test_a_script_compiles_and_names_functions_of_the_sdk(block: Block, br
     async with opened(browser, "about:blank") as page:
         await page.evaluate(COMPILES, source)
     named = set(re.findall(r"\bGoop\.([a-z]+)\.([a-zA-Z]+)\b", block.text))
-    assert [f"Goop.{part}.{name}" for part, name in named if not re.search(rf"\b{name}\b", (SDK / f"goop-{part}.js").read_text())] == []
+    assert [f"Goop.{part}.{name}" for part, name in named if not re.search(rf"\b{name}\b", TYPES)] == []

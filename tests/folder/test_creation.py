@@ -13,15 +13,20 @@ from goop2.folder.creation import FolderError, create
 FILES = [
     "README.md",
     "goop.json",
+    "schemas/games.json",
+    "site/chat.css",
+    "site/chat.js",
     "site/icon.svg",
     "site/index.html",
     "site/look.css",
     "site/lua/functions/game-move.lua",
+    "site/lua/functions/game-new.lua",
     "site/lua/functions/score-quiz.lua",
     "site/lua/hello.lua",
     "site/lua/weather.lua",
+    "tests/start_test.lua",
 ]
-SCRIPTS = [path for path in FILES if path.endswith(".lua")]
+SCRIPTS = [path for path in FILES if path.startswith("site/") and path.endswith(".lua")]
 
 
 @pytest.fixture

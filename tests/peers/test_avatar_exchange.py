@@ -135,12 +135,14 @@ async def test_a_path_for_a_hash_is_none(two: tuple[Joined, GoPicture]) -> None:
     assert (ours.peer.avatars.hash_of(gopher.id), gopher.asked) == ("", 0)
 
 
-async def test_what_a_rendezvous_says_of_a_picture_makes_nobody_ask(two: tuple[Joined, GoPicture]) -> None:
+async def test_what_a_rendezvous_says_of_a_picture_counts_for_nothing(two: tuple[Joined, GoPicture]) -> None:
+    """Neither does anybody ask for it, nor is the picture of a friend forgotten who is away."""
     ours, gopher = two
-    stranger = f"{gopher.id[:-4]}AAAA"
-    said = Presence("online", stranger, "Stranger", avatar_hash=name_of(PNG))
-    ours.network.roster._here(said, DiscoverySource.HEARSAY)
-    assert (ours.peer.avatars.hash_of(stranger), gopher.asked) == ("", 0)
+    stranger, friend = f"{gopher.id[:-4]}AAAA", f"{gopher.id[:-4]}BBBB"
+    ours.peer.avatars.told(friend, name_of(PNG))
+    for peer, told in ((stranger, name_of(PNG)), (friend, "")):
+        ours.network.roster._here(Presence("online", peer, "Somebody", avatar_hash=told), DiscoverySource.HEARSAY)
+    assert (ours.peer.avatars.hash_of(stranger), ours.peer.avatars.hash_of(friend), gopher.asked) == ("", name_of(PNG), 0)
 
 
 async def test_after_a_failure_a_page_may_ask_again_a_minute_later(two: tuple[Joined, GoPicture], monkeypatch: pytest.MonkeyPatch) -> None:

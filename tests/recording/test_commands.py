@@ -138,7 +138,7 @@ SETTINGS: tuple[str, ...] = (
 """Contents of goop.json that are wrong."""
 
 
-BEFORE: dict[str, tuple[str, ...]] = {"data": (DIR,), "kv": (DIR, "hello")}
+BEFORE: dict[str, tuple[str, ...]] = {"data": (DIR,), "kv": (DIR, "hello"), "new": (DIR,), "schedule": (DIR,)}
 """Command → the arguments that stand before the names of those below it."""
 
 

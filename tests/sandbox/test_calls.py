@@ -149,6 +149,7 @@ def test_a_table_with_a_metatable_is_logged_as_it_describes_itself(flavour: str)
 
 def test_a_log_line_that_is_not_utf8_is_mended(flavour: str) -> None:
     assert run(flavour, "function handle() print('x\\255y') end").lines == (("info", "x\ufffdy"),)
+    assert run(flavour, "function handle() print('rows', {{id = 1}}, nil) end").lines == (("info", 'rows\t[{"id":1}]\tnil'),)
 
 
 def test_a_flood_of_lines_stays_in_the_worker_but_for_the_one_that_marks_the_cut(flavour: str) -> None:

@@ -50,9 +50,12 @@ def test_the_leading_block_gives_description_and_rate_limit(source: str, descrip
         ("--- @rate_limit 1_0", f'{FILE}:1: @rate_limit {NO_NUMBER} "1_0"; it has no effect'),
         ("--- @rate_limit ٣", f'{FILE}:1: @rate_limit {NO_NUMBER} "٣"; it has no effect'),
         ("--- @rate_limit 10 a minute", f'{FILE}:1: @rate_limit {NO_NUMBER} "10 a minute"; it has no effect'),
-        ("\n\n--- @colour red", f"{FILE}:3: @colour is not an annotation goop2 knows, so it has no effect; known: @rate_limit"),
-        ("--- @", f"{FILE}:1: @ is not an annotation goop2 knows, so it has no effect; known: @rate_limit"),
-        ("--- @\x1b[2J", f"{FILE}:1: @�[2J is not an annotation goop2 knows, so it has no effect; known: @rate_limit"),
+        (
+            "\n\n--- @colour red",
+            f"{FILE}:3: @colour is not an annotation goop2 knows, so it has no effect; known: @rate_limit, @every, @cron",
+        ),
+        ("--- @", f"{FILE}:1: @ is not an annotation goop2 knows, so it has no effect; known: @rate_limit, @every, @cron"),
+        ("--- @\x1b[2J", f"{FILE}:1: @�[2J is not an annotation goop2 knows, so it has no effect; known: @rate_limit, @every, @cron"),
     ],
 )
 def test_a_mistake_is_a_warning_with_file_and_line_and_changes_nothing(source: str, warning: str) -> None:
@@ -93,3 +96,43 @@ def test_no_text_makes_it_fail(source: str) -> None:
     assert found.rate_limit is None or found.rate_limit >= 0
     assert found.description.isprintable()
     assert all(warning.isprintable() for warning in found.warnings)
+
+
+def test_a_schedule_is_read() -> None:
+    found = parse("--- Tidies up.\n--- @every 15m\nfunction run() end", FILE)
+    assert found.schedule is not None
+    assert (found.description, found.schedule.text, found.warnings) == ("Tidies up.", "every 15m", ())
+    found = parse("--- @cron  0   8 * * *", FILE)
+    assert found.schedule is not None
+    assert found.schedule.text == "cron 0 8 * * *"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "--- @every 15 minutes",
+            '@every wants a whole number and s, m, h or d, at least 1s and at most 366d, such as 15m, not "15 minutes"',
+        ),
+        ("--- @every", "not nothing; it has no effect"),
+        ("--- @cron 61 * * * *", '@cron: the minute has "61"; allowed is 0 to 59'),
+        ("--- @cron 0 8 * *", "@cron wants five fields"),
+    ],
+)
+def test_a_wrong_schedule_is_one_sentence_with_file_and_line(line: str, said: str) -> None:
+    found = parse(f"--- What it does.\n{line}\nfunction run() end", FILE)
+    (warning,) = found.warnings
+    assert warning.startswith(f"{FILE}:2: ")
+    assert said in warning
+    assert found.schedule is None
+    assert found.description == "What it does."
+
+
+def test_a_second_schedule_and_one_for_another_kind_of_file_have_no_effect() -> None:
+    found = parse("--- @every 1m\n--- @cron 0 8 * * *", FILE)
+    assert found.schedule is not None
+    assert found.schedule.text == "every 1m"
+    assert found.warnings == (f"{FILE}:2: @cron is a second schedule; the first, @every 1m, stands",)
+    found = parse("--- @every 1m", FILE, lambda: "this file defines no function run(event)")
+    assert found.schedule is None
+    assert found.warnings == (f"{FILE}:1: @every has no effect: this file defines no function run(event)",)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import apsw
 import pytest
 
@@ -10,6 +13,7 @@ from goop2.storage.database import Database
 from goop2.storage.errors import AccessError
 from goop2.storage.policies import Visitor
 from goop2.storage.table_access import TableAccess
+from goop2.storage.target_table import TargetTable
 from goop2.storage.typed_tables import Owner, TypedTables
 
 EVE = Visitor("eve")
@@ -181,3 +185,21 @@ def test_a_key_is_the_column_of_a_whole_index(database: Database) -> None:
     assert row_visibility.ways(database, "t") == row_visibility.Ways(
         frozenset({"_id"}), frozenset({"_id", "a"}), frozenset({"a", "b", "d"})
     )
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        ("_id = ?", "_id"),
+        ('"_id" = ?', "_id"),
+        ("invites._id = ?", "_id"),
+        ('"invites"."_id" = ?', "_id"),
+        ("other._id = ?", ""),
+        ('"other"."_id" = ?', ""),
+    ],
+)
+def test_only_a_key_of_the_table_itself_is_told_to_its_view(where: str, key: str) -> None:
+    subject = cast(TargetTable, SimpleNamespace(name="invites"))
+    ways = row_visibility.Ways(frozenset({"_id"}), frozenset({"_id"}))
+    rows = row_visibility.with_request(row_visibility.VisibleRows(True, ""), ways, subject, where, "", (1,))
+    assert rows.key == key

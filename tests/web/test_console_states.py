@@ -184,7 +184,22 @@ FULL: dict[str, State] = {
 }
 EMPTY: dict[str, State] = {
     name: at(name)
-    for name in ("home", "scripts", "chat", "runs", "data", "listen", "groups", "rooms", "files", "network", "secrets", "settings")
+    for name in (
+        "home",
+        "scripts",
+        "schedules",
+        "chat",
+        "runs",
+        "data",
+        "listen",
+        "groups",
+        "rooms",
+        "files",
+        "network",
+        "cluster",
+        "secrets",
+        "settings",
+    )
 }
 
 

@@ -85,6 +85,27 @@ async def test_escape_that_closes_a_list_leaves_the_focus_and_tab_in_the_editor(
     await page.context.close()
 
 
+async def test_hovering_and_writing_a_call_says_what_a_function_takes(browser: Browser, up: Served) -> None:
+    page = await opened_at(browser, up, "scripts?kind=command&name=greet")
+    await page.locator(".cm-line", has_text="goop.kv.set").get_by_text("kv", exact=False).first.hover()
+    line = page.locator(".cm-line", has_text="goop.kv.set")
+    box = await line.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2)
+    await expect(page.locator(".cm-goop-help")).to_contain_text("goop.kv.set(key, value?)")
+    await write(page, "function handle(args)\n  goop.schema.insert(")
+    await page.keyboard.type('"posts", ')
+    await expect(page.locator(".cm-goop-help code")).to_contain_text("goop.schema.insert(table, row)")
+    await expect(page.locator(".cm-goop-now")).to_have_text("row")
+    assert await complaints(page) == []
+    await page.keyboard.type("{ title = 'x', likes = 1 }")
+    await expect(page.locator(".cm-goop-now")).to_have_text("row")
+    await page.keyboard.press("End")
+    await page.keyboard.type(")")
+    await expect(page.locator(".cm-goop-help")).to_have_count(0)
+    await page.context.close()
+
+
 async def test_what_does_not_compile_is_not_run(browser: Browser, up: Served) -> None:
     page = await opened_at(browser, up, "scripts?kind=command&name=greet")
     await write(page, "function handle(args) return end end")

@@ -22,15 +22,6 @@ PAGE = (PAGES / "components.html").read_text()
 PHONE = {"width": 390, "height": 800}
 WIDE = {"width": 1280, "height": 900}
 LAST_CHANGE = "changes.at(-1)"
-FETCHED = r"""(partials) => {
-  window.asked = [];
-  const own = fetch;
-  window.fetch = async (path) => {
-    const name = /partials\/(\w+)\.html$/.exec(path);
-    return name ? asked.push(path) && new Response(partials[name[1]]) : own(path);
-  };
-}"""
-"""Partials without files of the site."""
 SORTABLE = """
   window.drops = [];
   const onEnd = ({ item, from, to, oldIndex, newIndex }) => drops.push([item.dataset.id, from.id, to.id, oldIndex, newIndex]);
@@ -479,7 +470,7 @@ async def test_partials_are_filled_escaped_and_listed(page: Page) -> None:
         "several": ("<p>1</p> <p>2</p>", {}, "<div><p>1</p> <p>2</p></div>"),
         "texts": ("<p>{{#each tags}}<i>{{.}}</i>{{/each}}</p>", {"tags": ["a", "<"]}, "<p><i>a</i><i>&lt;</i></p>"),
     }
-    await page.evaluate(FETCHED, {name: text for name, (text, _, _) in partials.items()})
+    await page.evaluate((PAGES / "fetched.js").read_text(), {name: text for name, (text, _, _) in partials.items()})
     for name, (_, data, expected) in partials.items():
         assert await page.evaluate("async ([name, data]) => (await Goop.partial(name, data)).outerHTML", [name, data]) == expected, name
     assert all(path.startswith("/p/12D3Koo") for path in await page.evaluate("asked"))

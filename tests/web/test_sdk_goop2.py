@@ -266,7 +266,11 @@ async def test_a_form_made_on_the_fly_is_filled_in_once_and_updated(browser: Bro
     assert rows == [("Ann", "Still me", "x,z")]
 
 
-async def test_a_form_says_what_it_lacks(pages: tuple[Page, Page]) -> None:
+async def test_a_form_says_what_it_lacks(pages: tuple[Page, Page], browser: Browser, up: Served) -> None:
+    async with opened(browser, f"http://{up.visitor('bob')}{up.front}plain.html") as visitor:
+        form = "{ table: 'nosuch', fields: [{ name: 'a' }] }"
+        told = await run(visitor, f"return Goop.form.render(out, {form}).catch(({{ code, message }}) => `${{code}}: ${{message}}`)")
+        assert told == "not_found: the table nosuch of this form is not there yet: the owner makes it by opening this page"
     for options, why in (
         ("{}", "takes {table, fields"),
         ("{ table: 'signups_plain', fields: [{ name: 'who', type: 'tetx' }] }", 'has the type "tetx"; there are text'),

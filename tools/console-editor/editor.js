@@ -9,8 +9,8 @@ import { lua } from "@codemirror/legacy-modes/mode/lua";
 import { html, xml } from "@codemirror/legacy-modes/mode/xml";
 import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
-import { EditorState } from "@codemirror/state";
-import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
+import { EditorState, StateField } from "@codemirror/state";
+import { EditorView, drawSelection, highlightActiveLine, highlightActiveLineGutter, hoverTooltip, keymap, lineNumbers, showTooltip } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { StyleModule } from "style-mod";
 
@@ -48,6 +48,10 @@ const looks = EditorView.theme({
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--code-selected)" },
   ".cm-tooltip": { backgroundColor: "var(--card)", color: "var(--ink)", border: "1px solid var(--line)", borderRadius: "6px" },
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent)", color: "var(--accent-ink)" },
+  ".cm-goop-help": { padding: "0.35rem 0.6rem", maxWidth: "min(34rem, 90vw)", fontSize: "0.85rem", fontFamily: "system-ui, sans-serif" },
+  ".cm-goop-help code": { fontFamily: "var(--mono)", overflowWrap: "anywhere" },
+  ".cm-goop-help p": { margin: "0.25rem 0 0" },
+  ".cm-goop-help .cm-goop-now": { fontWeight: "700", textDecoration: "underline" },
   ".cm-completionInfo": { maxWidth: "24rem", whiteSpace: "pre-wrap" },
   ".cm-lint-marker-error": { content: "none", width: "0.7em", height: "0.7em", margin: "0.4em auto", borderRadius: "50%", backgroundColor: "var(--bad)" },
   ".cm-lint-marker-warning": { content: "none", width: "0.7em", height: "0.7em", margin: "0.4em auto", borderRadius: "50%", backgroundColor: "var(--warn)" },
@@ -85,6 +89,71 @@ function goopCompletions(functions) {
   };
 }
 
+// What a function of goop is: its call, with parameter `at` marked, what it gives, and what it does.
+function helpOn({ name, signature, returns, doc }, at = -1) {
+  const made = (tag, text, className = "") => Object.assign(document.createElement(tag), { textContent: text, className });
+  const dom = made("div", "", "cm-goop-help");
+  const call = made("code", `goop.${name}(`);
+  signature.slice(1, -1).split(", ").filter(Boolean).forEach((parameter, place, all) => {
+    const isLast = place === all.length - 1;
+    const isNow = place === at || (isLast && at > place && parameter.endsWith("…"));
+    call.append(made("span", parameter, isNow ? "cm-goop-now" : ""), isLast ? "" : ", ");
+  });
+  call.append(`) → ${returns}`);
+  dom.append(call, made("p", doc));
+  return dom;
+}
+
+// Hovering over goop.kv.get says what it is.
+function goopHover(functions) {
+  return hoverTooltip((view, pos) => {
+    const line = view.state.doc.lineAt(pos);
+    for (const match of line.text.matchAll(/\bgoop\.([\w.]+)/g)) {
+      const [from, to] = [line.from + match.index, line.from + match.index + match[0].length];
+      const found = pos >= from && pos <= to && functions.find(({ name }) => name === match[1]);
+      if (found) return { pos: from, end: to, above: true, create: () => ({ dom: helpOn(found) }) };
+    }
+    return null;
+  });
+}
+
+// The call of a function of goop that is open at the cursor: {found, from, at}; null outside of one.
+function openCall(state, functions) {
+  const pos = state.selection.main.head;
+  const start = Math.max(0, pos - CALL_LOOKED_BACK);
+  const before = state.sliceDoc(start, pos);
+  let [depth, commas, quote] = [0, 0, ""];
+  for (let at = before.length - 1; at >= 0; at--) {
+    const letter = before[at];
+    if (quote) quote = letter === quote && before[at - 1] !== "\\" ? "" : quote;
+    else if (letter === '"' || letter === "'") quote = letter;
+    else if (letter === ")" || letter === "}" || letter === "]") depth++;
+    else if ((letter === "{" || letter === "[") && depth-- === 0) [depth, commas] = [0, 0]; // a table among the arguments
+    else if (letter === "(" && depth-- === 0) {
+      const match = /\bgoop\.([\w.]+)\s*$/.exec(before.slice(0, at));
+      const found = match && functions.find(({ name }) => name === match[1]);
+      if (found) return { found, from: start + match.index, at: commas };
+      [depth, commas] = [0, 0];
+    } else if (letter === "," && depth === 0) commas++;
+    else if (letter === ";" || /^\s*(?:end|local|return|function)\b/.test(before.slice(at + 1, at + 12)) && letter === "\n") return null;
+  }
+  return null;
+}
+
+// While the arguments of a function of goop are written, its parameters stand above them.
+function goopSignature(functions) {
+  const tooltip = (state) => {
+    const open = state.selection.main.empty ? openCall(state, functions) : null;
+    return open && { pos: open.from, above: true, create: () => ({ dom: helpOn(open.found, open.at) }) };
+  };
+  return StateField.define({
+    create: () => null,
+    update: (value, transaction) => (transaction.docChanged || transaction.selection ? (transaction.isUserEvent("select.pointer") ? null : tooltip(transaction.state)) : value),
+    provide: (field) => showTooltip.from(field),
+  });
+}
+
+const CALL_LOOKED_BACK = 1000; // characters before the cursor in which a call begins
 const LOOKED_BACK = 4000; // characters before the cursor in which a statement or a call begins
 
 // The text that is open at the end of `before`, null outside of one.
@@ -182,7 +251,7 @@ export function edit(parent, { text, functions = [], tables = () => [], label, c
     highlightSelectionMatches(),
     ...(LANGUAGES[language] ? [StreamLanguage.define(LANGUAGES[language])] : []),
     syntaxHighlighting(colours),
-    ...(language === "lua" ? [autocompletion({ override: [goopCompletions(functions), tableCompletions(tables)] })] : [EditorView.lineWrapping]),
+    ...(language === "lua" ? [goopHover(functions), goopSignature(functions), autocompletion({ override: [goopCompletions(functions), tableCompletions(tables)] })] : [EditorView.lineWrapping]),
     keymap.of([
       // CodeMirror lets Tab go for two seconds after any Escape, also after one that has only closed a list.
       { key: "Escape", run: (view) => (view.setTabFocusMode(false), false) },

@@ -17,11 +17,13 @@ from goop2.cli.folder import identity, init, keys
 from goop2.cli.group import group
 from goop2.cli.kv import kv
 from goop2.cli.lua import lua
+from goop2.cli.new import new
 from goop2.cli.options import TextType
 from goop2.cli.peer import peer
 from goop2.cli.peers import call, connect, peers, send
 from goop2.cli.rendezvous import rendezvous
 from goop2.cli.run_logs import logs
+from goop2.cli.schedule import schedule
 from goop2.cli.standby import standby
 from goop2.cli.table_design import DESIGN_COMMANDS
 from goop2.cli.table_import import import_rows
@@ -34,15 +36,39 @@ HELP_WIDTH = 100
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
-    epilog="Exit codes: 0 done, 1 a script or its input failed, 2 the command, the folder or the machine is at fault.",
+    epilog=(
+        "DIR may be left out: the current folder is meant, or the nearest above it with a goop.json; --dir DIR names it at any place. "
+        "Exit codes: 0 done, 1 a script or its input failed, 2 the command, the folder or the machine is at fault."
+    ),
 )
-@click.version_option(package.__version__, message="goop2 %(version)s")
+@click.version_option(package.__version__, "-v", "--version", message="goop2 %(version)s")
 def goop2() -> None:
     """A folder becomes a peer, and its Lua scripts answer, behind a wall.
 
     Begin with "goop2 demo", or make a folder of your own: "goop2 init DIR", then "goop2 peer DIR" for its pages, "goop2 chat DIR" for a
     prompt.
     """
+
+
+@click.command("version")
+def version() -> None:
+    """Print the version."""
+    click.echo(f"goop2 {package.__version__}")
+
+
+@click.command("help")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1)
+@click.pass_context
+def help_(context: click.Context, words: tuple[str, ...]) -> None:
+    """Say how a command is used."""
+    command: click.Command = goop2
+    place = click.Context(goop2, info_name="goop2", **goop2.context_settings)
+    for word in words:
+        inner = command.commands.get(word) if isinstance(command, click.Group) else None
+        if inner is None:
+            raise click.UsageError(f"there is no command {' '.join(words)!r}", context)
+        command, place = inner, click.Context(inner, parent=place, info_name=word, **goop2.context_settings)
+    click.echo(command.get_help(place))
 
 
 def _take_only_text(command: click.Command) -> None:
@@ -56,6 +82,7 @@ def _take_only_text(command: click.Command) -> None:
 
 for command in (
     init,
+    new,
     demo,
     peer,
     console,
@@ -68,6 +95,7 @@ for command in (
     restore,
     standby,
     kv,
+    schedule,
     template,
     call,
     send,
@@ -80,6 +108,8 @@ for command in (
     identity,
     keys,
     completion,
+    version,
+    help_,
 ):
     goop2.add_command(command)
 for command in (*DESIGN_COMMANDS, *ROW_COMMANDS, import_rows):

@@ -9,7 +9,7 @@ import click
 
 from goop2.cli import output, session
 from goop2.cli.errors import CommandError
-from goop2.cli.options import folder_argument, json_option
+from goop2.cli.options import FOLDER, folder_argument, json_option
 from goop2.cli.template import dry_run_option, switches_option, yes_option
 from goop2.folder.templates import DEFAULT, TEMPLATES
 
@@ -24,7 +24,7 @@ INIT_HELP = "\n".join(
 
 
 @click.command("init", help=INIT_HELP)
-@folder_argument
+@click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--label", metavar="NAME", help="The name others see; without it, the folder's.")
 @click.option("--template", type=click.Choice(tuple(TEMPLATES)), help=f"What to start from; without it, {DEFAULT}.")
 @click.option("--from", "source", metavar="FOLDER|FILE", help="Start from a template of your own: a folder, or a .tar.gz file.")
@@ -47,9 +47,10 @@ def init(
 
 
 def _init(folder: Path, label: str | None, template: str) -> None:
+    from goop2.cli.lua_types import files_for_editors
     from goop2.folder.creation import create
 
-    created = create(folder, label, template)
+    created = create(folder, label, template, files_for_editors())
     for path in created.written:
         print(f"made  {output.one_line(str(folder / path))}")
     for path in created.kept:

@@ -25,10 +25,14 @@ SILENT: Final = frozenset({"run failed", "script loaded", "script removed"})
 """The reply has said it, or nobody asked."""
 ABOUT_FILES: Final = frozenset({"script broken", "script annotation", "script folder"})
 """What `lua list` and `lua check` put into their answer."""
-ABOUT_OTHER_SCRIPTS: Final = frozenset({"script broken", "script annotation"})
+ABOUT_OTHER_SCRIPTS: Final = frozenset({"script broken", "script repaired", "script annotation"})
 """Whoever calls one script is told about that one, in the reply."""
 
+ABOUT_TESTS: Final = frozenset({"script log", "script log cut", "script annotation"})
+"""What a test that failed is told with; of others nobody wants to know."""
 
+TOLD: Final = frozenset({"script log", "script repaired"})
+"""No warnings: a script's own lines, and good news."""
 REPEATED_SECONDS: Final = 60.0
 """So long the same warning is not said again."""
 SAID_MAX: Final = 256
@@ -112,7 +116,7 @@ def _no_descriptors() -> str:
 def _show(method: str, event: Event) -> None:
     sentence = _SENTENCES.get(event["event"])
     if sentence is not None:
-        output.note(sentence(method, event)) if event["event"] == "script log" else output.warn(sentence(method, event))
+        output.note(sentence(method, event)) if event["event"] in TOLD else output.warn(sentence(method, event))
     elif method != "info":
         warn(_plain(event))
 
@@ -130,6 +134,16 @@ def _broken(_method: str, event: Event) -> str:
     return f"{place}: {event['message']}" + ("; the version before keeps answering" if event["older_runs"] else "")
 
 
+def _repaired(_method: str, event: Event) -> str:
+    return f"{event['path']} has no error any more and is live"
+
+
+def _missed(_method: str, event: Event) -> str:
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(event["due"]))
+    times = "once" if event["times"] == 1 else f"{event['times']:,} times"
+    return f"{event['script']} should have run at {at} and did not (missed {times}): it is made up now, once"
+
+
 def _warning(_method: str, event: Event) -> str:
     return str(event["warning"])
 
@@ -144,6 +158,9 @@ _SENTENCES: Final[dict[str, Callable[[str, Event], str]]] = {
     "script log": _script_log,
     "script log cut": _script_log_cut,
     "script broken": _broken,
+    "script repaired": _repaired,
+    "schedule missed": _missed,
+    "schedules file": _warning,
     "script annotation": _warning,
     "script folder": _warning,
     "run history": _warning,

@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import shlex
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from goop2.cli import logs, output, script_listing, session
 from goop2.cli.completion import function_names
 from goop2.cli.errors import CommandError
+from goop2.cli.lua_test import lua_test
+from goop2.cli.lua_types import lua_types
 from goop2.cli.main import EXIT_FAILED, EXIT_OK
 from goop2.cli.options import as_option, folder_argument, json_option
+from goop2.cli.running_peer import ask_running
 from goop2.cli.streams import StreamError
 from goop2.scripting.command_text import command_of, is_command
 
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
     from goop2.scripting.engine import Failure, Reply, Success
     from goop2.services.peer import Peer
 
-ANSWER_SPARE_SECONDS: Final = 5.0
-"""Beyond a script's own time, for a busy machine."""
 REMOTE_MAX_BYTES: Final = 2 * 1024 * 1024
 """Parameters handed to a running peer: more than a call may have, so that the engine itself says how much they were."""
 STDIN_MAX_BYTES: Final = 16 * 1024 * 1024
@@ -121,7 +122,7 @@ def unicode(text: str) -> str:
 
 async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply, str]:
     session.require_lua(folder)
-    running = await _by_the_running_peer(folder, "lua-chat", {"message": message, "as": stranger})
+    running = await ask_running(folder, "lua-chat", {"message": message, "as": stranger})
     if running is not None:
         from goop2.scripting.engine import Reply
 
@@ -133,23 +134,6 @@ async def _chat(folder: Path, message: str, stranger: str | None) -> tuple[Reply
         reply = await peer.engine.command(session.caller(peer, stranger), message)
         name = next(iter((command_of(message) or "").split()), "")
         return reply, _command_hint(folder, name, _known_as(peer, name)) if reply.failure else ""
-
-
-async def _by_the_running_peer(folder: Path, operation: str, request: Mapping[str, object]) -> Any:
-    """Return the answer of the peer that runs in the folder, with its script's log lines; None if none runs, or an older one."""
-    from goop2.control_socket import ControlError, ask
-
-    try:
-        answer = await ask(folder, operation, request, session.RUNNING_SECONDS + ANSWER_SPARE_SECONDS)
-    except ControlError as error:
-        if error.code == "not_found":
-            return None
-        raise CommandError(str(error)) from None
-    except TimeoutError:
-        raise CommandError(f"the peer that runs in {folder} does not answer; its log may say why") from None
-    for script, level, text in cast("list[tuple[str, str, str]]", answer["log"]) if answer is not None else ():
-        output.note(f"{script}: {level}: {text}")
-    return answer
 
 
 def _failure_of(answer: Any) -> Failure | None:
@@ -175,7 +159,7 @@ async def _call(folder: Path, function: str, params: bytes, stranger: str | None
     session.require_lua(folder)
     if len(params) <= REMOTE_MAX_BYTES:
         request = {"function": function, "params": base64.b64encode(params).decode(), "as": stranger}
-        running = await _by_the_running_peer(folder, "lua-call", request)
+        running = await ask_running(folder, "lua-call", request)
         if running is not None:
             from goop2.scripting.engine import Success
 
@@ -228,3 +212,7 @@ def stdin() -> bytes:
         return sys.stdin.buffer.read(STDIN_MAX_BYTES) if sys.stdin is not None else b""
     except OSError as error:
         raise StreamError(error.errno, error.strerror) from None
+
+
+lua.add_command(lua_test)
+lua.add_command(lua_types)

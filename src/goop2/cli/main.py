@@ -94,12 +94,13 @@ def _parse_and_run(arguments: Sequence[str]) -> int:
 
     from goop2.cli.commands import goop2
     from goop2.cli.completion import COMPLETION_VARIABLE, answer
+    from goop2.cli.default_folder import with_folder
 
     if instruction := os.environ.get(COMPLETION_VARIABLE):
         return answer(goop2, instruction)
     try:
         # Not click's own `main`: it has an error policy of its own.
-        with goop2.make_context("goop2", list(arguments)) as context:
+        with goop2.make_context("goop2", with_folder(goop2, arguments)) as context:
             code = goop2.invoke(context)
     except click.exceptions.Exit as end:
         code = end.exit_code

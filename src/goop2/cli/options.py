@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import click
 
 from goop2.folder.regular_files import shown
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 CALLER_ID_MAX_CHARS = 128
 """Peer ids have 52; a visitor's is shorter."""
@@ -40,7 +43,22 @@ class _Folder(click.Path):
 
 
 FOLDER = _Folder(path_type=Path)
-folder_argument = click.argument("folder", metavar="DIR", type=FOLDER)
+FOLDER_OPTION: Final = "--dir"
+"""Names the folder wherever it stands; default_folder.py puts it into the argument's place."""
+
+
+class FolderArgument(click.Argument):
+    """The peer folder of a command, which may be left out (default_folder.py)."""
+
+
+def folder_argument(function: Command) -> Command:
+    """Give a command the argument DIR, and the option that stands for it."""
+    option = click.option(
+        FOLDER_OPTION, metavar="DIR", type=FOLDER, expose_value=False, help="The peer folder; without it and DIR, the nearest."
+    )
+    return click.argument("folder", cls=FolderArgument, metavar="[DIR]", type=FOLDER)(option(function))
+
+
 as_option = click.option(
     "--as",
     "stranger",

@@ -44,7 +44,7 @@ dir_option = click.option(
     "folder",
     metavar="DIR",
     type=FOLDER,
-    help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the current folder.",
+    help=f"The peer to act as; without it ${FOLDER_VARIABLE}, else the nearest.",
 )
 
 
@@ -164,17 +164,45 @@ def _this(folder: Path | None, as_json: bool) -> int:
 @click.command("connect")
 @folder_argument
 @click.argument("address", metavar="ADDRESS")
+@click.option("--forget", is_flag=True, help="Forget the addresses of this peer instead; its id is enough.")
 @json_option
-def connect(folder: Path, address: str, as_json: bool) -> int:
+def connect(folder: Path, address: str, forget: bool, as_json: bool) -> int:
     """Connect to a peer by its address, now and at every start.
 
     Example: goop2 connect mysite /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…
     """
+    if forget:
+        return _forget_address(folder, address, as_json)
     answer, code = ask(folder, "connect", {"address": address}, as_json)
     if answer is not None and as_json:
         output.answer_json(answer)
     elif answer is not None:
         output.note(f"connected to {output.one_line(str(answer['label']), 40)}, {answer['peer']}")
+    return code
+
+
+def _forget_address(folder: Path, address: str, as_json: bool) -> int:
+    """Have the running peer forget it, or take it out of the file."""
+
+    async def alone(chosen: Path, _op: str, request: Request) -> Answer:
+        from goop2.control_socket import ControlError
+        from goop2.net.address import named_peer
+        from goop2.net.faults import NetworkError
+        from goop2.peers.discovery.peers_file import RememberedPeers
+
+        try:
+            peer = named_peer(str(request["address"]))
+            if not RememberedPeers(chosen).forget(peer):
+                raise ControlError("not_found", f"no address of {peer} was typed in")
+        except NetworkError as error:
+            raise ControlError("bad_request", str(error)) from None
+        return {"peer": peer}
+
+    answer, code = ask(folder, "forget-address", {"address": address}, as_json, alone)
+    if answer is not None and as_json:
+        output.answer_json(answer)
+    elif answer is not None:
+        output.note(f"forgotten: the addresses of {answer['peer']}")
     return code
 
 
@@ -198,12 +226,12 @@ def ask(
 
 
 def _chosen(folder: Path | None) -> Path:
-    from goop2.config.loading import FILE
+    from goop2.cli.default_folder import nearest
 
     named = os.environ.get(FOLDER_VARIABLE)
-    if folder is None and not named and not Path(FILE).exists():
+    chosen = folder or (Path(named) if named else nearest())
+    if chosen is None:
         raise CommandError(f"the current folder is no peer: go to one, or name it on the command line or in ${FOLDER_VARIABLE}")
-    chosen = folder or Path(named or ".")
     session.settings_of(chosen)
     return chosen
 

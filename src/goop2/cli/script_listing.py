@@ -152,8 +152,9 @@ def _place(script: ScriptEntry) -> str:
 
 
 def _print_lines(rows: list[tuple[str, str, str, str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    for row in rows:
+    heads = tuple(name.lower() for name in COLUMNS)
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(COLUMNS))]
+    for row in (heads, *rows):
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 

@@ -23,7 +23,7 @@ from goop2.cluster.limits import BEAT_SECONDS, DRAIN_SECONDS, FAREWELL_SECONDS, 
 from goop2.cluster.messages import Asked, Beat, Call, Cancel, Ended, Farewell, HostAnswer, Logged, NodeSetup, OfCall, Refused, ToNode
 from goop2.cluster.switched_bus import SwitchedBus
 from goop2.sandbox.framing import WorkerProtocolError
-from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, UNKNOWN_VERSION, HostCall, HostCallAnswer, Setup
+from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, SCHEDULE, UNKNOWN_VERSION, HostCall, HostCallAnswer, Setup
 from goop2.sandbox.vm import FLAVOURS
 from goop2.scripting.annotations import NO_ANNOTATIONS
 from goop2.scripting.api import FUNCTIONS, PRIVATE
@@ -299,7 +299,7 @@ def invocation_of(message: Call, source: bytes) -> Invocation:
         message.version,
         NO_ANNOTATIONS,
         of_function=message.kind == HANDLE,
-        for_event=message.kind == GROUP_CLOSE,
+        event=GROUP_CLOSE if message.kind == GROUP_CLOSE else SCHEDULE if message.kind == SCHEDULE else "",
     )
     caller = Caller(message.caller_id, message.caller_label, message.owner, message.caller_email)
     return Invocation(script, message.argument, caller, time.monotonic() + message.seconds_left)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -33,15 +33,16 @@ class Created:
     """Files that were there already, and stay as they were."""
 
 
-def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT) -> Created:
+def create(folder: Path, label: str | None = None, template: str = templates.DEFAULT, more: Mapping[str, str] | None = None) -> Created:
     """Make `folder` a peer folder from `template` (templates.files_of), with the label `label` or the folder's name.
 
+    `more`: files that are no part of a template, such as the types for editors.
     Raises `FolderError`, also when it is one already.
     """
     settings_file = folder / SETTINGS_FILE
     if os.path.lexists(settings_file):
         raise FolderError(f"{settings_file} is there already: {folder} is a peer folder, and stays as it is")
-    files = templates.files_of(template)
+    files = {**templates.files_of(template), **(more or {})}
     files[SETTINGS_FILE] = _labelled(files[SETTINGS_FILE], _checked(shown(Path(os.path.realpath(folder)).name) if label is None else label))
     _check_places(folder, files)
     try:
@@ -51,6 +52,15 @@ def create(folder: Path, label: str | None = None, template: str = templates.DEF
     except OSError as error:
         raise FolderError(f"{error.filename or folder} cannot be written ({error.strerror}): choose a folder you may write to") from None
     return Created(tuple(written), tuple(path for path in order if path not in written))
+
+
+def add(folder: Path, path: str, text: str) -> bool:
+    """Write a new file into a peer folder; return False when something is there already. Raises `FolderError`."""
+    _check_places(folder, [path])
+    try:
+        return _write_new(folder / path, text)
+    except OSError as error:
+        raise FolderError(f"{error.filename or folder / path} cannot be written: {error.strerror}") from None
 
 
 BARE: Final = "blank"

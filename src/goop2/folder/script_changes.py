@@ -27,11 +27,12 @@ TEXT_MAX_BYTES: Final = 1024 * 1024
 """Of a script (scripting/limits.py); an editor for more would be of no use."""
 
 NEW: Final[dict[Kind, str]] = {
-    "command": '--- Says hello.\nfunction handle(args)\n  return "Hello, " .. args .. "!"\nend\n',
+    "command": '--- Says hello: !NAME Alice\nfunction handle(args)\n  if args == "" then\n    return "Whom shall I greet? !NAME Alice"\n'
+    '  end\n  return "Hello, " .. args .. "!"\nend\n',
     "function": "--- Answers with what it was asked.\nfunction call(request)\n  return request.params\nend\n",
-    "library": '--- What several scripts share: local shared = goop.use("name")\nlocal shared = {}\n\nreturn shared\n',
+    "library": '--- What several scripts share: local shared = goop.use("NAME")\nlocal shared = {}\n\nreturn shared\n',
 }
-"""What a new script begins with."""
+"""What a new script begins with; NAME stands for its name."""
 
 
 _FOLDERS: Final[dict[Kind, str]] = {"command": "", "function": FUNCTIONS, "library": LIBRARY}
@@ -89,7 +90,7 @@ class ScriptFiles:
         self._real_folder(file.parent, make=True)
         if self._taken(file):
             raise ScriptChangeError(f"there is a {kind} {name} already")
-        return self._write(file, text or NEW[kind])
+        return self._write(file, text or NEW[kind].replace("NAME", name))
 
     def rename(self, kind: Kind, name: str, new_name: str) -> None:
         """Give a script another name. Raises `ScriptChangeError`."""

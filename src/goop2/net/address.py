@@ -51,6 +51,14 @@ def parse(text: str) -> PeerAddress:
     return PeerAddress(found, multiaddr.join(parts))
 
 
+def named_peer(text: str) -> str:
+    """Return the id of the peer that a text names, an id or a whole address. Raises `AddressError`."""
+    try:
+        return typed_id(text)
+    except AddressError:
+        return parse(text).peer
+
+
 def typed_id(text: str) -> str:
     """Return the id in a text, as people copy it: base58, alone or after `/p2p/` or `/ipfs/`, or base36 as the address bar shows it.
 

@@ -111,6 +111,14 @@ class PeerNetwork:
 
         return unwatch
 
+    def typed_in(self) -> list[tuple[str, str]]:
+        """Return peer and address of what the owner typed in, the last first. Raises `PeersFileError`."""
+        return [(each.peer, each.transport) for each in self.discovery.typed_in()]
+
+    def forget(self, peer: str) -> bool:
+        """Forget the addresses of a peer that the owner typed in; return whether there were any."""
+        return self.discovery.forget(peer)
+
     async def connect(self, address: str) -> tuple[str, str]:
         """Connect to a peer by its address, now and at every start; return its id and label. Raises `AddressError`, `NetworkError`.
 

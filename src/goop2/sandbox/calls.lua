@@ -5,7 +5,7 @@
 --            goop, the table whose members these are; is_command, whether a chat command runs; is_owner, whether the caller is
 --            this peer; caller_id; load_part(name, ...), for what most scripts do not use; load_bytecode(bytecode, ...); load_source(name, source), shared code as a function
 -- Returns: call_here(operation, signature, ...) -> results of what is done in the VM; perform(operation, resource, request), for a script of ours alone;
---          member(name) -> goop[name], which is made if need be; all_members(), which makes all
+--          member(name) -> goop[name], which is made if need be; all_members(), which makes all; call(operation, signature, ...), for tests
 --
 -- A signature is one letter a parameter: s string, n number, b boolean, t table, f function, v what SQL
 -- can hold (string, number, boolean, nil), j anything, sent as JSON, a anything, as it is, o a table, sent
@@ -358,4 +358,4 @@ local function perform(operation, resource, request)
   return call("api.perform", "sso", operation, resource, request)
 end
 
-return call_here, perform, member, all_members
+return call_here, perform, member, all_members, call

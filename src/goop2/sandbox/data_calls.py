@@ -18,7 +18,7 @@ import msgspec
 
 from goop2.folder.regular_files import shown
 from goop2.sandbox.answers import FAILURES, JSON, Answer, json, ok
-from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, Invoke, OperationRule, Scalar
+from goop2.sandbox.messages import GROUP_CLOSE, HANDLE, SCHEDULE, TEST, Invoke, OperationRule, Scalar
 from goop2.sandbox.orm_calls import OrmCalls
 from goop2.sandbox.scan_sampling import ScanSampling
 from goop2.sandbox.transform_calls import TransformCalls
@@ -101,9 +101,9 @@ class DataCalls(OrmCalls, TransformCalls):
 
     def begin(self, invoke: Invoke, now: float) -> None:
         """Begin a run at `now` (`time.monotonic()`): set whose rows and keys it has, and its deadline."""
-        self._function = invoke.kind in ("function", GROUP_CLOSE)
+        self._function = invoke.kind in ("function", GROUP_CLOSE, SCHEDULE, TEST)
         self._owner = Owner(invoke.caller_id, invoke.caller_email)
-        self._store = Store("function" if invoke.kind in (HANDLE, GROUP_CLOSE) else invoke.kind, invoke.script)
+        self._store = Store("function" if invoke.kind in (HANDLE, GROUP_CLOSE, SCHEDULE, TEST) else invoke.kind, invoke.script)
         self._pending = []
         self.file_fault = ""
         self.busy = b""

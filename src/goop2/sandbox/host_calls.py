@@ -15,6 +15,7 @@ from goop2.sandbox.answers import RAISE, Answer, ok
 from goop2.sandbox.call_details import detail_of
 from goop2.sandbox.data_calls import DataCalls, Entry
 from goop2.sandbox.messages import HostCall, HostCallAnswer, Invoke, Log, OperationRule, Scalar
+from goop2.storage import clock
 from goop2.storage.run_record import HostCallRecord
 
 LOG_LINES_MAX = 200
@@ -27,6 +28,7 @@ DETAILS_MAX_CHARS = 32 * 1024
 """Details of the host calls of one run that are kept; a loop would fill the history with one statement."""
 LOG: Final = b"log"
 """The one operation done here: it needs no database."""
+CLOCK_OPERATIONS: Final = frozenset(("test.clock", "test.advance"))
 _LEVELS: Final[dict[bytes, Literal["info", "warn", "error"]]] = {b"print": "info", b"info": "info", b"warn": "warn", b"error": "error"}
 
 Send = Callable[[Log | HostCall], None]
@@ -107,6 +109,8 @@ class HostCalls:
         self._send(HostCall(operation, arguments))
         answer = self._receive()
         self._record(operation, begun, arguments, answer.values)
+        if operation in CLOCK_OPERATIONS and answer.values and isinstance(answer.values[0], float):
+            clock.use(answer.values[0])  # the test's own statements have the time it has set
         return answer.shape, *answer.values
 
     def _record(

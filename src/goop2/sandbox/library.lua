@@ -220,6 +220,17 @@ function runners.group_close(globals)
   end
 end
 
+function runners.schedule(globals)
+  return function(chunk, name, event)
+    chunk()
+    local entry = rawget(globals, "run")
+    if type(entry) ~= "function" then
+      error(format("%s defines no function run(event)", name), 0)
+    end
+    return json().result((entry(event)))
+  end
+end
+
 -- A script of ours may answer nil, error class, message.
 function runners.builtin(globals, _, perform)
   return function(chunk, _, params)

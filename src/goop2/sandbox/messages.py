@@ -7,7 +7,7 @@ bounds, and anything else is a `WorkerProtocolError` (framing.py).
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -22,8 +22,14 @@ BUILTIN = "builtin"
 HANDLE = "handle"
 """Kind of an `Invoke` for the `handle` of a data function's file: run by the rules of a chat command, with the keys of that file."""
 
-GROUP_CLOSE = "group_close"
+GROUP_CLOSE: Final = "group_close"
 """Kind of an `Invoke` for the `on_group_close` of a data function's file, with the id of the group."""
+
+SCHEDULE: Final = "schedule"
+"""Kind of an `Invoke` for the `run` of a data function's file, with the event as JSON; and of the record of its run."""
+
+TEST: Final = "test"
+"""Kind of an `Invoke` for a file of tests: its argument is "" for their names, or the place of the one to run (testing.lua)."""
 
 Scalar = None | bool | int | float | bytes
 
@@ -76,6 +82,8 @@ class Setup(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     database: bytes = b""
     """Path of data.db, as bytes: a folder's name need not be UTF-8. b"" gives a worker none."""
     kv_enabled: bool = False
+    stubs_clock: bool = False
+    """Whether an `Invoke` may say what the time is, as it does for tests."""
     storage_max_bytes: int = 1024 * 1024 * 1024
     """What scripts and callers may fill data.db to (`storage.max_mb`); no file of it grows far beyond."""
     storage_synced: bool = False
@@ -86,7 +94,7 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     """Peer → worker: run this script."""
 
     kind: str
-    """`command`, `function`, HANDLE, GROUP_CLOSE or BUILTIN."""
+    """`command`, `function`, HANDLE, GROUP_CLOSE, SCHEDULE, TEST or BUILTIN."""
     script: str
     version: bytes
     """Digest of the source; the worker keeps compiled versions by it."""
@@ -99,6 +107,8 @@ class Invoke(msgspec.Struct, array_like=True, frozen=True, tag=0, gc=False):
     seconds_left: float
     """After which the peer ends this worker: seconds, since two machines share no clock."""
     caller_email: str = ""
+    clock: float | None = None
+    """What the time is for this run, in seconds since 1970; None for the real one."""
 
 
 class Compile(msgspec.Struct, array_like=True, frozen=True, tag=1, gc=False):

@@ -10,7 +10,7 @@ local host, memory_bytes = ...
 
 local error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset = error, getmetatable, next, pairs, pcall, rawequal, rawget, rawset
 local newproxy, select, setfenv, setmetatable, type = newproxy, select, setfenv, setmetatable, type
-local plain_tostring = tostring
+local plain_tostring, system = tostring, os
 local load_pieces, metatable_of, frame_of, trace_of = load, debug.getmetatable, debug.getinfo, debug.traceback
 local byte, dump, find, format, sub = string.byte, string.dump, string.find, string.format, string.sub
 local collectgarbage, randomseed, load_chunk = collectgarbage, math.randomseed, loadstring
@@ -269,12 +269,12 @@ end
 -- Until something else than peer and self is asked of it, the goop table has these two alone; calls.lua makes what is asked for.
 local goop = { peer = {}, self = {} }
 local is_command, is_owner, id_of_caller = false, false, ""
-local call_here, perform, member, all_members
+local call_here, perform, member, all_members, operate
 
 local function need_calls()
   if not call_here then -- set last: there may be no memory
     local loaded
-    loaded, perform, member, all_members =
+    loaded, perform, member, all_members, operate =
       load_part("calls", host, json, null, goop, is_command, is_owner, id_of_caller, load_part, load_bytecode, load_source)
     call_here = loaded
   end
@@ -351,6 +351,9 @@ end
 local function runner_of(kind)
   if kind == "builtin" then
     need_calls()
+  elseif kind == "test" then
+    need_calls()
+    return load_part("testing", globals, operate, json, function(now) return load_part("test_clock", system, now) end)
   end
   return ours().runner(kind, globals, reply_text, perform)
 end
@@ -404,12 +407,15 @@ local function run(kind, name, bytecode, seed, argument, caller_id, caller_label
   id_of_caller = caller_id
   is_command, is_owner = kind == "command" or kind == "handle", caller_id == self_id
   local runner = kind == "command" and run_command or kind == "function" and run_function or runner_of(kind)
-  if kind == "function" or kind == "builtin" then
+  if kind == "function" or kind == "builtin" or kind == "schedule" then
     local params, message = json().params(argument)
     if message then
       return "bad_request", message
     end
     argument = params
+  end
+  if given and given.clock then
+    load_part("test_clock", system, given.clock)
   end
   collectgarbage("setpause", GC_START_PERCENT)
   collectgarbage("restart", -1) -- LuaJIT: from this pause on, where plain Lua begins at once

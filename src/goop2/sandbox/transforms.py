@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from goop2.storage import clock
 from goop2.storage.errors import StorageError
 from goop2.storage.values import instant
 
@@ -131,7 +131,7 @@ def _moment(values: Values) -> str:
     """Return the first value as a moment; the present one where there is no value."""
     text = _text(_first(values))
     try:
-        return instant(text) if text else datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return instant(text) if text else clock.now().strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
         raise ValueError(f"{text[:40]!r} is no date or time in ISO form") from None
 

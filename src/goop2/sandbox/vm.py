@@ -48,6 +48,9 @@ _PLACE: Final = re.compile(r"(?P<script>[^:]*):\d+:")
 PART: Final = b"part"
 """The operation by which prelude.lua asks for one of `Flavour.parts`, whose bytes most VMs never need."""
 
+CLOCK: Final = b"clock"
+"""In the place of a part's name: what the time is, as text."""
+
 SEED_BYTES = 6
 SEEDS_AT_ONCE = 64
 """Seeds of math.random that are asked of the kernel at a time: one by one, that was a hundredth of a short call."""
@@ -120,6 +123,8 @@ class Flavour:
             b"calls": self._bytecode(self._calls(declarations)),
             b"vm_functions": self._bytecode((_HERE / "vm_functions.lua").read_bytes()),
             b"handles": self._bytecode((_HERE / "handles.lua").read_bytes()),
+            b"testing": self._bytecode((_HERE / "testing.lua").read_bytes()),
+            b"test_clock": self._bytecode((_HERE / "test_clock.lua").read_bytes()),
             b"config": self._bytecode((_HERE / "config.lua").read_bytes()),
             b"library": self._bytecode((_HERE / "library.lua").read_bytes()),
             b"codec": self._bytecode(_PART.sub(_part, (_HERE / "json.lua").read_bytes())),
@@ -242,16 +247,20 @@ class VirtualMachine:
         this: tuple[str, str],
         email: str = "",
         parts: tuple[bytes, ...] = (),
+        clock: float | None = None,
     ) -> VmResult:
         """Run the script's entry. `caller` and `this` peer are (id, label) pairs; `email` is the caller's.
 
-        `parts`: names of parts that come with the script, since it is likely to ask for them.
+        `parts`: names of parts that come with the script, since it is likely to ask for them. `clock`: what the time is for it, in
+        seconds since 1970; None for the real one.
         """
         # Without a seed of its own every VM would give the same numbers, and strangers could foretell them.
         seed = _new_seed()
         texts = [text.encode() for text in (*caller, *this, email)]
         for name in parts:
             texts += (name, self._parts[name])
+        if clock is not None:
+            texts += (CLOCK, repr(clock).encode())
         self._gate.lift()
         try:
             code, payload, *more = self._run(kind.encode(), script.encode(), bytecode, seed, argument, *texts)

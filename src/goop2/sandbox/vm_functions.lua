@@ -30,14 +30,6 @@ local function text_of(value)
   return type(text) == "string" and text or format("(__tostring gives a %s)", type(text))
 end
 
-function here.print(...)
-  local parts = {}
-  for index = 1, select("#", ...) do
-    parts[index] = text_of((select(index, ...)))
-  end
-  ask("log", { "print", sub(concat(parts, "\t"), 1, LINE_MAX_BYTES) }, 2)
-end
-
 local function show(value)
   if type(value) == "table" and not getmetatable(value) then
     local text = json().encode(value, "value")
@@ -46,6 +38,14 @@ local function show(value)
     end
   end
   return text_of(value)
+end
+
+function here.print(...)
+  local parts = {}
+  for index = 1, select("#", ...) do
+    parts[index] = show((select(index, ...)))
+  end
+  ask("log", { "print", sub(concat(parts, "\t"), 1, LINE_MAX_BYTES) }, 2)
 end
 
 local function write_line(level, ...)

@@ -46,6 +46,7 @@ from goop2.sandbox.messages import (
 )
 from goop2.sandbox.syscalls import Descriptors
 from goop2.sandbox.vm import CompileError, Flavour, VirtualMachine, VmResult
+from goop2.storage import clock
 
 RECEIVE_BYTES = 65536
 COMPILED_BY_ONE_VM_BYTES = 64 * 1024
@@ -110,6 +111,8 @@ class Worker:
         self._flavour = flavour
         self._memory_bytes = setup.memory_bytes
         self._this = (setup.self_id, setup.self_label)
+        if setup.stubs_clock:
+            clock.install()
         path = Path(os.fsdecode(setup.database)) if setup.database else None
         self.data = (
             DataCalls(
@@ -177,6 +180,7 @@ class Worker:
 
     def _invoke(self, vm: VirtualMachine, invoke: Invoke) -> Done:
         self._host.begin(invoke)
+        clock.use(invoke.clock)
         try:
             script = self._compiled(vm, invoke)
             if script is None:
@@ -185,7 +189,15 @@ class Worker:
             return Done("script_error", str(error).encode(), 0)
         caller = (invoke.caller_id, invoke.caller_label)
         outcome = vm.run(
-            invoke.kind, invoke.script, script.bytecode, invoke.argument, caller, self._this, invoke.caller_email, script.parts
+            invoke.kind,
+            invoke.script,
+            script.bytecode,
+            invoke.argument,
+            caller,
+            self._this,
+            invoke.caller_email,
+            script.parts,
+            invoke.clock,
         )
         if vm.asked_parts:
             script.parts += tuple(vm.asked_parts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +20,12 @@ import msgspec
 import structlog
 
 from goop2.folder import threads
-from goop2.sandbox.messages import BUILTIN, GROUP_CLOSE, HANDLE
+from goop2.sandbox.messages import BUILTIN, GROUP_CLOSE, HANDLE, SCHEDULE
 from goop2.scripting.annotations import Annotations
+from goop2.scripting.compile_groups import together
 from goop2.scripting.handle_scan import HANDLE as HANDLE_NAME
 from goop2.scripting.handle_scan import ON_GROUP_CLOSE, defines
-from goop2.scripting.limits import COMPILE_TOGETHER_BYTES, COMPILE_TOGETHER_FROM, COMPILE_TOGETHER_MAX, COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
+from goop2.scripting.limits import COMPILE_TOGETHER_FROM, COMPILES_AT_ONCE, EMPTY_HELD_SECONDS
 from goop2.scripting.printable import printable
 from goop2.scripting.source_files import Kind, Snapshot, SourceFile, SourceFolder
 from goop2.scripting.subscribers import Subscribers
@@ -73,14 +74,14 @@ class Script(msgspec.Struct, frozen=True, gc=False):
     of_function: bool = False
     """A command that is the `handle` of a data function's file."""
 
-    for_event: bool = False
-    """A function that is told of an ended group, by its `on_group_close`."""
+    event: Literal["", "group_close", "schedule", "test"] = ""
+    """The event for which a data function is called, by an entry of its own that no caller reaches; `test` for a file of tests."""
 
     @property
     def invoked_as(self) -> str:
         """Return the kind of its `Invoke`."""
-        if self.for_event:
-            return GROUP_CLOSE
+        if self.event:
+            return self.event
         return BUILTIN if self.builtin else HANDLE if self.of_function else self.kind
 
     @property
@@ -132,6 +133,8 @@ class ScriptEntry:
     description: str
     """Of the version that runs; of the file when none does."""
     rate_limit: int | None
+    schedule: str
+    """When it runs by itself, as its file says it; "" when it does not."""
     state: Literal["ok", "broken"]
     """Of the newest file."""
     fault: ScriptProblem | None
@@ -262,10 +265,10 @@ class Catalog:
             self._commands = tuple(sorted(named))
         return self._commands
 
-    def group_listeners(self) -> list[Script]:
-        """Return the data functions that want to be told of ended groups, by name."""
+    def listeners(self, event: Literal["group_close", "schedule"]) -> list[Script]:
+        """Return the data functions that have an entry for this event, by name."""
         functions = (script for script in self._found["function"].values() if isinstance(script, Script))
-        wanting = [msgspec.structs.replace(script, for_event=True) for script in functions if defines(script.source, ON_GROUP_CLOSE)]
+        wanting = [msgspec.structs.replace(script, event=event) for script in functions if _LISTENS[event](script)]
         return sorted(wanting, key=lambda script: script.name)
 
     def listing(self) -> list[ScriptEntry]:
@@ -331,7 +334,7 @@ class Catalog:
             for entry in waiting:
                 self._start(self._compile_file(entry, entry.file))
         else:
-            for group in _groups(waiting):
+            for group in together(waiting, lambda entry: len(entry.file.source)):
                 self._start(self._compile_group(self._compile_many, [(entry, entry.file) for entry in group]))
 
     def _remove(self, path: str) -> None:
@@ -430,13 +433,17 @@ class Catalog:
 
     def _settle(self, entry: _CatalogRecord, fault: ScriptProblem | None, log: structlog.typing.FilteringBoundLogger = _log) -> None:
         """Record the verdict about the file of `entry`: `fault`, or None when it runs; notify subscribers."""
+        was_broken = entry.fault is not None
         entry.fault, entry.undecided = fault, False
         self._index(entry.file, _answer(entry))
         file = entry.file
         for warning in file.annotations.warnings:
             log.warning("script annotation", warning=warning)
         if fault is None:
-            log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
+            if was_broken:
+                log.info("script repaired", kind=file.kind, script=file.name, path=file.path)
+            else:
+                log.info("script loaded", kind=file.kind, script=file.name, path=file.path)
             self._notify(CatalogChange("loaded", file.kind, file.name, file.path))
         else:
             log.error("script broken", path=file.path, line=fault.line, message=fault.message, older_runs=entry.running is not None)
@@ -455,18 +462,10 @@ class Catalog:
             self._subscribers.notify(change)
 
 
-def _groups(entries: Iterable[_CatalogRecord]) -> Iterator[list[_CatalogRecord]]:
-    """Yield `entries` in order, in groups that one worker compiles together."""
-    group: list[_CatalogRecord] = []
-    size = 0
-    for entry in entries:
-        if group and (len(group) == COMPILE_TOGETHER_MAX or size + len(entry.file.source) > COMPILE_TOGETHER_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(entry)
-        size += len(entry.file.source)
-    if group:
-        yield group
+_LISTENS: dict[str, Callable[[Script], bool]] = {
+    GROUP_CLOSE: lambda script: defines(script.source, ON_GROUP_CLOSE),
+    SCHEDULE: lambda script: script.annotations.schedule is not None,
+}
 
 
 def _answer(entry: _CatalogRecord) -> Script | BrokenScript | None:
@@ -485,6 +484,7 @@ def _listed(entry: _CatalogRecord) -> ScriptEntry:
         path=file.path,
         description=annotations.description,
         rate_limit=annotations.rate_limit,
+        schedule=annotations.schedule.text if annotations.schedule else "",
         state="ok" if fault is None else "broken",
         fault=fault,
         warnings=file.annotations.warnings,

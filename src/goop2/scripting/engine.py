@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from goop2.sandbox.messages import GROUP_CLOSE, SCHEDULE
 from goop2.scripting.catalog import BrokenScript, Catalog, Script
 from goop2.scripting.command_text import command_of
 from goop2.scripting.invocation import Caller, ErrorCode, Invocation, Outcome
@@ -87,6 +88,13 @@ class Engine:
         self._limits = limits
         self._runs = runs
         self._rate = RateLimiter(limits.rate_per_caller, limits.rate_global, time.monotonic)
+        self.clock: float | None = None
+        """What the time is for scripts, in seconds since 1970; None for the real one. For tests."""
+
+    @property
+    def enabled(self) -> bool:
+        """Return whether scripts run at all (lua.enabled)."""
+        return self._limits.enabled
 
     def use(self, limits: InvocationLimits) -> None:
         """Use other limits from the next call on. Calls of the last minute still count."""
@@ -136,8 +144,21 @@ class Engine:
     async def group_closed(self, owner: Caller, group: str) -> None:
         """Tell every data function that has an `on_group_close` that a group has ended, one after the other, as the owner."""
         if self._limits.enabled:
-            for script in self._catalog.group_listeners():
+            for script in self._catalog.listeners(GROUP_CLOSE):
                 await self._run(script, owner, group.encode(), None)
+
+    async def scheduled(self, owner: Caller, script: Script, event: bytes, recorded: Recorded) -> None:
+        """Call the `run` of a data function (`Catalog.listeners`) as the owner; `event` is JSON text."""
+        if self._limits.enabled:
+            await self._run(script, owner, event, recorded)
+
+    async def tested(self, owner: Caller, script: Script, argument: bytes, recorded: Recorded) -> bytes | Failure:
+        """Run a file of tests (sandbox/testing.lua): return their names, or what came of the one whose place `argument` says."""
+        return await self._run(script, owner, argument, recorded)
+
+    def forget_calls(self) -> None:
+        """Begin to count calls anew, for tests: each has the limits of a fresh minute."""
+        self._rate = RateLimiter(self._limits.rate_per_caller, self._limits.rate_global, time.monotonic)
 
     async def _run(self, script: Script | BrokenScript, caller: Caller, argument: bytes, recorded: Recorded | None) -> bytes | Failure:
         if isinstance(script, BrokenScript):
@@ -151,7 +172,7 @@ class Engine:
             return self._refused(caller, script.kind, Failure(ErrorCode.UNAVAILABLE, why, script.name), argument)
         # The deadline counts from here, so waiting for a worker uses it up too; the wall clock is only shown.
         begun, accepted = time.time(), time.monotonic()
-        invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds)
+        invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds, clock=self.clock)
         outcome = await self._pool.run(invocation)
         # A full disk or a damaged file makes scripts fail that are right: the owner is told of the file, not of the script.
         if outcome.file_fault and (why := self._judge_file_fault(outcome.file_fault)):
@@ -178,7 +199,7 @@ class Engine:
         refused = outcome is QUEUE_FULL
         run = Run(
             self._runs.new_id(),
-            script.kind,
+            SCHEDULE if script.event == SCHEDULE else script.kind,
             script.name,
             caller.id,
             outcome.code,

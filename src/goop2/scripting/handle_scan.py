@@ -1,4 +1,4 @@
-"""Guess from its text whether a data function's file defines the global `handle`, so that `!name` may run it, or `on_group_close`.
+"""Guess from its text whether a data function's file defines the global `handle`, so that `!name` may run it, `on_group_close` or `run`.
 
 Nothing runs before somebody calls it; the first run as a command shows whether the guess is right (catalog.py, `lacks_handle`).
 """
@@ -17,6 +17,7 @@ looked at twice."""
 _DEFINED: Final = rb"(?<![\w.:])(?<!local )function\s+%(name)s\s*\(|(?<![\w.:])(?<!local )%(name)s\s*=(?!=)|\b_G\s*\.\s*%(name)s\s*=(?!=)"
 HANDLE: Final = b"handle"
 ON_GROUP_CLOSE: Final = b"on_group_close"
+RUN: Final = b"run"
 
 
 def without_comments(source: bytes) -> bytes:

@@ -91,6 +91,8 @@ class Invocation(msgspec.Struct, eq=False):
     deadline: float
     log: RunLog | None = None
     """Made at the first line it logs."""
+    clock: float | None = None
+    """What the time is for it, in seconds since 1970; None for the real one."""
     spent: dict[str, int] = msgspec.field(default_factory=dict)
     """What operations of the peer count for it, each under its own name."""
 

@@ -19,12 +19,13 @@ from goop2.sandbox.messages import HostCall, HostCallAnswer, OperationRule
 from goop2.scripting.api import FUNCTIONS, PRIVATE, ExecutionSite
 from goop2.scripting.api.declaration import operations
 from goop2.scripting.api.rules import forgotten, peer_calls
+from goop2.scripting.api.testing import TESTING
 from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.scripting.job import Job
 
 log = structlog.get_logger(__name__)
 
-PEER_CALLS: Final = peer_calls((*FUNCTIONS, *PRIVATE))
+PEER_CALLS: Final = peer_calls((*FUNCTIONS, *PRIVATE, *TESTING))
 """What a worker may ask of the peer, and how."""
 
 
@@ -58,7 +59,7 @@ class PeerOperations:
 
     def forgotten(self) -> list[str]:
         """Return a sentence for each operation that workers may ask for and nobody lent, and for each lent and not declared."""
-        declared = [function for function in operations((*FUNCTIONS, *PRIVATE)) if function.name in self._declared]
+        declared = [function for function in operations((*FUNCTIONS, *PRIVATE, *TESTING)) if function.name in self._declared]
         return forgotten(declared, {ExecutionSite.PEER: self.lent})
 
     def begin(self, worker: Asking, job: Job | None, message: HostCall) -> None:

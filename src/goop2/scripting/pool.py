@@ -314,6 +314,7 @@ class Pool:
                 work.caller.label or work.caller.id,
                 work.deadline - job.started,
                 work.caller.email,
+                work.clock,
             )
         )
 

@@ -22,6 +22,7 @@ import msgspec
 
 from goop2.folder.regular_files import read_real
 from goop2.scripting.annotations import NO_ANNOTATIONS, Annotations, parse
+from goop2.scripting.handle_scan import RUN, defines
 from goop2.scripting.limits import MEGABYTE_BYTES, SCRIPT_MAX_BYTES, STAT_SETTLED_SECONDS, WARNINGS_MAX
 from goop2.scripting.printable import printable
 
@@ -34,6 +35,8 @@ LIBRARY_FOLDER = "lib"
 """The one that holds shared code."""
 
 _SCRIPT_NAME = re.compile(r"([A-Za-z0-9_-]+)\.lua")
+_TYPES = b"---@meta"
+"""Begins a file that only declares types for editors, as goop.lua does."""
 _NOT_FOR_US = re.compile(r"\..*|.*~|#.*#|\d+|.*\.(bak|orig|part|swp|tmp)", re.DOTALL)
 """Hidden files, and what editors leave lying for a moment while they save; they deserve no warning."""
 
@@ -261,8 +264,8 @@ def _folder_of(path: str) -> str:
     return path.rpartition("/")[0] or "/"
 
 
-def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
-    """Return the file there with what was read: a source, or the problem with it."""
+def _filled(place: _Place, content: bytes, size: int) -> SourceFile | None:
+    """Return the file there with what was read: a source, or the problem with it; None for types for editors, which are no script."""
     file_name = _name_in(place.path)
     if len(content) > SCRIPT_MAX_BYTES:
         return _judged(place, problem=f"{file_name} is {_megabytes(max(size, len(content)))}; the most is 1 MB")
@@ -275,9 +278,18 @@ def _filled(place: _Place, content: bytes, size: int) -> SourceFile:
     if shell := _SHELL_LINE.match(source):
         source = source[shell.end() :]
         text = source.decode()
+    if source.startswith(_TYPES):
+        return None
     if not text or text.isspace():
         return _judged(place, problem=f"{file_name} is empty", is_empty=True)
-    return _judged(place, source, parse(text, place.path))
+    return _judged(place, source, parse(text, place.path, lambda: _no_schedule(place.kind, source)))
+
+
+def _no_schedule(kind: Kind, source: bytes) -> str:
+    """Return why a file of this kind is not run by a schedule, "" when it is."""
+    if kind != "function":
+        return "only data functions, in the folder functions, run by a schedule"
+    return "" if defines(source, RUN) else "this file defines no function run(event)"
 
 
 def _judged(

@@ -27,8 +27,10 @@ from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
 from goop2.services.missed_calls import MissedCalls
 from goop2.services.rooms.service import RoomService
+from goop2.services.schedules.service import Scheduler
 from goop2.services.schema_files import SchemaFiles
 from goop2.services.script_keys import ScriptKeys
+from goop2.services.script_tests.runner import TestDesk
 from goop2.services.shared_files.service import SharedFiles
 from goop2.services.storage_health import StorageHealth
 from goop2.services.table_desk import TableDesk
@@ -67,6 +69,10 @@ class Peer:
     templates: TemplateService
     script_keys: ScriptKeys
     """What scripts keep by goop.kv, for the owner."""
+    schedules: Scheduler
+    """What runs by itself."""
+    tests: TestDesk
+    """The tests of the scripts."""
     missed_calls: MissedCalls
     grouping: GroupService
     rooms: RoomService
@@ -92,6 +98,5 @@ class Peer:
     @property
     def owner(self) -> Caller:
         """Return the owner as a caller of the peer's own scripts."""
-        return Caller(
-            self.identity.peer_id, self.settings.profile.label or self.identity.peer_id, owner=True, email=self.settings.profile.email
-        )
+        profile = self.settings.profile
+        return Caller(self.identity.peer_id, profile.label or self.identity.peer_id, owner=True, email=profile.email)

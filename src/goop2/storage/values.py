@@ -15,6 +15,8 @@ from typing import Final
 
 import msgspec
 
+from goop2.storage import clock
+
 Value = None | int | float | str | bytes
 
 EXACT_INTEGER_MAX: Final = 2**53
@@ -105,7 +107,7 @@ def _parses(parse: Callable[[str], object], shape: str) -> Callable[[object], bo
 
 
 def _now(shape: str) -> Callable[[], Value]:
-    return lambda: datetime.now(UTC).strftime(shape)
+    return lambda: clock.now().strftime(shape)
 
 
 TYPES: Final = {

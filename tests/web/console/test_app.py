@@ -23,7 +23,10 @@ from goop2.web.console.tab_codes import FILE as TABS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PAGES = ("home", "scripts", "site", "chat", "runs", "data", "listen", "groups", "rooms", "network", "secrets", "settings")
+PAGES = (
+    "home", "scripts", "schedules", "site", "chat", "runs", "data", "listen", "groups", "rooms", "files", "network", "cluster", "secrets",
+    "settings",
+)  # fmt: skip
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 FIRST_PAINT_SCRIPT_BYTES = 100_000
 CHATTY = 'function call(request) for i = 1, 200 do goop.log.info("line " .. i .. " of " .. (request.params.name or "it")) end end'

@@ -74,6 +74,14 @@ class Discovery:
         """Announce at once that the label or something else about this peer has changed."""
         self.announcer.changed.set()
 
+    def typed_in(self) -> list[PeerAddress]:
+        """Return the addresses the owner typed in (`Redialer.typed_in`)."""
+        return self.redialer.typed_in()
+
+    def forget(self, peer: str) -> bool:
+        """Forget the addresses of a peer that the owner typed in (`Redialer.forget`)."""
+        return self.redialer.forget(peer)
+
     async def connect(self, address: PeerAddress) -> None:
         """Connect to a peer the owner typed in, and remember it (`Redialer.connect`)."""
         await self.redialer.connect(address)

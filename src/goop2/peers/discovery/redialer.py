@@ -64,6 +64,19 @@ class Redialer:
             raise UnreachableError(f"{fault}; the address is kept and tried again") from None
         self._schedule.reached(address.peer)
 
+    def typed_in(self) -> list[PeerAddress]:
+        """Return the addresses the owner typed in, the last first. Raises `PeersFileError`."""
+        return self._remembered.addresses()
+
+    def forget(self, peer: str) -> bool:
+        """Forget the addresses of a peer that the owner typed in, and dial them no more; return whether there were any."""
+        addresses = [address for address in self._remembered.addresses() if address.peer == peer]
+        for address in addresses:
+            self._host.forgets(address)
+        if addresses and not self._host.is_known(peer):
+            self._schedule.forget(peer)
+        return self._remembered.forget(peer)
+
     def found(self, addresses: Iterable[PeerAddress]) -> None:
         """Note that peers are said to be at these addresses, and dial them soon."""
         others = [address for address in addresses if address.peer != self._host.peer_id]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from goop2.control_socket import Answer, ControlError, Operation, Request
-from goop2.net.address import PeerAddress, parse, peer_id, typed_id
+from goop2.net.address import PeerAddress, named_peer, parse, peer_id, typed_id
 from goop2.net.faults import AddressError, NetworkError
 from goop2.peers.remote_control.chat import ChatRemote
 from goop2.peers.remote_control.files import FileRemote
@@ -58,6 +58,7 @@ class Remote:
             "send": self.send,
             "peers": self.peers,
             "connect": self.connect,
+            "forget-address": self.forget,
             "self": self.this,
             "listen": self.listen,
             **ChatRemote(peer.chat, self._label).operations,
@@ -157,6 +158,18 @@ class Remote:
         except AddressError as fault:
             raise ControlError("bad_request", str(fault)) from None
         except NetworkError as fault:
+            raise ControlError("unavailable", str(fault)) from None
+
+    async def forget(self, request: Request) -> Answer:
+        """Forget the addresses of the peer that `address`, an address or an id, names; return `peer`."""
+        try:
+            peer = named_peer(str(request.get("address")))
+            if not self._network.forget(peer):
+                raise ControlError("not_found", f"no address of {peer} was typed in")
+            return {"peer": peer}
+        except AddressError as fault:
+            raise ControlError("bad_request", str(fault)) from None
+        except (NetworkError, OSError) as fault:
             raise ControlError("unavailable", str(fault)) from None
 
     async def listen(self, request: Request) -> Answer:

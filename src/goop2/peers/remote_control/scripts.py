@@ -12,6 +12,8 @@ from goop2.control_socket import Answer, ControlError, Operation, Request
 from goop2.scripting.command_text import command_of
 from goop2.scripting.engine import Failure
 from goop2.scripting.invocation import Caller, ErrorCode
+from goop2.services.schedules.operations import perform
+from goop2.services.schedules.service import NoSuchScheduleError, ScheduleBusyError
 
 if TYPE_CHECKING:
     from goop2.services.peer import Peer
@@ -32,7 +34,7 @@ class ScriptRemote:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
-        self.operations: Mapping[str, Operation] = {"lua-call": self.call, "lua-chat": self.chat}
+        self.operations: Mapping[str, Operation] = {"lua-call": self.call, "lua-chat": self.chat, "schedule": self.schedule}
 
     async def call(self, request: Request) -> Answer:
         """`function, params` (JSON text in base64, since it may be anything), `as` → `result` (JSON text) or `failure`, and its log."""
@@ -55,6 +57,13 @@ class ScriptRemote:
         reply = await self._peer.engine.command(self._caller(request), message, runs.append)
         answer: Answer = {"reply": reply.text, "log": _log(runs), "known_as": self._known_as(_name_in(message))}
         return answer if reply.failure is None else {**answer, "failure": failure_fields(reply.failure)}
+
+    async def schedule(self, request: Request) -> Answer:
+        """`operation` (list, run, pause, resume), `name` → `schedules`, and of a run its `run`, `status`, `message` and log."""
+        try:
+            return await perform(self._peer.schedules, str(request.get("operation")), str(request.get("name") or ""))
+        except (NoSuchScheduleError, ScheduleBusyError) as error:
+            raise ControlError(error.code if isinstance(error, ScheduleBusyError) else "bad_request", str(error)) from None
 
     def _caller(self, request: Request) -> Caller:
         stranger = request.get("as")

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from goop2.sandbox.messages import FailureForm
 from goop2.scripting.api.declaration import Function, operations
 from goop2.scripting.api.functions import FUNCTIONS
 
@@ -43,7 +44,9 @@ Scripts are Lua 5.1, on LuaJIT with `goto` and `bit`. Absent: `io`, `package`, `
 - An empty object that comes in (`request.params`, `goop.json.decode`, `goop.kv`) goes out as `{}` while it is empty, and as a list once
   something is put into it as into one. A new empty table is `[]`; `goop.json.object({})` is `{}`.
 - The file of a data function may define `handle(args)`: `!name` runs it where there is no `lua/name.lua`; or `on_group_close(id)`,
-  which is called, as the owner, when a group has ended that this peer was in or hosted.
+  which is called, as the owner, when a group has ended that this peer was in or hosted; or `run(event)` with a schedule at the top of the
+  file, `--- @every 15m` or `--- @cron 0 8 * * *`. Then it runs by itself, as the owner, while the peer
+  runs ([authors](authors.md#schedules)).
 - A command may have blanks before and after its `!`, and the full-width `！` of phone keyboards.
 
 ## The examples
@@ -55,8 +58,55 @@ examples use a typed table `posts` with the columns `title` (text, required) and
 """
 
 _LUALS_HEAD = """---@meta
--- Types of the goop table for editors that use the Lua language server: put this file beside your scripts' workspace.
--- Made from the declarations in goop2.scripting.api.
+-- Types of the goop table, of scripts and of their tests, for editors that use the Lua language server (.luarc.json names this file).
+-- Made by goop2; `goop2 lua types` makes it anew. It is no script: nothing runs it, and no visitor gets it.
+
+---What a data function is called with.
+---@class goop.Request
+---@field params table<string, any> what the caller has sent
+
+---What the `run` of a data function with a schedule is called with.
+---@class goop.Event
+---@field due integer when it was due, in seconds since 1970
+---@field missed integer how many times it did not run before
+---@field by "schedule"|"owner"
+
+---A row of a table; `_id`, `_owner`, `_created_at` and `_updated_at` are always there.
+---@class goop.Row: table<string, string|number|boolean|nil>
+---@field _id integer
+---@field _owner string
+---@field _created_at string
+---@field _updated_at string
+
+---Which rows are meant.
+---@class goop.FindOptions
+---@field where? string a condition of SQL, with ? for each of `args`
+---@field args? (string|number|boolean)[]
+---@field order? string
+---@field fields? string[]
+---@field limit? integer
+---@field offset? integer
+
+---What goes with a request, and whether status and headers come back too.
+---@class goop.HttpOptions
+---@field headers? table<string, string>
+---@field full? boolean
+
+---The answer to a chat command: defined in site/lua/<name>.lua.
+---@type fun(args: string): string|number|nil
+handle = nil
+
+---The result of a data function: defined in site/lua/functions/<name>.lua.
+---@type fun(request: goop.Request): any
+call = nil
+
+---What a data function with --- @every or --- @cron does.
+---@type fun(event: goop.Event): any
+run = nil
+
+---What a data function does when a group has ended.
+---@type fun(id: string)
+on_group_close = nil
 
 goop = {}
 
@@ -67,6 +117,80 @@ goop.self = {}
 ---@type table<string, any>
 goop.template = {}
 """
+
+_LUALS_TESTS = """---Who calls in a test: `{as = "a peer id"}` or `{owner = true}`; without it, a visitor.
+---@class goop.TestCaller
+---@field as? string
+---@field label? string
+---@field email? string
+---@field owner? boolean
+
+---@class goop.Expectation
+---@field equals fun(wanted: any) compares values, tables with all they hold
+---@field matches fun(pattern: string) wants a match of a pattern of Lua
+---@field fails fun(text?: string) wants an error with this text from the function
+
+---A test, in a file tests/…_test.lua.
+---@param name string
+---@param body fun()
+function test(name, body) end
+
+---@param value? any
+---@return goop.Expectation
+function expect(value) end
+
+---Sends a chat command; gives its reply, and the class of its failure.
+---@param message string
+---@param who? goop.TestCaller
+---@return string, string|nil
+function chat(message, who) end
+
+---Keeps a value for a script, as goop2 kv does.
+---@param script string
+---@param key string
+---@param value any
+function keep(script, key, value) end
+
+---All rows of a table.
+---@param name string
+---@return goop.Row[]
+function rows(name) end
+
+http, clock = {}, {}
+
+---What a server answers in this test.
+---@param url string
+---@param answer? { status?: integer, body?: string|table, headers?: table<string, string>, error?: string }
+function http.stub(url, answer) end
+
+---The requests of this test so far.
+---@return { method: string, url: string, body: string }[]
+function http.requests() end
+
+---Stops the clock: at seconds since 1970, or a date in UTC.
+---@param time number|string
+---@return number
+function clock.set(time) end
+
+---@param seconds number
+---@return number
+function clock.advance(seconds) end
+"""
+
+_CLASSES: Final = {
+    **dict.fromkeys(("schema.find", "schema.find_one", "schema.count", "orm.find", "orm.find_one"), "goop.FindOptions"),
+    **dict.fromkeys(("orm.count", "orm.exists", "orm.pluck", "orm.distinct", "orm.aggregate"), "goop.FindOptions"),
+    **dict.fromkeys(("orm.update_where", "orm.delete_where"), "goop.FindOptions"),
+    **dict.fromkeys(("http.get", "http.post"), "goop.HttpOptions"),
+}
+"""Function → the class of its options; those of others are any table."""
+_RESULTS: Final = {
+    "rows": "goop.Row[]",
+    "row": "goop.Row",
+    "row or nil": "goop.Row|nil",
+    **{name: name for name in ("string", "number", "boolean")},
+}
+"""What a function gives, as the reference says it → its type; of others any."""
 
 LUALS_TYPES: Final = {
     "string": "string",
@@ -104,8 +228,9 @@ def editor_types(functions: Iterable[Function] = FUNCTIONS) -> str:
         parts.extend(f"goop.{table} = {{}}\n" for table in _tables(group) if table not in tables)
         tables.update(_tables(group))
         for function in members:
-            parts.extend(_luals_object(function) if function.methods else [_luals(function, f"goop.{function.name}", "any ...")])
+            parts.extend(_luals_object(function) if function.methods else [_luals(function, f"goop.{function.name}", _result(function))])
     parts.append("---Stands for JSON's null.\ngoop.json.null = {}\n")
+    parts.append(_LUALS_TESTS)
     return "\n".join(parts)
 
 
@@ -142,8 +267,16 @@ def _luals_object(function: Function) -> list[str]:
     """Return the class of the object that `function` gives, and the function."""
     kind = f"goop.{function.name}"
     local = function.member
-    methods = [_luals(method, f"{local}:{method.member}", "any ...") for method in _methods(function)]
+    methods = [_luals(method, f"{local}:{method.member}", _result(method)) for method in _methods(function)]
     return [f"---@class {kind}\nlocal {local} = {{}}\n", *methods, _luals(function, kind, f"{kind}|nil, string|nil")]
+
+
+def _result(function: Function) -> str:
+    """Return the type of what a function gives, with that of its failure."""
+    given = _RESULTS.get(function.gives)
+    if given is None or function.failure in (FailureForm.MESSAGE, FailureForm.ZERO, FailureForm.FALSE):
+        return "any ..."
+    return f"{given}|nil, string|nil" if function.failure is FailureForm.NIL else given
 
 
 def _luals(function: Function, name: str, returns: str) -> str:
@@ -151,7 +284,8 @@ def _luals(function: Function, name: str, returns: str) -> str:
     lines = [f"---{function.doc}", f"---Returns: {function.returns}"]
     for shown, parameter in zip(names, function.parameters, strict=True):
         mark = "?" if parameter.may_be_nil and not parameter.repeated else ""
-        lines.append(f"---@param {shown}{mark} {LUALS_TYPES[parameter.type]}")
+        kind = _CLASSES.get(function.name, LUALS_TYPES["options"]) if parameter.type == "options" else LUALS_TYPES[parameter.type]
+        lines.append(f"---@param {shown}{mark} {kind}")
     lines.append(f"---@return {returns}")
     lines.append(f"function {name}({', '.join(names)}) end\n")
     return "\n".join(lines)

@@ -8,15 +8,14 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.sandbox.answers import Answer, err, raised, several
 from goop2.sandbox.messages import Scalar
-from goop2.scripting.invocation import Invocation, PeerOperation
-from goop2.services.http_client.client import Client
+from goop2.scripting.invocation import Caller, Invocation, PeerOperation
 from goop2.services.http_client.errors import OutboundError
 from goop2.services.http_client.limits import ANSWER_SECONDS, REQUESTS_PER_INVOCATION
 from goop2.services.http_client.request import HttpRequest, Response, checked_headers
@@ -47,10 +46,17 @@ class ArgumentError(Exception):
     """The script passed wrong arguments: an error is raised at its line, not returned."""
 
 
+class Fetches(Protocol):
+    """Where requests are answered: `Client`, or what a test has set."""
+
+    async def fetch(self, request: HttpRequest, caller: Caller, seconds: float) -> Response:
+        """Return the answer to `request`, within `seconds`. Raises `OutboundError`."""
+
+
 class HttpOperations:
     """The peer's operations of `goop.http`."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Fetches) -> None:
         self._client = client
 
     @property

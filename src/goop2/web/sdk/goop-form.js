@@ -106,7 +106,12 @@
       if (columns.mode !== "orm") for (const field of fields) if (!known.has(field.name)) await Goop.data.addColumn(table, column(field));
       return;
     }
-    await Goop.data.createTable(table, fields.map(column));
+    try {
+      await Goop.data.createTable(table, fields.map(column));
+    } catch (error) {
+      if (error.code !== "forbidden") throw error;
+      throw new Goop.Error(`the table ${table} of this form is not there yet: the owner makes it by opening this page`, { code: "not_found", status: 404 });
+    }
     if (policy) await Goop.request("data/tables/set-policy", { table, policy });
   }
 

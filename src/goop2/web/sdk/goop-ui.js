@@ -129,7 +129,8 @@
   const QUESTION = ["title", "message", "value", "placeholder", "type", "okText", "cancelText"];
   const PROMPT = options({ ...Object.fromEntries(QUESTION.map((name) => [name, WORDS])), dangerOk: ANY });
   const DANGER = options(Object.fromEntries(["title", "message", "match", "okText", "cancelText"].map((name) => [name, WORDS])));
-  const DIALOG = options({ title: WORDS, message: WORDS, input: ANY, ok: WORDS, cancel: WORDS });
+  const DIALOG = options({ title: WORDS, message: WORDS, input: ANY, ok: ANY, cancel: ANY });
+  const textOf = (button) => (button !== null && typeof button === "object" ? button.text ?? button.label : typeof button === "string" ? button : undefined);
   const textOr = (read) => (what, place) => (what !== null && typeof what === "object" ? read(what, place) : { message: WORDS(what, place) });
 
   const prompt = Goop.asks("ui.prompt", { what: textOr(PROMPT), value: maybe(WORDS) }, (what, value) => {
@@ -144,7 +145,7 @@
 
   const dialog = Goop.asks("ui.dialog", { what: DIALOG }, ({ input, ok, cancel, ...what }) => {
     const field = input ? fieldOf({ ...what, ...(typeof input === "object" ? input : {}) }) : undefined;
-    return ask({ ...what, okText: ok, cancelText: cancel, field }, () => (field ? field.value : true), null);
+    return ask({ ...what, okText: textOf(ok), cancelText: textOf(cancel), isAlert: cancel === false, field }, () => (field ? field.value : true), null);
   });
 
   const before = { ...Goop.ui }; // of components, when they were loaded before

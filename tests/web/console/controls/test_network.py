@@ -128,3 +128,14 @@ async def test_a_peer_that_has_gone_is_shown_no_more(meeting: Meeting) -> None:
     await connect(meeting.ann_network.host, meeting.bob.host)
     meeting.ann_network.roster._gone(meeting.bob.host.peer_id)
     await expect(meeting.here).to_contain_text("No other peers found.")
+
+
+async def test_an_address_that_was_typed_in_is_forgotten(meeting: Meeting) -> None:
+    wrong = parse(f"/ip4/192.0.2.7/tcp/4001/p2p/{meeting.relay}")
+    meeting.ann_network.discovery.redialer._remembered.add(wrong)
+    await meeting.page.reload()
+    await meeting.page.get_by_role("button", name=f"Forget /ip4/192.0.2.7/tcp/4001 of {meeting.relay}").click()
+    await meeting.page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    await expect(meeting.page.get_by_text("/ip4/192.0.2.7")).to_have_count(0)
+    assert meeting.ann_network.typed_in() == []
+    assert not meeting.ann_network.forget(meeting.relay)

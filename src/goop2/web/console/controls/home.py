@@ -32,6 +32,7 @@ from goop2.storage.run_record import FAILED, REFUSED, SCRIPT_ERROR, RunFilter
 from goop2.web.app import AS_VISITOR, Web
 from goop2.web.console.controls.replies import reply, route
 from goop2.web.console.events import short_run
+from goop2.web.console.first_steps import FirstSteps
 from goop2.web.http.origins import Listener, origin_address
 from goop2.web.http.passes import OWN
 from goop2.web.http.peer_host import host_label, peer_path
@@ -70,6 +71,7 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
     :param opened: the site's address from beyond loopback, "" when it is not opened.
     """
     peer = web.peer
+    steps = FirstSteps(peer)
     host = f"{host_label(peer.identity.peer_id)}.localhost"
     path = peer_path(peer.identity.peer_id)
     named = f"{origin_address(host, listener.port)}{path}", f"{origin_address(f'{VISITOR_PLACE}.{host}', listener.port)}{path}"
@@ -98,6 +100,7 @@ def routes(web: Web, listener: Listener, opened: str) -> list[BaseRoute]:
                 "visitor": visitor,
                 "opened": opened,
                 "qr": await asyncio.to_thread(_qr, peer.identity.peer_id),
+                "steps": await steps.steps(),
                 "up": _up(web),
                 "attention": _first(_attention(web, await peer.history.failures(time.time() - HOUR_SECONDS))),
                 "runs": [short_run(run) for run in await peer.history.find(RunFilter(), RUNS_SHOWN)],

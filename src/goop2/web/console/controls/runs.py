@@ -25,6 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from goop2.sandbox.messages import SCHEDULE
 from goop2.scripting.catalog import Script
 from goop2.scripting.invocation import Caller
 from goop2.scripting.printable import printable
@@ -185,6 +186,9 @@ def _caller(peer: Peer, run: Run, asked: RepeatRequest) -> Caller:
 async def _again(peer: Peer, run: Run, caller: Caller) -> int | None:
     """Call the script of this run; return the id of the new run, None when the call was turned away before it ran."""
     runs: list[Run] = []
+    if run.kind == SCHEDULE:
+        again = await peer.schedules.run_now(run.script)
+        return again.id if again else None
     if run.kind == "command":
         await peer.engine.command(caller, f"!{run.script} {run.argument.decode('utf-8', 'replace')}", runs.append)
     else:

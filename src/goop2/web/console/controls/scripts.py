@@ -10,6 +10,7 @@
     POST /scripts/versions     {kind, name} → [{id, at}], the newest first
     POST /scripts/version      {kind, name, id} → {text}
     GET  /scripts/columns      [{name, columns: [{name, type}]}], the tables of the site for completion
+    POST /scripts/test         {name} → {results, seconds, notes}: the tests of the folder, or those that `name` picks
     POST /scripts/try          {kind, name, argument, caller?} → {reply | result | failure, run}
 
 A saved script is compiled before it goes live, and the answer names the line of a mistake. The file has the new text in any case, so
@@ -38,6 +39,9 @@ from goop2.scripting.checks.script_checks import ScriptFinding, check
 from goop2.scripting.engine import Failure, Recorded
 from goop2.scripting.invocation import Caller
 from goop2.services.peer import Peer
+from goop2.services.script_tests.folder_copy import TestFolderError
+from goop2.services.script_tests.limits import CONSOLE_SECONDS
+from goop2.services.script_tests.runner import NoTestsError
 from goop2.storage.columns import SYSTEM_COLUMNS
 from goop2.storage.run_record import Run
 from goop2.web.console.controls.replies import CONFLICT, BadRequestError, refusal, reply, route, sent
@@ -94,6 +98,14 @@ class TrialCaller(msgspec.Struct):
     id: str
     label: str = ""
     email: str = ""
+
+
+class TestRequest(msgspec.Struct):
+    """The request to run the tests of the folder, or those that `name` picks."""
+
+    __test__ = False
+
+    name: str = ""
 
 
 class TrialRequest(ScriptRequest):
@@ -193,7 +205,13 @@ def _text_handlers(peer: Peer, versions: ScriptVersions) -> dict[str, Control]:
     async def try_out(request: Request) -> Response:
         return reply(await _try(peer, await sent(request, TrialRequest)))
 
-    return {"check": findings, "versions": saved, "version": version, "try": try_out}
+    async def test(request: Request) -> Response:
+        try:
+            return reply(await peer.tests.run((await sent(request, TestRequest)).name, CONSOLE_SECONDS))
+        except (NoTestsError, TestFolderError) as error:
+            raise BadRequestError(str(error)) from None
+
+    return {"check": findings, "versions": saved, "version": version, "try": try_out, "test": test}
 
 
 def _in_utf16(finding: ScriptFinding, text: str) -> ScriptFinding:

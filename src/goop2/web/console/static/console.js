@@ -15,6 +15,7 @@ const INNER = new Set(["runs", "data", "site"]); // pages whose address goes on 
 const PAGES = [
   { name: "home", title: "Home", key: "h" },
   { name: "scripts", title: "Scripts", key: "s" },
+  { name: "schedules", title: "Schedules", key: "y" },
   { name: "site", title: "Site", key: "p" },
   { name: "chat", title: "Chat", key: "c" },
   { name: "runs", title: "Runs & logs", key: "r" },

@@ -2,6 +2,7 @@
 import { clock, counted, duration, grouped, span } from "../shell/format.js";
 import { callerShown, scriptShown, statusBadge } from "../shell/run.js";
 
+const HIDDEN = "goop2-steps-hidden";
 const REFRESH_MS = 400; // after an event, so that a busy peer is asked twice a second at most
 
 export async function show(main, shell) {
@@ -75,6 +76,24 @@ export async function show(main, shell) {
     return el("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
   }
 
+  // The first steps with a new peer; whoever knows them hides them, in this browser.
+  const STEPS = {
+    command: ["Run a command", "Open the site and send ", ["!hello Alice"], ", or try it on the page Scripts.", "scripts"],
+    change: ["Change a script", "Open it on the page Scripts, change a word, and save: it is live at once.", [], "", "scripts"],
+    table: ["Keep something in a table", "Add a row to a table, or make a table, on the page Data.", [], "", "data"],
+    visitor: ["Look at it as a visitor", "Press “Open as a visitor” above and send a command there: its run has the visitor’s name.", [], "", "runs"],
+  };
+  function steps() {
+    if (!home.steps.length || localStorage.getItem(HIDDEN)) return null;
+    const hide = el("button", { type: "button", onclick: () => { localStorage.setItem(HIDDEN, "yes"); paint(); } }, "Hide these");
+    return el("section", { class: "card first-steps", "aria-label": "First steps" }, el("div", { class: "row apart" }, el("h2", {}, "First steps"), hide),
+      el("ul", { class: "list" }, home.steps.map(({ name, done }) => {
+        const [title, before, [example], after, page] = STEPS[name];
+        return el("li", { class: done ? "done" : null }, el("p", {}, el("span", { class: `badge ${done ? "ok" : ""}` }, done ? "done" : "to do"), " ", el("strong", {}, title)),
+          !done && el("p", { class: "small soft wrap" }, before, example && el("code", {}, example), after, " ", el("a", { href: `#/${page}` }, "Open the page")));
+      })));
+  }
+
   function runs() {
     if (!home.runs.length) return el("p", { class: "soft" }, "No script has run yet.");
     return el(
@@ -106,7 +125,8 @@ export async function show(main, shell) {
     const columns = el("div", { class: "columns" }, section("Needs attention", attention()), section("Status", facts()));
     // Keyboard users must not lose the focus because a run elsewhere repaints the page.
     const held = document.activeElement?.textContent;
-    main.replaceChildren(identity(), columns, section("Last runs", runs()));
+    const first = steps();
+    main.replaceChildren(identity(), ...(first ? [first] : []), columns, section("Last runs", runs()));
     if (held) [...main.querySelectorAll("a, button")].find((one) => one.textContent === held)?.focus();
   }
 

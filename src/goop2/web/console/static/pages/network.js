@@ -15,6 +15,7 @@ export async function show(main, shell) {
   const state = el("p", { class: "wrap small", role: "status" });
   const [here, reach, own] = [el("div"), el("div", { "aria-live": "polite" }), el("div")];
   const peers = filteredList({ label: "Find a peer", make: row, keyOf: (one) => one.id, text: (one) => `${one.label} ${one.id}`, none: "No other peers found." });
+  const typedIn = el("div");
   let last = "";
   const asking = shell.renewals();
   shell.on("network", shell.delayed(CALM_MS, renew)); // before the first answer, which begins the pings
@@ -27,7 +28,7 @@ export async function show(main, shell) {
     el("section", { class: "card" }, el("h2", {}, "Who is here"), here),
     el("section", { class: "card" }, el("h2", {}, "Connect by address"),
       el("p", { class: "small soft" }, "Peers on the same network find each other. Others are reached by address; this peer connects to them again at every start."),
-      el("form", { class: "row", onsubmit: connect }, el("label", { class: "field grow", for: id }, "Address", input), el("button", { type: "submit", class: "main" }, "Connect")), state),
+      el("form", { class: "row", onsubmit: connect }, el("label", { class: "field grow", for: id }, "Address", input), el("button", { type: "submit", class: "main" }, "Connect")), state, typedIn),
     el("section", { class: "card" }, el("h2", {}, "This peer from outside"), reach, el("h3", {}, "Its addresses"), own),
   );
 
@@ -83,12 +84,29 @@ export async function show(main, shell) {
     if (text === last) return;
     last = text;
     const held = here.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    paintTyped(network.typed_in);
     if (!network.up) here.replaceChildren(el("p", { class: "soft" }, "This peer is not on the network. “goop2 peer” connects a second after the start; a demo stays offline."));
     else if (peers.element.parentNode !== here) here.replaceChildren(peers.element);
     peers.set(network.peers);
     if (held) [...here.querySelectorAll("a")].find((one) => one.getAttribute("href") === held)?.focus(); // somebody else came or went
     reach.replaceChildren(...(network.reach ? reached(network.reach).filter(Boolean) : [el("p", { class: "soft" }, "This peer is not on the network.")]));
     own.replaceChildren(network.addresses.length ? el("ul", { class: "list" }, network.addresses.map((one) => el("li", { class: "mono small wrap" }, one))) : el("p", { class: "soft" }, "None yet."));
+  }
+
+  // What was typed in here or by goop2 connect, and is dialled at every start.
+  function paintTyped(all) {
+    typedIn.replaceChildren(...(all.length ? [el("h3", {}, "Typed in"), el("ul", { class: "list" }, all.map((one) => el("li", { class: "row apart" },
+      el("span", { class: "mono small wrap grow" }, `${one.address}/p2p/${one.peer}`),
+      el("button", { type: "button", "aria-label": `Forget ${one.address} of ${one.peer}`, onclick: () => forget(one) }, "Forget"))))] : []));
+  }
+
+  async function forget(one) {
+    if (!(await shell.confirm(`Forget the addresses of ${shortId(one.peer)} that you have typed in? It is not dialled at the next start.`, "Forget"))) return;
+    try {
+      paintTyped((await shell.post("network/forget", { peer: one.peer })).typed_in);
+    } catch (error) {
+      shell.toast(error.message, "bad");
+    }
   }
 
   async function renew() {

@@ -15,7 +15,7 @@ const WRITING_MS = 200; // after the last key, until the filter is applied
 const FILTERS = ["text", "script", "kind", "status", "caller", "level", "time"];
 const TITLES = { text: "Text", script: "Script", kind: "Kind", status: "Status", caller: "Caller", level: "Log level", time: "Time" };
 const CHOICES = {
-  kind: { command: "command", function: "function" },
+  kind: { command: "command", function: "function", schedule: "schedule" },
   status: {
     ok: "ok", failed: "failed", refused: "turned away", script_error: "script error", timeout: "timeout", memory: "memory", unavailable: "unavailable",
     rate_limited: "rate limited", not_found: "not found", bad_request: "bad request",

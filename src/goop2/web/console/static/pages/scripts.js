@@ -4,6 +4,7 @@ import { post } from "../shell/api.js";
 import { counted } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
 import { toast } from "../shell/toasts.js";
+import { testRuns } from "../shell/tests.js";
 import { trialOf } from "../shell/trial.js";
 import { chooseVersion } from "../shell/versions.js";
 
@@ -45,11 +46,15 @@ export async function show(main, shell) {
     state, hints, el("p", { class: "small soft keys" }, keys.map(([key, does]) => el("span", {}, el("kbd", {}, key), ` ${does}`))));
   const none = el("section", { class: "card problem", hidden: true, role: "alert" });
 
+  const tests = testRuns(shell);
+  const testButton = tests.button;
   main.replaceChildren(
     el("div", { class: "row apart" }, el("h1", {}, "Scripts"), el("div", { class: "row" },
+      testButton,
       el("button", { type: "button", onclick: () => create("command") }, "New command"),
       el("button", { type: "button", onclick: () => create("function") }, "New function"),
       el("button", { type: "button", onclick: () => create("library") }, "New shared code"))),
+    tests.element,
     el("div", { class: "workbench" }, el("section", { class: "card" }, el("nav", { class: "script-list", "aria-label": "Scripts" }, list.element), warnings), el("div", { class: "page" }, none, work), tryIt),
   );
 

@@ -28,7 +28,7 @@ export const statusBadge = ({ status, refused }) =>
 
 /** The address of a script in the editor, at a line when one is given. */
 export function scriptAddress({ kind, script }, line, more = {}) {
-  return `#/scripts?${new URLSearchParams({ kind, name: script, ...(line ? { line } : {}), ...more })}`;
+  return `#/scripts?${new URLSearchParams({ kind: kind === "schedule" ? "function" : kind, name: script, ...(line ? { line } : {}), ...more })}`;
 }
 
 /**
@@ -89,7 +89,7 @@ function actions(run, again) {
   return [
     as(run.caller_kind === "owner" ? "Run again" : "Run again as yourself", "owner"),
     run.caller && run.caller_kind !== "owner" && as(`Run again as ${callerShown(run)}`, "caller"),
-    run.script && el("a", { class: "button", href: scriptAddress(run, 0, { run: run.id }) }, "Open in Try it"),
+    run.script && run.kind !== "schedule" && el("a", { class: "button", href: scriptAddress(run, 0, { run: run.id }) }, "Open in Try it"),
     why && el("span", { class: "small soft" }, `Not again: ${why}.`),
   ];
 }
