@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -81,7 +82,8 @@ def test_a_folder_is_copied_tested_and_brought_back_with_its_identity(blog: Path
     assert (checked["ok"], checked["problem"], checked["rows"]) == (True, "", 1)
     assert goop2("backup", blog, "--identity", tmp_path / "key", "--encrypt", stdin=PASSPHRASE).returncode == 0
     done = goop2("restore", "--from", f"file://{tmp_path}/place", tmp_path / "new", "--identity", tmp_path / "key", stdin=PASSPHRASE)
-    assert (done.returncode, done.stdout) == (0, f"restored  blog: 8 files, 1 tables, into {tmp_path}/new\n")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(rf"restored  blog: \d+ files, 1 tables, into {re.escape(str(tmp_path))}/new\n", done.stdout)
     assert names_in(tmp_path / "new") == ["Ann"]
     assert goop2("id", tmp_path / "new").stdout == goop2("id", blog).stdout
     # The copy is not to write where the first one does, before its owner says so.
@@ -175,14 +177,13 @@ def test_a_damaged_backup_is_found_by_the_check(blog: Path, tmp_path: Path) -> N
         (("backup", "DIR", "--encrypt"), "--encrypt is for --identity FILE"),
         (("restore", "--from", "ftp://host/a", "NEW"), "allowed is file:///folder, s3://bucket/path or sftp://user@host/path"),
         (("restore", "--from", "file:///nowhere/at/all", "NEW"), "there is no backup at file:///nowhere/at/all"),
-        (("restore", "--from", "s3://b/p?endpoint=http://127.0.0.1:1&region=x", "NEW"), "error: Litestream says: "),
+        (("restore", "--from", "sftp://me@127.0.0.1:1/a?host-key=ssh-ed25519%20AAAA", "NEW"), "error: Litestream says: "),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
     goop2("init", tmp_path / "peer")
     places = {"DIR": str(tmp_path / "peer"), "NEW": str(tmp_path / "new")}
-    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1"}
-    done = goop2(*(places.get(each, each) for each in arguments), env=keys)
+    done = goop2(*(places.get(each, each) for each in arguments))
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert told in done.stderr
     assert not (tmp_path / "new").exists()

@@ -52,7 +52,7 @@ FAULTS = {
     "folder": "the folder: it is missing, not empty, or not writable",
     "identity": "the peer's key",
     "template": "the template: it is broken, too large, or would replace something that you have not agreed to",
-    "backup": "the program that copies, the place it copies to, or what `goop.json` says about them",
+    "backup": "the backup: its place cannot be reached, is another folder's, or is damaged; or Litestream is missing",
     "cluster": "the server of the cluster, or what `goop.json` says about it",
     "system": "the system refused a file or a socket",
     "internal": "goop2 itself: please report it",

@@ -8,7 +8,7 @@ OLDEST_VERSION: Final = (0, 5, 17)
 """Of Litestream: the one these tests run with. Older ones have no control socket, or another format."""
 VERSION_SECONDS: Final = 10.0
 """Until a program that does not tell its version is none of use."""
-ASK_SECONDS: Final = 60.0
+ASK_SECONDS: Final = 30.0
 """For one question about what is at a place: servers far away answer within seconds."""
 RESTORE_SECONDS: Final = 3600.0
 """For a whole database: a gigabyte over a slow line."""
