@@ -26,7 +26,7 @@ STATE_OF_OTHERS = {
     "watch.offered",
     "watch.task",
 }
-"""Tokens of markdown-it, uvicorn's switches and its state of an answer, a TLS context, and records that one class changes over their life."""
+"""Tokens of markdown-it, uvicorn's switches and its state of an answer, a TLS context, and records that one class changes."""
 MODULES = sorted(WEB.rglob("*.py"))
 
 

@@ -86,7 +86,9 @@ class Bench:
         """Yield what came of each test of `folder`; `wanted` picks a file or tests by name. Raises `NoTestsError`."""
         files = await asyncio.to_thread(lambda: list(_files(folder)))
         if not files:
-            raise NoTestsError(f"{TESTS}/ in the peer folder has no file of tests: name one …_test.lua, or make one with goop2 new test NAME")
+            raise NoTestsError(
+                f"{TESTS}/ in the peer folder has no file of tests: name one …_test.lua, or make one with goop2 new test NAME"
+            )
         picked = [file for file in files if wanted in file.names]
         found = False
         for file in picked or files:
