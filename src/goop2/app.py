@@ -58,7 +58,7 @@ from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.rooms.service import RoomService
 from goop2.services.schedules.service import open_schedules
-from goop2.services.schema_files import open_schemas
+from goop2.services.schema_files import SchemaFiles, open_schemas
 from goop2.services.script_keys import ScriptKeys, open_script_keys
 from goop2.services.script_tests.limits import WORKERS
 from goop2.services.script_tests.operations import TestOperations
@@ -144,16 +144,7 @@ async def open_peer(
         # Opened last and so ended first: it uses the connection that is closed at the very end.
         if watch:
             await stack.enter_async_context(watching(partial(health.watch, opened.database)))
-        sessions = listen_operations(services.listening)
-        operations |= {
-            "commands": _commands(scripting.catalog),
-            shared_code.OPERATION: shared_code.shared_code(scripting.catalog),
-            **GroupOperations(services.grouping).by_name,
-            **Transformations(folder).by_name,
-            **RoomOperations(services.rooms).by_name,
-            api.OPERATION: services.rest.perform,
-            **(sessions if elsewhere is None else beside(sessions, elsewhere)),
-        }
+        operations |= _later_operations(folder, scripting, services, elsewhere)
         scripting.pool.check_operations()
         # Beside a running peer, schedules run there. They use all of the above, so they end first.
         beside_none = watch and elsewhere is None
@@ -161,18 +152,7 @@ async def open_peer(
             scripting.catalog, scripting.engine, lambda: _owner_of(opened.identity, live_settings.current), folder, running=beside_none
         )
         schedules = await stack.enter_async_context(opening)
-        parts = TemplateParts(
-            folder=folder,
-            environment=environment,
-            live_settings=live_settings,
-            engine=scripting.engine,
-            catalog=scripting.catalog,
-            schemas=schemas,
-            grouping=services.grouping,
-            owner=lambda: _owner_of(opened.identity, live_settings.current),
-            care=health.for_peer,
-        )
-        templates = TemplateService(parts)
+        templates = _templates(folder, environment, opened, scripting, services, schemas, live_settings)
         left = await templates.finish() if watch else ()
         found = await _found_now(folder, opened, services, watch=watch)
         if watch and settings.cluster.nats:  # a command beside the peer runs its scripts here
@@ -403,6 +383,46 @@ async def _open_services(
 def _owner_of(this: Identity, settings: Settings) -> Caller:
     """Return the owner as a caller of the peer's own scripts."""
     return Caller(this.peer_id, settings.profile.label or this.peer_id, owner=True, email=settings.profile.email)
+
+
+def _later_operations(
+    folder: Path, scripting: _OpenScripting, services: _OpenServices, elsewhere: Elsewhere | None
+) -> Mapping[str, PeerOperation]:
+    """Return the operations of the goop table that need what is opened after the pool."""
+    sessions = listen_operations(services.listening)
+    return {
+        "commands": _commands(scripting.catalog),
+        shared_code.OPERATION: shared_code.shared_code(scripting.catalog),
+        **GroupOperations(services.grouping).by_name,
+        **Transformations(folder).by_name,
+        **RoomOperations(services.rooms).by_name,
+        api.OPERATION: services.rest.perform,
+        **(sessions if elsewhere is None else beside(sessions, elsewhere)),
+    }
+
+
+def _templates(
+    folder: Path,
+    environment: Mapping[str, str],
+    opened: _OpenFolder,
+    scripting: _OpenScripting,
+    services: _OpenServices,
+    schemas: SchemaFiles,
+    live_settings: LiveSettings,
+) -> TemplateService:
+    """Return what applies templates to the folder."""
+    parts = TemplateParts(
+        folder=folder,
+        environment=environment,
+        live_settings=live_settings,
+        engine=scripting.engine,
+        catalog=scripting.catalog,
+        schemas=schemas,
+        grouping=services.grouping,
+        owner=lambda: _owner_of(opened.identity, live_settings.current),
+        care=opened.health.for_peer,
+    )
+    return TemplateService(parts)
 
 
 async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices, *, watch: bool) -> Iterable[str]:

@@ -45,7 +45,7 @@ def test_what_was_changed_meanwhile_is_not_overwritten(files: ScriptFiles, folde
 @pytest.mark.parametrize("kind", ["command", "function"])
 def test_a_script_is_made_renamed_and_removed(files: ScriptFiles, folder: Path, kind: Kind) -> None:
     where = folder / ("site/lua" if kind == "command" else "site/lua/functions")
-    assert files.create(kind, "new").text == NEW[kind]
+    assert files.create(kind, "new").text == NEW[kind].replace("!NAME", "!new")
     with pytest.raises(ScriptChangeError, match="already"):
         files.create(kind, "new")
     files.rename(kind, "new", "newer")

@@ -28,6 +28,7 @@ from goop2.cluster.keys import ClusterKey, checked_name, new_key, read_key, writ
 from goop2.cluster.limits import MESSAGE_MAX_BYTES, NODES_MAX
 from goop2.folder.regular_files import read_regular, shown
 from goop2.folder.whole_file import replace_whole
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
 FOLDER: Final = "data/cluster"
 CONFIGURATION: Final = "nats-server.conf"
@@ -123,12 +124,12 @@ def read_files(folder: Path) -> ClusterFiles:
     """Return who belongs to the cluster of the peer in `folder`. Raises `ClusterError`."""
     file = folder / FOLDER / NODES
     try:
-        return msgspec.json.decode(read_regular(file, folder, FILE_MAX_BYTES), type=ClusterFiles)
+        return decode(read_regular(file, folder, FILE_MAX_BYTES), ClusterFiles)
     except FileNotFoundError:
         raise ClusterError(f"{shown(folder)} has no cluster; goop2 cluster init {shown(folder)} makes one") from None
     except OSError as error:
         raise ClusterError(f"{shown(file)} cannot be read: {error.strerror or error}") from None
-    except msgspec.MsgspecError as error:
+    except InvalidJsonError as error:
         raise ClusterError(f"{shown(file)} is damaged: {error}") from None
 
 

@@ -19,6 +19,7 @@ from goop2.folder import identity
 from goop2.folder.identity import Identity
 from goop2.folder.regular_files import open_regular, shown
 from goop2.folder.whole_file import replace_whole
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.services.backup.program import BackupError
 
 FORMAT: Final = "goop2 identity, encrypted, 1"
@@ -67,8 +68,8 @@ def read_copy(source: Path, passphrase: str | None) -> bytes:
     if not content.startswith(b"{"):
         return content
     try:
-        sealed = msgspec.json.decode(content, type=_Sealed)
-    except msgspec.MsgspecError:
+        sealed = decode(content, _Sealed)
+    except InvalidJsonError:
         raise BackupError(f"{shown(source)} is not a copy of a peer's key") from None
     if sealed.format != FORMAT or sealed.operations > _OPERATIONS_MAX or sealed.memory > _MEMORY_MAX:
         raise BackupError(f"{shown(source)} is encrypted in a way this goop2 does not know: is it of a newer one?")

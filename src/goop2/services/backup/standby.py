@@ -31,6 +31,7 @@ from goop2.config import editing, load
 from goop2.config.replica_place import parse_place
 from goop2.folder.regular_files import read_regular, shown
 from goop2.folder.whole_file import replace_whole
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.services.backup import files, service, terms
 from goop2.services.backup.configuration import DATA, FILES, STREAMS
 from goop2.services.backup.limits import RESTART_FIRST_SECONDS, RESTART_MAX_SECONDS, STANDBY_LOOK_SECONDS, STOP_SECONDS
@@ -263,6 +264,6 @@ def _stop_following(folder: Path) -> None:
 
 
 def _state(folder: Path) -> StandbyState | None:
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode(read_regular(folder / STATE, folder, _STATE_MAX_BYTES), type=StandbyState)
+    with contextlib.suppress(OSError, InvalidJsonError):
+        return decode(read_regular(folder / STATE, folder, _STATE_MAX_BYTES), StandbyState)
     return None

@@ -17,6 +17,7 @@ import msgspec
 
 from goop2.folder.regular_files import read_regular
 from goop2.folder.whole_file import replace_whole
+from goop2.protocols.untrusted_json import InvalidJsonError, decode
 
 FILE: Final = "data/backup.state"
 CHECK_FILE: Final = "data/backup.check"
@@ -53,8 +54,8 @@ class BackupState(msgspec.Struct, frozen=True, kw_only=True):
 def load(folder: Path) -> BackupState:
     """Return what `folder` remembers; as one that never made a backup when it is a copy of another, or remembers nothing."""
     body = _body(folder)
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
-        state = msgspec.json.decode(read_regular(folder / FILE, folder, _MAX_BYTES), type=BackupState)
+    with contextlib.suppress(OSError, InvalidJsonError):
+        state = decode(read_regular(folder / FILE, folder, _MAX_BYTES), BackupState)
         if state.body == body:
             return state
     return BackupState(writer=secrets.token_hex(_NAME_BYTES), body=body)
@@ -68,8 +69,8 @@ def save(folder: Path, state: BackupState) -> None:
 
 def last_check(folder: Path) -> CheckResult | None:
     """Return the result of the last test of restoring, None when there was none."""
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode(read_regular(folder / CHECK_FILE, folder, _MAX_BYTES), type=CheckResult)
+    with contextlib.suppress(OSError, InvalidJsonError):
+        return decode(read_regular(folder / CHECK_FILE, folder, _MAX_BYTES), CheckResult)
     return None
 
 

@@ -112,9 +112,9 @@ class TestOperations:
         if kind == "function" and catalog.function(bare) is None:
             return raised(f"keep: there is no script {printable(name, NAME_SHOWN_CHARS)}")
         try:
-            given = msgspec.json.decode(value if isinstance(value, bytes) else b"null")
+            given = decode(value if isinstance(value, bytes) else b"null")
             await self._peer.script_keys.put(kind, bare.lower() if kind == "command" else bare, _text(key), given)
-        except StorageError as error:
+        except (StorageError, InvalidJsonError) as error:
             return raised(f"keep: {error}")
         return ok()
 
@@ -198,8 +198,8 @@ def _instant(value: Scalar) -> float | None:
 def _pretty(text: str) -> str:
     """Return JSON in several lines, its keys in order; anything else as it is."""
     try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        value = decode(text)
+    except InvalidJsonError:
         return text
     if not isinstance(value, dict | list):
         return text
