@@ -112,7 +112,7 @@ class TestOperations:
         if kind == "function" and catalog.function(bare) is None:
             return raised(f"keep: there is no script {printable(name, NAME_SHOWN_CHARS)}")
         try:
-            given = decode(value if isinstance(value, bytes) else b"null")
+            given: object = decode(value if isinstance(value, bytes) else b"null")
             await self._peer.script_keys.put(kind, bare.lower() if kind == "command" else bare, _text(key), given)
         except (StorageError, InvalidJsonError) as error:
             return raised(f"keep: {error}")
@@ -198,7 +198,7 @@ def _instant(value: Scalar) -> float | None:
 def _pretty(text: str) -> str:
     """Return JSON in several lines, its keys in order; anything else as it is."""
     try:
-        value = decode(text)
+        value: object = decode(text)
     except InvalidJsonError:
         return text
     if not isinstance(value, dict | list):
