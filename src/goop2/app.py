@@ -61,7 +61,6 @@ from goop2.services.schedules.service import open_schedules
 from goop2.services.schema_files import SchemaFiles, open_schemas
 from goop2.services.script_keys import ScriptKeys, open_script_keys
 from goop2.services.script_tests.limits import WORKERS
-from goop2.services.script_tests.operations import TestOperations
 from goop2.services.script_tests.runner import Bench, TestDesk, open_bench
 from goop2.services.shared_files.service import SharedFiles, open_shared_files
 from goop2.services.site_operations import site_read
@@ -84,6 +83,7 @@ if TYPE_CHECKING:
     from goop2.cluster.owner import Cluster
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
+    from goop2.services.script_tests.operations import TestOperations
     from goop2.web.server import OpenWeb
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_a_site_that_may_lie_elsewhere_has_its_scripts_there(folder: Path, save:
 
 def test_what_is_no_schema_file_stops_nothing(folder: Path) -> None:
     schemas = folder / "schemas"
-    schemas.mkdir()
+    schemas.mkdir(exist_ok=True)
     (schemas / "posts.json").write_text('{"name":"posts","columns":[{"name":"title","type":"text"}]}')
     (schemas / "._posts.json").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        \xb0\xff")
     (schemas / ".#posts.json").symlink_to("me@host.1234:1")
@@ -122,6 +123,7 @@ def test_what_is_no_schema_file_stops_nothing(folder: Path) -> None:
 def test_a_schema_folder_linked_from_elsewhere_is_passed_over(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / "config.json").write_text('{"token": "private"}')
+    shutil.rmtree(folder / "schemas")
     (folder / "schemas").symlink_to("../private")
     done = goop2("lua", "list", folder)
     assert done.returncode == 0

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -34,6 +35,7 @@ BIG = 2**53 + 1
 @pytest.fixture
 def filled(folder: Path) -> Path:
     """A peer folder that has run once, with a typed, a classic and an unregistered table."""
+    shutil.rmtree(folder / "schemas")  # the template's own
     (folder / "schemas").mkdir()
     (folder / "schemas/posts.json").write_text(json.dumps(POSTS))
     assert goop2("lua", "chat", folder, "!hello Bob").returncode == 0

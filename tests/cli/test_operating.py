@@ -67,7 +67,7 @@ def test_the_drill_of_the_continuous_backup_brings_rows_back(places: dict[str, P
     section = page.partition("## Continuous backup")[2]
     setting = re.search(r"^```json\n(.*)\n```", section, re.MULTILINE)
     assert setting is not None
-    settings = json.loads("{" + setting[1].replace("/backup", str(places["/backup"])) + "}")
+    settings = json.loads(setting[1].replace("/backup", str(places["/backup"])))
     (peer / "goop.json").write_text(json.dumps({**json.loads((peer / "goop.json").read_text()), **settings}))
     lines = commands(page, "Continuous backup")
     assert len(lines) == 5

@@ -48,7 +48,7 @@ def test_scripts_that_are_switched_off_do_not_answer(folder: Path, command: tupl
 def test_scripts_that_are_switched_off_are_listed_and_checked(folder: Path) -> None:
     (folder / "goop.json").write_text("{}")
     stdout, stderr, code = run(("lua", "list", ""), folder)
-    assert (len(stdout.splitlines()), code) == (4, 0)
+    assert (len(stdout.splitlines()), code) == (6, 0)  # a head line, and the five scripts of the template
     assert stderr.startswith("warning: scripts are switched off here, none answers")
 
 

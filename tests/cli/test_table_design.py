@@ -63,7 +63,7 @@ def test_on_a_terminal_the_name_is_asked_for(folder: Path) -> None:
 def test_a_running_peer_has_the_change_at_once(folder: Path) -> None:
     """Its schema file changes with the table, so that the peer does not undo it."""
     on_any_port(folder)
-    (folder / "schemas").mkdir()
+    (folder / "schemas").mkdir(exist_ok=True)
     (folder / "schemas/posts.json").write_text(
         json.dumps({"name": "posts", "columns": [{"name": "title", "type": "text"}, {"name": "body", "type": "text"}]})
     )

@@ -169,6 +169,7 @@ async def test_a_file_of_the_site_that_could_not_be_saved_is_kept(page: Page) ->
         await page.keyboard.press("ControlOrMeta+s")
         await answer.asked()
         await page.get_by_role("link", name="two.txt").click()
+        await expect(page.get_by_role("heading", name="two.txt")).to_be_visible()
         await answer.comes()
         await expect(page.locator(".toast.bad")).to_contain_text("one.txt is not saved: no room")
         await page.get_by_role("link", name="one.txt").click()

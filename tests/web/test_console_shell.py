@@ -247,17 +247,21 @@ async def test_the_documentation_is_read_offline(browser: Browser, up: Served, s
     await page.context.close()
 
 
+async def _ids(page: Page, address: str) -> set[str]:
+    answer = await page.goto(address)
+    assert answer is not None
+    assert answer.status == 200
+    return set(await page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)"))
+
+
 async def test_every_page_of_the_documentation_is_clean_and_its_links_lead_somewhere(browser: Browser, up: Served) -> None:
     page = await page_of(browser, f"http://{up.console}/docs/")
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     links: dict[str, set[str]] = {}
     for each in summaries():
-        answer = await page.goto(f"http://{up.console}/docs/{each.name}")
-        assert answer is not None
-        assert answer.status == 200
-        ids = set(await page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)"))
-        links[f"/docs/{each.name}"] = ids
+        links[f"/docs/{each.name}"] = await _ids(page, f"http://{up.console}/docs/{each.name}")
+    links["/docs/index"] = links["/docs/"] = await _ids(page, f"http://{up.console}/docs/index")
     assert faults == []
     for each in summaries():
         await page.goto(f"http://{up.console}/docs/{each.name}")

@@ -31,12 +31,12 @@ from goop2.scripting.printable import printable
 from goop2.scripting.run_texts import script_shown
 from goop2.services.script_tests.folder_copy import TESTS, Rollback, copy_folder
 from goop2.services.script_tests.limits import FILES_MAX, RUNS_SHOWN
-from goop2.services.script_tests.operations import TestOperations
 from goop2.services.script_tests.report import RunNote, TestReport, TestResult
 from goop2.storage.run_record import Run
 
 if TYPE_CHECKING:
     from goop2.services.peer import Peer
+    from goop2.services.script_tests.operations import TestOperations
 
 _FILE: Final = re.compile(r"([A-Za-z0-9_-]+_test)\.lua")
 _TEST_NAME_MAX_CHARS: Final = 200
@@ -45,7 +45,7 @@ _SHOWN_MAX_CHARS: Final = 300
 DIFFERS: Final = "expected another value (-) than it got (+)"
 """What sandbox/testing.lua raises when it has told of a difference."""
 
-OpenPeer = Callable[[Path, TestOperations], "AbstractAsyncContextManager[Peer]"]
+OpenPeer = Callable[[Path, "TestOperations"], "AbstractAsyncContextManager[Peer]"]
 """Opens a peer in the copied folder, with these operations (app.py)."""
 
 
@@ -212,6 +212,8 @@ async def open_bench(folder: Path, open_peer: OpenPeer) -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="goop2-test-", ignore_cleanup_errors=True) as name:
         copy = Path(name)
         notes = await asyncio.to_thread(copy_folder, folder, copy)
+        from goop2.services.script_tests.operations import TestOperations  # with all of goop.http, which a peer at rest does not use
+
         operations = TestOperations()
         async with open_peer(copy, operations) as peer:
             operations.attach(peer)

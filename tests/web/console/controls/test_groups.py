@@ -180,7 +180,7 @@ async def test_an_invitation_is_told_on_the_first_page_and_refused(owners: tuple
     await expect(bob.page.get_by_text("Nothing needs attention.")).to_be_visible()
     await ann.up.peer.grouping.invite(group.id, bob.id)
     await expect(bob.page.get_by_text("“Chess”, from Ann")).to_be_visible()
-    await bob.page.get_by_role("link", name="Open the page").click()
+    await bob.page.locator('a[href="#/groups"]', has_text="Open the page").click()
     await bob.press("Refuse: Chess of Ann")
     await expect(bob.card("Invitations")).to_contain_text("No invitations.")
     assert bob.up.peer.grouping.invites() == ()
