@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,7 @@ PAGES_SHOWN = [block for block in all_blocks("html") if not {"part", "not run", 
 SCRIPTS = all_blocks("js") + [block for block in all_blocks("html") if block not in PAGES_SHOWN]
 INLINE = re.compile(r"<script[^>]*>(.*?)</script>", re.DOTALL)
 TYPES = (ROOT / "src/goop2/web/sdk/goop.d.ts").read_text("utf-8")
+API = {"posts": {"table": "posts", "slug": "title", "get": True, "list": True}}
 FUNCTIONS = {"score-quiz": "function call(request) return { score = #(request.params.answers or {}) } end"}
 COMPILES = "source => { new (Object.getPrototypeOf(async function () {}).constructor)(source); }"
 """A script of a module may wait at its top, as the body of such a function."""
@@ -25,7 +27,9 @@ COMPILES = "source => { new (Object.getPrototypeOf(async function () {}).constru
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def peer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    async with reference_peer(tmp_path_factory.mktemp("peer"), FUNCTIONS) as up:
+    folder = tmp_path_factory.mktemp("peer")
+    async with reference_peer(folder, FUNCTIONS) as up:
+        (folder / "site/api.json").write_text(json.dumps(API))
         yield up
 
 
