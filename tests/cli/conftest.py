@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import structlog
+from tests.in_process import taken_back
 
 from goop2.folder.creation import create
 
@@ -17,13 +14,10 @@ Save = Callable[[str, str | bytes], Path]
 
 
 @pytest.fixture(autouse=True)
-def _log_as_before() -> Iterator[None]:
-    """Take back what a command that ran in this process did to the log: later tests of other rooms read theirs."""
-    before, hooks, handlers = dict(structlog.get_config()), (threading.excepthook, sys.unraisablehook), list(logging.root.handlers)
-    yield
-    structlog.configure(**before)
-    threading.excepthook, sys.unraisablehook = hooks
-    logging.root.handlers[:] = handlers
+def _as_before() -> Iterator[None]:
+    """Take back what a command that ran in this process has left behind."""
+    with taken_back():
+        yield
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 from tests.cli.command import GOOP2, PATIENCE_SECONDS, environment
+from tests.in_process import taken_back
 
 from goop2.cli import main
 from goop2.cli.commands import goop2
@@ -65,7 +66,7 @@ def run(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
     here = Path.cwd()
     os.chdir(folder)
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        with taken_back(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             code = main._command(list(arguments))
     finally:
         os.chdir(here)
