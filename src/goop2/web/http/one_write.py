@@ -24,12 +24,14 @@ _LINES_CACHED: Final = 1024
 class OneWrite:
     """An application that answers by this `send`: it holds the head of an answer of known length until its body is there."""
 
-    __slots__ = ("_app", "_cycle", "_head")
+    __slots__ = ("_app", "_cycle", "_head", "_length")
 
     def __init__(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
         self._cycle = cycle
         self._app = app
         self._head: Message | None = None
+        self._length: int | None = None
+        """Of the body that `_head` announces."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
@@ -38,14 +40,15 @@ class OneWrite:
     async def _send(self, message: Message) -> None:
         head, cycle = self._head, self._cycle
         if head is None:
-            if message["type"] == "http.response.start" and _length_of(message) is not None:
+            self._length = _length_of(message) if message["type"] == "http.response.start" else None
+            if self._length is not None:
                 self._head = message
             else:
                 await _send_by(cycle, message)
             return
         self._head = None
         body: bytes = message.get("body", b"")
-        ready = not message.get("more_body", False) and _length_of(head) == len(body) and head["status"] not in _BODILESS
+        ready = not message.get("more_body", False) and self._length == len(body) and head["status"] not in _BODILESS
         if not ready or cycle.scope["method"] == "HEAD" or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
             await _send_by(cycle, head)
             await _send_by(cycle, message)
