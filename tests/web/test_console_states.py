@@ -13,6 +13,7 @@ from tests.folder.templates.sites import SHIFT_MAX, WATCH_SHIFTS
 from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, launched
 from tests.web.console.controls.test_groups import grouped
+from tests.web.console.test_app import PAGES
 from tests.web.served import Served, served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -182,25 +183,7 @@ FULL: dict[str, State] = {
     "nobody can be invited": of_a_group("Invite"),
     "a group is not made": no_group,
 }
-EMPTY: dict[str, State] = {
-    name: at(name)
-    for name in (
-        "home",
-        "scripts",
-        "schedules",
-        "chat",
-        "runs",
-        "data",
-        "listen",
-        "groups",
-        "rooms",
-        "files",
-        "network",
-        "cluster",
-        "secrets",
-        "settings",
-    )
-}
+EMPTY: dict[str, State] = {name: at(name) for name in PAGES}
 
 
 async def _late(route: Route) -> None:

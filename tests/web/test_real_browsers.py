@@ -15,6 +15,7 @@ import pytest_asyncio
 from selenium.webdriver.common.keys import Keys
 from tests.folder.templates.sites import address, site_of
 from tests.services.listen.sounds import encoded, wav
+from tests.web.console.test_app import PAGES
 from tests.web.real import Seen, firefox, seen, webkit
 from tests.web.served import Served, served
 
@@ -109,22 +110,7 @@ async def test_the_console_shows_what_happens_and_a_script_is_changed_and_tried(
 async def test_every_page_of_the_console_opens_without_a_fault(browser: Seen, up: Served) -> None:
     await console(browser, up, "home")
     await browser.run(WATCH_FAULTS)
-    for name in (
-        "home",
-        "scripts",
-        "schedules",
-        "chat",
-        "runs",
-        "data",
-        "listen",
-        "groups",
-        "rooms",
-        "files",
-        "network",
-        "cluster",
-        "secrets",
-        "settings",
-    ):
+    for name in PAGES:
         await browser.run("location.hash = `#/${arguments[0]}`", name)
         await browser.until("document.querySelector(`.page-${arguments[0]} h1`) !== null", name)
         assert await browser.run("return document.querySelector('.problem:not([hidden])')") is None, name
