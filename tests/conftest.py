@@ -20,6 +20,7 @@ SLOW_ROOMS = frozenset(("benchmarks", "cli", "docs", "e2e", "hostile", "installa
 """Rooms whose tests run whole peers, commands and attacks."""
 SLOW_FILES = frozenset(
     (
+        "cluster/test_owner.py",
         "net/gossip/test_bounds.py",
         "net/gossip/test_fuzzed.py",
         "net/gossip/test_service.py",
@@ -54,7 +55,10 @@ SLOW_FILES = frozenset(
         "services/listen/test_boundaries.py",
         "services/listen/test_operations.py",
         "services/listen/test_service.py",
+        "services/backup/test_standby.py",
         "services/rest_api/test_function.py",
+        "services/schedules/test_real_runs.py",
+        "services/script_tests/test_runner.py",
         "services/test_storage_health.py",
         "storage/test_access_fuzzed.py",
         "storage/test_crash.py",
