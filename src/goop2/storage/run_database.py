@@ -38,6 +38,7 @@ from goop2.storage.run_limits import (
 )
 from goop2.storage.run_record import FAILED, OK, REFUSED, SCRIPT_ERROR, Run, RunFilter, level_mask, wanted_mask
 from goop2.storage.sqlite_errors import DAMAGED, explained
+from goop2.storage.values import INTEGER_MAX
 
 FILE: Final = "data/runs.db"
 MEMORY: Final = ":memory:"
@@ -211,6 +212,8 @@ class RunDatabase:
 
     def get(self, run_id: int) -> Run | None:
         """Return the run of this id, whole; None when it is not kept. Raises `RunFileError`."""
+        if not 0 < run_id < INTEGER_MAX:  # SQLite has no larger numbers
+            return None
         found = self.find(RunFilter(after=run_id - 1, before=run_id + 1), 1, whole=True)
         return found[0] if found else None
 

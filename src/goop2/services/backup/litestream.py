@@ -136,7 +136,7 @@ class Litestream:
             said = msgspec.json.decode(line, type=_LogLine)
         except msgspec.ValidationError:
             return
-        except msgspec.MsgspecError:  # before it has read its configuration it writes plain text
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # before it has read its configuration it writes plain text
             text = line.decode("utf-8", "replace").strip()
             self.complaint = explained(text.removeprefix("Error: ")) or self.complaint
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final, NamedTuple
 
 from python_multipart import MultipartParser
@@ -12,6 +13,10 @@ MULTIPART: Final = "multipart/form-data"
 _FIELDS_MAX: Final = 16
 _FIELD_MAX_BYTES: Final = 4096
 """Of a text beside the file: the longest path of a system."""
+
+
+# The parser writes a line for each form it cannot read, which would let whoever sends such forms fill the terminal.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 class FormError(Exception):
