@@ -34,7 +34,12 @@ TIMEOUT_FACTOR, TIMEOUT_LEAST_SECONDS = 6, 30
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "storage/guard.py": ("storage/test_guard.py", "storage/test_bounded_functions.py", "services/test_existing_sites.py"),
     "storage/policies.py": ("storage/test_table_access.py", "storage/test_template_group.py"),
-    "storage/table_access.py": ("storage/test_table_access.py", "storage/test_template_group.py", "storage/test_hidden_rows.py"),
+    "storage/table_access.py": (
+        "storage/test_table_access.py",
+        "storage/test_template_group.py",
+        "storage/test_row_visibility.py",
+        "storage/test_hidden_rows.py",
+    ),
     "storage/row_visibility.py": ("storage/test_row_visibility.py", "storage/test_hidden_rows.py", "storage/test_table_access.py"),
     "web/http/origins.py": ("web/http/test_origins.py", "web/test_app.py"),
     "web/http/admission.py": ("web/http/test_admission.py",),
