@@ -272,7 +272,7 @@ def rest_api(data: bytes) -> None:
     with contextlib.suppress(ValueError, RecursionError, json_positions.DuplicateKeyError):
         json.loads(text)
         if not json_positions.too_deep(text, 50):
-            assert all(0 <= first <= last <= len(text) for first, last in json_positions.places(text).values())
+            assert all(line >= 1 and 1 <= column <= len(text) + 1 for line, column in json_positions.places(text).values())
     parse_api(text)
 
 
