@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class FarCall:
-    """A job that a node has."""
+    """A job that a node has: it ends with one outcome, by the node's word or by that of its runner."""
 
     def __init__(self, runner: FarRunner, node: KnownNode, job: Job, work: Invocation, number: int) -> None:
         self.node, self.job, self.id = node, job, number

@@ -196,7 +196,7 @@ class FarRunner:
             self._finish_lost(number, NODE_LIED)
 
     def _drop(self, call: FarCall) -> None:
-        """Hold a call no more."""
+        """Give back the places that a call took here and at its node, whatever its outcome is. Idempotent."""
         if self._far.pop(call.id, None) is None:
             return
         job = call.job

@@ -52,7 +52,7 @@ class OpenFairness(Fairness[Job]):
         return usable > 0
 
     def may_run(self, tenant: str) -> bool:
-        """Return True."""
+        """Return True: the owner sends no more calls than this node has slots, so none of them has to wait for another."""
         return True
 
 
@@ -64,7 +64,7 @@ class _PassedLog(RunLog):
         self._node, self._call = node, call
 
     def append(self, level: Level, text: str) -> None:
-        """Pass a line on."""
+        """Pass a line on to the owner; nothing is kept here."""
         self._node.tell(self._call, Logged(level, text))
 
 
@@ -82,7 +82,7 @@ class Node:
     """One node, from its start to its end."""
 
     def __init__(self, key: str, slots: int, bus: SwitchedBus) -> None:
-        """`key`: its public key."""
+        """`key`: its public key, as NATS writes it. `slots`: how many calls it runs at once. Needs a running loop."""
         self._bus = bus
         self._key = key
         self._slots = slots

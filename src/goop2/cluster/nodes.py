@@ -69,7 +69,7 @@ class KnownNode(msgspec.Struct, eq=False):
 
 
 class Nodes:
-    """All nodes of one owner."""
+    """All nodes of one owner, by their beats; nothing is known of a machine that was invited and never heard."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[str, bytes], KnownNode] = {}

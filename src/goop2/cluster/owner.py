@@ -55,7 +55,7 @@ class Cluster:
         self._runner.renew(self._welcome(setup, limits))
 
     def view(self) -> ClusterView:
-        """Return how it is now."""
+        """Return the server, the nodes and the counts since the start as they are at this moment."""
         runner = self._runner
         return ClusterView(
             server=self._url,

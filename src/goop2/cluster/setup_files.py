@@ -42,14 +42,14 @@ Role = Literal["worker", "standby"]
 
 
 class InvitedMachine(msgspec.Struct):
-    """A machine that was invited."""
+    """A machine that the server lets in: its public key (nkey of NATS, `U…`), and what it may do."""
 
     key: str
     role: Role = "worker"
 
 
 class ClusterFiles(msgspec.Struct):
-    """What nodes.json holds."""
+    """What nodes.json holds: where the server listens, and who belongs to the cluster."""
 
     listen_host: str
     listen_port: int

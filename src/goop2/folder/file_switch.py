@@ -62,7 +62,7 @@ class Move:
 
 @dataclass(slots=True)
 class Journal:
-    """A switch that has begun."""
+    """A switch that has begun, as the file on disk says it: what a start after a crash needs to go on or back."""
 
     id: str
     moves: list[Move]
@@ -73,7 +73,7 @@ class Journal:
 
 
 class FileSwitch:
-    """One switch in `folder`."""
+    """One switch in `folder`: first `replace` and `bring` for each place, then `begin`, which writes the journal."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -35,7 +35,7 @@ class SharedFileError(Exception):
 
 
 class SharedFileNotFoundError(SharedFileError):
-    """There is no such file."""
+    """The group has no file of that name, or it is none that may be given away."""
 
     code = "not_found"
 

@@ -31,7 +31,7 @@ _NONCE_MAX: Final = (1 << 64) - 2
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """An X25519 key pair."""
+    """An X25519 key pair, 32 bytes each; the private half is not in the repr, so not in a log."""
 
     private: bytes = field(repr=False)
     public: bytes

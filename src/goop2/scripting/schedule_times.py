@@ -42,14 +42,14 @@ class ScheduleError(ValueError):
 
 
 class Times(Protocol):
-    """Instants without an end."""
+    """The instants at which a schedule is due, one after the other without an end."""
 
     def after(self, instant: float, zone: Zone = None) -> float | None:
         """Return the first instant after `instant`, in seconds since 1970; None when none comes within SEARCHED_DAYS."""
 
 
 class Every(msgspec.Struct, frozen=True):
-    """Every so many seconds."""
+    """An interval (`@every`): due so many seconds after the last time, whatever the clock on the wall says."""
 
     seconds: int
 

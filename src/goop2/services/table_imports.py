@@ -41,7 +41,7 @@ Stage = Literal["receiving", "check", "add", "done", "refused", "failed"]
 
 
 class ImportState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an import is."""
+    """How far an import is: bytes of the file and rows, as the page shows them."""
 
     id: str
     stage: Stage
@@ -56,7 +56,7 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableImports:
-    """The imports of one peer."""
+    """The imports of one peer, one at a time: a file is sent, looked at, and then added or dropped."""
 
     def __init__(self, folder: Path, owner: Owner, care: FileCare = CARELESS) -> None:
         """`owner`: to whom imported rows belong. `care`: of the connection that writes."""

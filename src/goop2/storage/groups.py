@@ -121,7 +121,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedGroups:
-    """All that is kept of groups."""
+    """All that is kept of groups: those hosted here, those joined elsewhere, and the invitations that came."""
 
     hosted: Mapping[str, Hosted] = field(default_factory=dict)
     """By id."""

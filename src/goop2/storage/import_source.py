@@ -33,7 +33,7 @@ class ImportFileError(StorageError):
 
 
 class SourceRow(NamedTuple):
-    """A row of the file."""
+    """A row of the file that is imported: where it stands, and its values or what is wrong with it."""
 
     place: str
     """For people: "line 12", "row 3"."""

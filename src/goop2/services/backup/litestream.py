@@ -53,7 +53,7 @@ class _SyncAnswer(msgspec.Struct, frozen=True):
 
 
 class Litestream:
-    """A Litestream that runs."""
+    """A Litestream that runs: its process, what it said on stderr, and the socket on which it answers."""
 
     def __init__(self, process: asyncio.subprocess.Process, socket: Path, databases: Mapping[str, Path]) -> None:
         self._process = process
@@ -66,7 +66,7 @@ class Litestream:
 
     @property
     def pid(self) -> int:
-        """Return its process number."""
+        """Return its process id, for doctor, the status and tests."""
         return self._process.pid
 
     async def copied_at(self) -> float | None:

@@ -49,7 +49,7 @@ _STOP_LOOK_SECONDS: Final = 0.1
 
 
 class StandbyState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a standby follows."""
+    """Whom a standby follows: the place of the backup, the term it has seen, and the peer's id and label."""
 
     place: str
     term: int

@@ -55,7 +55,7 @@ class RoomService:
             self._room_of(group)
 
     def close(self) -> None:
-        """Forget all rooms."""
+        """Follow the groups no more; rooms are not kept, so what was said is gone."""
         self._unsubscribe()
 
     def subscribe(self, callback: Callable[[RoomEvent], None]) -> Callable[[], None]:

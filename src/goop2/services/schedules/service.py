@@ -84,7 +84,7 @@ class Scripts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A run that is to begin."""
+    """A run that is to begin: `due` in seconds since 1970, and how many earlier ones were missed."""
 
     name: str
     due: float
@@ -93,7 +93,7 @@ class _Due:
 
 
 class Scheduler:
-    """The schedules of one peer."""
+    """The schedules of one peer: those its scripts declare, when each is due, and what came of the last run."""
 
     def __init__(
         self,

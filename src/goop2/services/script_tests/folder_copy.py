@@ -126,5 +126,5 @@ class Rollback:
         self._version = self._connection.pragma("data_version")
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to the copy's database."""
         self._connection.close()

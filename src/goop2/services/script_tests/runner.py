@@ -57,7 +57,7 @@ class NoTestsError(Exception):
 
 
 class _TestFile(msgspec.Struct, frozen=True):
-    """A file of tests."""
+    """A file of tests in the folder of the scripts, read but not run."""
 
     path: str
     """As shown, inside the folder."""

@@ -59,7 +59,7 @@ class TemplatesListed(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A change that was made."""
+    """A template that was applied or taken back: the plan that was followed, and notes."""
 
     plan: TemplatePlan
     notes: tuple[str, ...]
@@ -82,7 +82,7 @@ class TemplateParts:
 
 
 class TemplateService:
-    """The templates of one peer."""
+    """The templates of one peer: planned, applied and taken back, one change at a time."""
 
     def __init__(self, parts: TemplateParts) -> None:
         self._parts = parts

@@ -111,7 +111,7 @@ _META: Final = JsonBody(
 
 
 class _Event(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender": "from"}):
-    """An event of the stream."""
+    """An event of the stream, as pages written for Goop2 read it: `{type, group [, from] [, payload]}`."""
 
     type: str
     group: str
