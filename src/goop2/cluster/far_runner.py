@@ -90,7 +90,7 @@ class FarRunner:
         self._is_pulling = True
         try:
             while self.credit and (job := self._calls.waiting.take(self._may_go)) is not None:
-                # No node took it, since its message is too large, say: back to its place, and no look at the next one, which would overtake it.
+                # No node took it, since its message is too large, say: back to its place, or the next one would overtake it.
                 if not self._give(job):
                     self._calls.put_back(job)
                     return
