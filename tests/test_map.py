@@ -63,6 +63,7 @@ ELSEWHERE: Mapping[str, Elsewhere] = {
     "peers.remote_control.chat": Elsewhere("cli/test_chat.py", COMMAND),
     "peers.remote_control.files": Elsewhere("cli/test_group_files.py", COMMAND),
     "services.owner": Elsewhere("services/groups/test_service.py", "app"),
+    "services.script_settings": Elsewhere("services/test_live_settings.py", "app"),
     "services.services": Elsewhere("services/groups/test_service.py", "app"),
     "services.shared_files.errors": Elsewhere("peers/test_file_exchange.py"),
     "services.shared_files.service": Elsewhere("peers/test_file_exchange.py", "app"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,16 +25,13 @@ from goop2.folder.identity import Identity, load_or_create
 from goop2.folder.regular_files import shown
 from goop2.folder.site_files import SiteFiles
 from goop2.sandbox.answers import Answer, several
-from goop2.sandbox.messages import Setup
 from goop2.scripting import shared_code
 from goop2.scripting.api import FUNCTIONS, PRIVATE
 from goop2.scripting.api.rules import rules
-from goop2.scripting.api.stubs import stubs
 from goop2.scripting.api.testing import TESTING
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Invocation, PeerOperation
-from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
 from goop2.services.backup.service import open_backup
@@ -50,6 +47,7 @@ from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
 from goop2.services.schedules.service import open_schedules
 from goop2.services.schema_files import SchemaFiles, open_schemas
+from goop2.services.script_settings import limits_of, run_limits_of, setup_for
 from goop2.services.script_tests.limits import WORKERS
 from goop2.services.script_tests.runner import Bench, TestDesk, open_bench
 from goop2.services.services import Services, open_services
@@ -62,7 +60,6 @@ from goop2.storage.database import FILE, Database
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import RunHistory, open_run_history
-from goop2.storage.run_limits import RunLimits
 from goop2.storage.told import not_told
 
 if TYPE_CHECKING:
@@ -112,17 +109,7 @@ async def open_peer(
 
         clusters: list[Cluster] = []
 
-        async def apply(wanted: Settings) -> None:
-            """Tell the parts that work with settings of new ones."""
-            limits = limits_of(wanted)
-            setup = setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota)
-            await scripting.pool.renew(setup, limits)
-            for cluster in clusters:
-                cluster.renew(setup, limits)
-            operations.update(_http(wanted, world))
-            scripting.engine.use(limits)
-            await run_history.use(run_limits_of(wanted))
-
+        apply = _apply_settings(folder, opened, scripting, run_history, operations, clusters, world=world, flavour=flavour)
         live_settings = LiveSettings(settings, apply)
         starting = open_services(
             folder,
@@ -321,6 +308,33 @@ def _open_cluster(folder: Path, opened: _OpenFolder, scripting: _OpenScripting, 
     )
 
 
+def _apply_settings(
+    folder: Path,
+    opened: _OpenFolder,
+    scripting: _OpenScripting,
+    history: RunHistory,
+    operations: dict[str, PeerOperation],
+    clusters: list[Cluster],
+    *,
+    world: Dependencies | None,
+    flavour: str,
+) -> Callable[[Settings], Awaitable[None]]:
+    """Return what tells the parts that work with settings of new ones; `operations` and `clusters` may still grow."""
+
+    async def apply(wanted: Settings) -> None:
+        limits = limits_of(wanted)
+        setup = setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota)
+        # First, since it may fail: then nothing else has changed, and the old settings stay in force.
+        await scripting.pool.renew(setup, limits)
+        for cluster in clusters:
+            cluster.renew(setup, limits)
+        operations.update(_http(wanted, world))
+        scripting.engine.use(limits)
+        await history.use(run_limits_of(wanted))
+
+    return apply
+
+
 def _later_operations(
     folder: Path, scripting: _OpenScripting, services: Services, elsewhere: Elsewhere | None
 ) -> Mapping[str, PeerOperation]:
@@ -437,45 +451,6 @@ async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near
         reachability = await stack.enter_async_context(open_reachability(host, machine_addresses))
         latencies = await stack.enter_async_context(open_latencies(host))
         yield await stack.enter_async_context(open_network(peer, host, reachability, latencies, servers=servers, near_by=near_by))
-
-
-def limits_of(settings: Settings) -> InvocationLimits:
-    """Return the limits of invocations that the owner has set."""
-    lua = settings.lua
-    return InvocationLimits(
-        enabled=lua.enabled,
-        timeout_seconds=lua.timeout_seconds,
-        memory_bytes=lua.max_memory_mb * MEGABYTE_BYTES,
-        rate_per_caller=lua.rate_limit_per_peer,
-        rate_global=lua.rate_limit_global,
-        workers=lua.max_workers,
-        http_enabled=lua.http_enabled,
-        kv_enabled=lua.kv_enabled,
-        process_per_call=lua.isolation == "call",
-    )
-
-
-def run_limits_of(settings: Settings) -> RunLimits:
-    """Return how many runs the owner keeps, and how much of each."""
-    kept = settings.runs
-    return RunLimits(kept.keep_days, kept.keep_count, kept.max_mb * MEGABYTE_BYTES, kept.keep_arguments)
-
-
-def setup_for(folder: Path, settings: Settings, this: Identity, limits: InvocationLimits, flavour: str, quota: Quota) -> Setup:
-    """Return what every worker of this peer is told."""
-    return Setup(
-        flavour=flavour,
-        declarations=stubs(FUNCTIONS),
-        self_id=this.peer_id,
-        self_label=settings.profile.label or this.peer_id,
-        memory_bytes=limits.memory_bytes,
-        operations=rules((*FUNCTIONS, *PRIVATE)),
-        database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
-        kv_enabled=limits.kv_enabled,
-        time_zone=shown(os.environ.get("TZ", "")),
-        storage_max_bytes=quota.callers,
-        storage_synced=settings.storage.synced,
-    )
 
 
 def _http(settings: Settings, world: Dependencies | None) -> Mapping[str, PeerOperation]:
