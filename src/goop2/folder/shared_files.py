@@ -142,10 +142,6 @@ class GroupFolder:
         self.open(group, name).content.close()
         (self.path(group) / name).unlink()
 
-    def used_bytes(self, group: str) -> int:
-        """Return the size of all files of a group together."""
-        return sum(file.size for file in self._sizes(group))
-
     def made(self, group: str) -> Path:
         """Return the folder of a group, made if it is not there. Raises `SharedFileError` and OSError."""
         place = self.path(group)
