@@ -150,6 +150,7 @@ class TableImports:
         try:
             outcome = await self._outcome(path, form, plan)
         finally:
+            # Also when it failed: the file holds the owner's data, and is sent again for another attempt.
             await asyncio.to_thread(path.unlink, missing_ok=True)
         self._settle(*outcome)
 
@@ -157,6 +158,7 @@ class TableImports:
         pace = _Pace()
         nothing = ImportChecked(rows=0, wrong=0, faults=[])
         try:
+            # The whole file first: a wrong row at its end must not show itself after a million rows were added.
             checked = await self._run(lambda work: work.check(path, form, plan, partial(self._progress, pace)))
             if checked.wrong and not plan.pass_over:
                 return "refused", checked, f"{checked.wrong} of {checked.rows + checked.wrong} rows are wrong, so none was added"
