@@ -78,7 +78,7 @@ def _client(key: ClusterKey) -> Client:
 
     class KeyClient(Client):
         def _setup_nkeys_connect(self) -> None:
-            # Private parts of nats-py 2.16.0 (nats/aio/client.py), which reads them when the server asks for a signature.
+            # Private parts of nats-py 2.16.0 (`Client` of nats.aio.client), which reads them when the server asks for a signature.
             self._public_nkey = key.public
             self._signature_cb = key.signed
 
