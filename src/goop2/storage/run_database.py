@@ -262,7 +262,6 @@ class RunDatabase:
 
     def _remove_oldest(self, number: int) -> None:
         """Remove so many runs: successes first, since failures are what somebody will look for."""
-        # Successes first: a failure is what somebody will look for.
         for which in (f"WHERE status = '{OK}' ", ""):
             before = self._connection.total_changes()
             self._connection.execute(f"DELETE FROM runs WHERE id IN (SELECT id FROM runs {which}ORDER BY id LIMIT ?)", (number,))
@@ -411,7 +410,7 @@ def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
 
 def _pattern(caller: str) -> str:
     """Return the pattern for an id, whole or as lists shorten it (`12D3KooWS8N3…fsMTg9`)."""
-    # An id as lists shorten it: the ellipsis matches anything, and GLOB's own signs are escaped.
+    # The ellipsis matches anything; GLOB's own signs are escaped.
     return "".join("*" if each == "…" else f"[{each}]" if each in "*?[" else each for each in caller)
 
 

@@ -26,7 +26,7 @@ class FormError(Exception):
 
 
 class Form(NamedTuple):
-    """A form with one file."""
+    """A form (multipart/form-data) with exactly one file."""
 
     file: bytes
     fields: dict[str, str]

@@ -54,7 +54,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class RunShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as its page shows it."""
+    """A run as its page shows it, with all that was kept of it; `started` in seconds since 1970."""
 
     id: int
     kind: str
