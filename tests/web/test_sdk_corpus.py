@@ -1,8 +1,8 @@
 """Sites in the style of Goop2's, old and new, by their owner and by a visitor over libp2p: every button, nothing wrong in the console.
 
-The template in tests/web/corpus is installed as a user does, by `goop2 init --from`. It is written from existing-sites.md alone: a page that
-reads its host from the address, co-authors by group, a board with drag and drop, rooms, a form made on the fly, settings of the design,
-partials, pictures, a game over a channel.
+The template in tests/web/corpus is installed as a user does, by `goop2 init --from`. It is written from existing-sites.md alone: a page
+that reads its host from the address, co-authors by group, a board with drag and drop, rooms, a form made on the fly,
+settings of the design, partials, pictures, a game over a channel.
 """
 
 from __future__ import annotations
