@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 from tests.folder.templates.sites import SCRIPT_MAX_BYTES, SHIFT_MAX, Seen, address, looking, site_of
 from tests.web.axe import complaints
 from tests.web.screenshots import picture
@@ -212,7 +212,7 @@ async def test_cards_move_by_mouse_keyboard_and_dialog_and_everybody_sees_it(bro
 
 async def add_photo(page: Page, colour: str, width: int, caption: str, count: int) -> None:
     painted = base64.b64decode(await page.evaluate(PAINTED, [colour, width]))
-    await page.locator("#files").set_input_files([{"name": "p.png", "mimeType": "image/png", "buffer": painted}])
+    await page.locator("#files").set_input_files([FilePayload(name="p.png", mimeType="image/png", buffer=painted)])
     await page.get_by_role("dialog").get_by_role("textbox").fill(caption)
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#photos li")).to_have_count(count)
@@ -223,7 +223,7 @@ async def test_photos_are_made_smaller_uploaded_and_looked_at_large(browser: Bro
         page = owner.page
         await add_photo(page, "teal", 3000, "Low tide <with the dog>", 1)
         await add_photo(page, "#a63", 900, "The old harbour", 2)
-        await page.locator("#files").set_input_files([{"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}])
+        await page.locator("#files").set_input_files([FilePayload(name="no.png", mimeType="image/png", buffer=b"no picture")])
         await page.get_by_role("button", name="Cancel").click()
         await expect(page.get_by_text("no.png is no picture that this browser knows.")).to_be_visible()
         await page.get_by_role("button", name="Caption: The old").click()
