@@ -150,6 +150,7 @@ async def test_in_a_room_a_visitor_without_a_peer_talks_with_the_owner(browser: 
             await owner.page.get_by_role("button", name="Send").click()
             await expect(page.locator("#log .said")).to_have_count(3)
             await expect(page.locator("#log .mine")).to_have_count(2)
+            await expect(page.locator("#members")).to_have_text("Fred")
             await expect(owner.page.locator("#log .who").first).to_contain_text("ann ·")
             await looks_well(seen, "rooms")
             await expect(page.get_by_role("button", name="Close")).to_have_count(0)

@@ -98,6 +98,7 @@ async function enter(id) {
   if (location.hash !== `#${id}`) return; // somewhere else by now
   if (!room) return void (location.hash = "");
   inside = { ...room, isPeer: !isElsewhere && !room.me.startsWith("visitor-") };
+  names.set(room.host, room.host_label);
   shown = new Set();
   at("log").replaceChildren();
   at("quiet").hidden = false;

@@ -50,7 +50,7 @@ local function close(params)
   return must(rooms:delete(room._id))
 end
 
--- Gives { id, name, about, room, host, me }: a peer's page joins the room by `host` and `room`.
+-- Gives { id, name, about, room, host, host_label, me }: a peer's page joins the room by `host` and `room`.
 local function enter(params)
   local room = must(rooms:get(params.id))
   local live = room.live
@@ -64,7 +64,7 @@ local function enter(params)
       live = must(rooms:get(params.id)).live
     end
   end
-  return { id = room._id, name = room.name, about = room.about or "", room = live, host = goop.self.id, me = goop.peer.id }
+  return { id = room._id, name = room.name, about = room.about or "", room = live, host = goop.self.id, host_label = goop.self.label, me = goop.peer.id }
 end
 
 -- For who has no peer, and for programs that have no rooms: a peer's page sends by itself.
