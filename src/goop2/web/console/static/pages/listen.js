@@ -99,7 +99,7 @@ export async function show(main, shell) {
 
   let opening = false;
   function makeOpening() {
-    const name = el("input", { id: ids.name, value: "Listening together", maxlength: 100, required: true });
+    const name = el("input", { id: ids.name, value: t("Listening together"), maxlength: 100, required: true });
     return [el("h2", {}, t("No session is open")), el("p", { class: "small soft" }, t("You play an audio file, and all listeners hear it at the same time: pages of your site, and other peers.")),
       el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); act("create", { name: name.value }); } },
         el("label", { class: "field grow", for: ids.name }, t("Name"), name), el("button", { type: "submit", class: "main" }, t("Open a session")))];
