@@ -1,4 +1,5 @@
 // Cluster: other machines of the owner that run scripts for this peer. What a machine calls itself is shown as text.
+import { counted } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
 
 const REFRESH_MS = 2000; // calls come and go; machines say that they are there twice a second
@@ -25,12 +26,8 @@ export async function show(main, shell) {
     return el("li", { class: "row apart" },
       el("div", { class: "grow wrap" },
         el("strong", {}, node.name), " ", el("span", { class: `badge ${STATES.get(node.state) || ""}` }, node.state), node.host !== node.name && [" ", el("bdi", { class: "small soft" }, node.host)],
-        el("p", { class: "small soft wrap" }, `${node.under_way} of ${node.slots} slots busy, ${count(node.calls, "call")}, ${node.losses} lost`),
+        el("p", { class: "small soft wrap" }, `${node.under_way} of ${node.slots} slots busy, ${counted(node.calls, "call")}, ${node.losses} lost`),
         node.why && el("p", { class: "small level-error wrap" }, `It is not used: ${node.why}`)));
-  }
-
-  function count(number, word) {
-    return `${number.toLocaleString()} ${word}${number === 1 ? "" : "s"}`;
   }
 
   function about({ server: address, connected, why, version, spill, calls, losses, put_back: back, breaches, under_way: busy }) {
@@ -38,7 +35,7 @@ export async function show(main, shell) {
       el("p", { class: "wrap" }, el("span", { class: `badge ${connected ? "good" : "warn"}` }, connected ? "connected" : "not connected"), " ", el("span", { class: "mono" }, address), version && ` nats-server ${version}`),
       why && el("p", { class: "level-warn wrap" }, `Scripts run on this machine alone: ${why}.`),
       el("p", { class: "small soft wrap" }, SPILLS.get(spill)),
-      el("p", { class: "small soft wrap" }, `${count(calls, "call")} since the peer started, ${busy} under way, ${losses} lost with a machine, ${back} sent again since nobody was there, ${count(breaches, "broken message")}.`),
+      el("p", { class: "small soft wrap" }, `${counted(calls, "call")} since the peer started, ${busy} under way, ${losses} lost with a machine, ${back} sent again since nobody was there, ${counted(breaches, "broken message")}.`),
     ].filter(Boolean);
   }
 

@@ -1,6 +1,6 @@
 // Try it: running a script as the owner, a visitor or a peer, with the arguments of the last times at hand.
 import { el, freshId } from "./dom.js";
-import { bytes, duration, shortId } from "./format.js";
+import { bytes, duration, grouped, shortId } from "./format.js";
 
 const KEPT = 5; // argument sets of each script
 const KEPT_MAX_CHARS = 16_000; // of one set; longer ones are not kept
@@ -146,7 +146,7 @@ function outcome({ reply, result, failure, run }) {
   if (!run) return [el("h3", {}, "Answer"), answer];
   const lines = run.log.map(([level, line]) => el("li", {}, el("span", { class: `level-${level}` }, level), el("span", {}, line)));
   const calls = run.calls.map(([operation, began, took, detail, rows]) => el("tr", {},
-    el("td", { class: "mono wrap" }, operation, detail && el("span", { class: "soft small" }, ` ${detail}`)), el("td", { class: "number" }, rows === null ? "" : String(rows)), el("td", { class: "number" }, duration(began)), el("td", { class: "number" }, duration(took))));
+    el("td", { class: "mono wrap" }, operation, detail && el("span", { class: "soft small" }, ` ${detail}`)), el("td", { class: "number" }, rows === null ? "" : grouped(rows)), el("td", { class: "number" }, duration(began)), el("td", { class: "number" }, duration(took))));
   return [
     el("h3", {}, "Answer"), answer,
     el("p", { class: "small soft" }, `${duration(run.milliseconds)}, of which ${duration(run.waited_milliseconds)} waiting; ${bytes(run.memory_bytes)} of memory. `,
