@@ -1,7 +1,7 @@
 // Rooms: chat rooms that this peer hosts or is in. Names, descriptions and messages are other people's text, and are shown as text.
 import { freshId } from "../shell/dom.js";
-import { shortId } from "../shell/format.js";
-import { locale, mix, t } from "../shell/text.js";
+import { clock, shortId } from "../shell/format.js";
+import { mix, t } from "../shell/text.js";
 
 const REFRESH_MS = 5000; // there is no event when a peer changes its label
 const CALM_MS = 100; // several things happen at once
@@ -9,7 +9,6 @@ const NEAR_PIXELS = 80;
 const NAME_MAX = 200;
 const TEXT_MAX = 8000;
 const written = new Map(); // room → what stands in its box, kept while another one or another page is shown
-const when = new Intl.DateTimeFormat(locale, { dateStyle: "short", timeStyle: "short" });
 
 export async function show(main, shell) {
   const { el } = shell;
@@ -98,7 +97,7 @@ export async function show(main, shell) {
     const mine = message.from === now.id;
     return el("div", { class: mine ? "mine" : "theirs" },
       el("div", { class: "bubble wrap", dir: "auto" }, message.text),
-      el("p", { class: "small soft" }, !mine && [text(message.from_name || shortId(message.from)), " ", el("code", { title: message.from }, shortId(message.from)), " "], when.format(message.timestamp)));
+      el("p", { class: "small soft" }, !mine && [text(message.from_name || shortId(message.from)), " ", el("code", { title: message.from }, shortId(message.from)), " "], clock(message.timestamp / 1000)));
   }
 
   async function choose(next) {

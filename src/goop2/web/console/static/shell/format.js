@@ -1,21 +1,22 @@
-// Numbers, times and sizes as people of the chosen language read them.
+// Numbers, times and sizes as people read them; numbers as the chosen language writes them.
+// Dates are written as the commands of the terminal write them, and as they sort: 2026-11-30 14:03:22, in the time of this browser.
 import { locale, t } from "./text.js";
 
-const CLOCK = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 const NUMBER = new Intl.NumberFormat(locale);
 const TENTHS = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const DATE = new Intl.DateTimeFormat(locale, { year: "numeric", month: "short", day: "numeric" });
-const DAY = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
+const two = (number) => String(number).padStart(2, "0");
+const dayOf = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+const timeOf = (at) => `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 
-/** Seconds since 1970 → `14:03:22`, with the day when it was not today. */
+/** Seconds since 1970 → `14:03:22`; when it was not today the day and the minute, `2026-11-29 14:03`. */
 export function clock(seconds) {
   const at = new Date(seconds * 1000);
   const today = at.toDateString() === new Date().toDateString();
-  return today ? CLOCK.format(at) : `${DAY.format(at)} ${CLOCK.format(at)}`;
+  return today ? timeOf(at) : `${dayOf(at)} ${timeOf(at).slice(0, 5)}`;
 }
 
-/** Seconds since 1970 → `Nov 30, 2026, 14:03:22`. */
-export const moment = (seconds) => `${DATE.format(new Date(seconds * 1000))}, ${CLOCK.format(new Date(seconds * 1000))}`;
+/** Seconds since 1970 → `2026-11-30 14:03:22`. */
+export const moment = (seconds) => `${dayOf(new Date(seconds * 1000))} ${timeOf(new Date(seconds * 1000))}`;
 
 /** Milliseconds → `0.4 ms`, `120 ms`, `2.1 s`. */
 export function duration(milliseconds) {

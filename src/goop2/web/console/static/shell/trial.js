@@ -1,6 +1,6 @@
 // Try it: running a script as the owner, a visitor or a peer, with the arguments of the last times at hand.
 import { el, freshId } from "./dom.js";
-import { bytes, duration, shortId } from "./format.js";
+import { bytes, duration, grouped, shortId } from "./format.js";
 import { t } from "./text.js";
 
 const KEPT = 5; // argument sets of each script
@@ -147,7 +147,7 @@ function outcome({ reply, result, failure, run }) {
   if (!run) return [el("h3", {}, t("Answer")), answer];
   const lines = run.log.map(([level, line]) => el("li", {}, el("span", { class: `level-${level}` }, level), el("span", {}, line)));
   const calls = run.calls.map(([operation, began, took, detail, rows]) => el("tr", {},
-    el("td", { class: "mono wrap" }, operation, detail && el("span", { class: "soft small" }, ` ${detail}`)), el("td", { class: "number" }, rows === null ? "" : String(rows)), el("td", { class: "number" }, duration(began)), el("td", { class: "number" }, duration(took))));
+    el("td", { class: "mono wrap" }, operation, detail && el("span", { class: "soft small" }, ` ${detail}`)), el("td", { class: "number" }, rows === null ? "" : grouped(rows)), el("td", { class: "number" }, duration(began)), el("td", { class: "number" }, duration(took))));
   return [
     el("h3", {}, t("Answer")), answer,
     el("p", { class: "small soft" }, t`${duration(run.milliseconds)}, of which ${duration(run.waited_milliseconds)} waiting; ${bytes(run.memory_bytes)} of memory.`, " ",
