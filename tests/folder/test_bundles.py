@@ -14,7 +14,7 @@ import pytest
 
 from goop2.folder import bundles
 from goop2.folder.bundle_limits import ENTRIES_MAX, FILE_MAX_BYTES, HEADERS_MAX_BYTES, TOTAL_MAX_BYTES
-from goop2.folder.bundles import BundleError, read_archive, read_bundle
+from goop2.folder.bundles import BundleError, read_archive, read_bundle, read_folder
 
 MEGABYTE = 1024 * 1024
 
@@ -167,3 +167,11 @@ def test_what_is_neither_folder_nor_archive_is_said(tmp_path: Path) -> None:
 def test_another_content_has_another_digest() -> None:
     one, other = (read_archive(io.BytesIO(archive(member("club/a", content))), "x") for content in (b"1", b"2"))
     assert one.digest != other.digest
+
+
+def test_of_a_whole_peer_with_a_manifest_only_the_template_is_read(tmp_path: Path) -> None:
+    """Its key, its database and what else lies there are nobody's template, and may be larger than one."""
+    for path in ("manifest.json", "site/index.html", "data/identity.key", "data.db"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("{}")
+    assert sorted(read_folder(tmp_path, ("site", "manifest.json")).files) == ["manifest.json", "site/index.html"]

@@ -43,6 +43,14 @@ def test_a_template_of_ours_is_laid_out_as_a_peer_folder() -> None:
     )
 
 
+def test_a_peer_folder_with_a_manifest_is_one_all_the_same() -> None:
+    laid = lay_out(
+        Bundle("todo", {"manifest.json": b"{}", "README.md": b"", "site/index.html": b"", "site/lua/functions/todo.lua": b""}), USUAL
+    )
+    assert (sorted(laid.site), sorted(laid.scripts), laid.manifest) == (["index.html"], ["functions/todo.lua"], b"{}")
+    assert laid_out("manifest.json", "index.html", "site/index.html")[0] == ["index.html", "site/index.html"]
+
+
 @pytest.mark.parametrize("path", ["code/rules.lua", "Code/rules.lua", "lua/rules.lua", "LUA/rules.lua"])
 def test_a_script_is_never_put_where_visitors_read_it(path: str) -> None:
     """Nor is a page put among the scripts without being called one: the folder of scripts may be any of the site."""

@@ -19,6 +19,7 @@ from goop2.app import join, open_peer
 from goop2.config import Address
 from goop2.net.address import parse
 from goop2.net.faults import AddressError, NetworkError, PortInUseError, UnreachableError
+from goop2.peers.discovery.roster import HEARTBEAT_SECONDS
 from goop2.peers.network import BROADCAST_AT_ONCE, PeerNetwork
 from goop2.protocols import data, topics
 from goop2.protocols.presence import Presence
@@ -283,3 +284,24 @@ async def test_a_message_that_cannot_be_kept_is_refused_with_an_honest_sentence(
     assert bob.peer.chat.refusals.last_reason == "the disk is full"
     monkeypatch.undo()
     assert (await alice.peer.chat.send(bob.id, "hi")).state == "sent"
+
+
+async def test_the_template_of_a_site_is_told_in_presence_at_once(two: tuple[Joined, Joined]) -> None:
+    """Applied, taken back, and after a change of the label too: others need not wait for the next heartbeat."""
+    alice, bob = two
+
+    async def told(template: str) -> None:
+        heard = asyncio.Event()
+        end = alice.network.roster.subscribe(lambda change: heard.set())
+        async with asyncio.timeout(HEARTBEAT_SECONDS - 1):
+            while [each.active_template for each in alice.network.roster.peers() if each.id == bob.id] != [template]:
+                await heard.wait()
+                heard.clear()
+        end()
+
+    await told("")
+    plan = await bob.peer.templates.plan("blank")
+    await bob.peer.templates.apply("blank", plan.digest)
+    await told("blank")
+    await bob.peer.templates.undo()
+    await told("")

@@ -167,6 +167,13 @@ class Viewer:
         "the header is ignored.",
         title="Proxies that are believed",
     )
+    active_template: str = setting(
+        line(),
+        "",
+        "The template the site has, as presence tells other peers. `goop2 template apply` and `undo` write it.",
+        title="Template, as other peers are told",
+        live=True,
+    )
 
 
 @dataclass(frozen=True, slots=True)

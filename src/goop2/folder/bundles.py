@@ -7,6 +7,7 @@ the files mean.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -35,6 +36,7 @@ from goop2.folder.bundle_limits import (
 from goop2.folder.regular_files import FileRefusedError, open_regular, shown
 
 MANIFEST: Final = "manifest.json"
+FRONT_PAGE: Final = "index.html"
 ENDINGS: Final = (".tar.gz", ".tgz")
 PEER_FOLDERS: Final = ("site", "schemas")
 """What a template that is laid out as a peer folder has at its top."""
@@ -74,7 +76,7 @@ class Bundle:
 
 
 def read_bundle(path: Path, only: Sequence[str] = ()) -> Bundle:
-    """Return the template in a folder or an archive. `only`: what of a folder without a manifest belongs to it.
+    """Return the template in a folder or an archive. `only`: what of a peer folder belongs to it.
 
     Raises `BundleError`.
     """
@@ -96,18 +98,29 @@ def read_bundle(path: Path, only: Sequence[str] = ()) -> Bundle:
 
 
 def read_folder(folder: Path, only: Sequence[str] = ()) -> Bundle:
-    """Return the template in `folder`; where it has no manifest, only these names in it are looked at. Raises `BundleError`."""
+    """Return the template in `folder`; of one laid out as a peer folder, only these names are looked at. Raises `BundleError`."""
     gathering = _Gathering()
     try:
         descriptor = os.open(folder, _FOLDER & ~os.O_NOFOLLOW)  # a link to the folder is the owner's
         try:
-            wanted = () if MANIFEST in os.listdir(descriptor) else only  # noqa: PTH208 - a descriptor
+            names = os.listdir(descriptor)  # noqa: PTH208 - a descriptor
+            wanted = only if MANIFEST not in names or _is_peer_folder(descriptor, names) else ()
             _walk(descriptor, (), gathering, wanted)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise BundleError(f"{shown(error.filename or folder)} cannot be read ({error.strerror})") from None
     return gathering.bundle(Path(os.path.realpath(folder)).name)
+
+
+def _is_peer_folder(descriptor: int, names: Sequence[str]) -> bool:
+    """Return whether a folder's pages are in `site/`: it may be a whole peer, most of which is no part of a template."""
+    if FRONT_PAGE in names:
+        return False
+    with contextlib.suppress(OSError):
+        os.stat(f"{PEER_FOLDERS[0]}/{FRONT_PAGE}", dir_fd=descriptor, follow_symlinks=False)
+        return True
+    return False
 
 
 def read_archive(opened: BinaryIO, name: str) -> Bundle:

@@ -1,8 +1,8 @@
 """Where each file of a template goes in a peer folder.
 
 Two layouts are known. A template of Goop2 has `manifest.json` at its top, its pages beside it, and `lua/` and `schemas/`. A template of
-ours is laid out as the peer folder it becomes, with `site/`; of such a folder only `site/`, `schemas/` and `goop.json` are looked at,
-since it may be a whole peer. It must not know what a manifest or a schema means.
+ours is laid out as the peer folder it becomes, with its pages in `site/`; of such a folder only `site/`, `schemas/`, `goop.json` and a
+`manifest.json` are looked at, since it may be a whole peer. It must not know what a manifest or a schema means.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from goop2.folder.bundles import MANIFEST, Bundle, BundleError
+from goop2.folder.bundles import FRONT_PAGE, MANIFEST, Bundle, BundleError
 
 SCHEMAS: Final = "schemas"
 SITE: Final = "site"
 SETTINGS: Final = "goop.json"
-OF_PEER_FOLDER: Final = (SITE, SCHEMAS, SETTINGS)
-"""What of a folder without a manifest belongs to its template."""
+OF_PEER_FOLDER: Final = (SITE, SCHEMAS, SETTINGS, MANIFEST)
+"""What of a peer folder belongs to its template."""
 _SCHEMA_SQL: Final = "schema.sql"
 _LUA: Final = "lua"
 
@@ -58,7 +58,8 @@ class Layout:
 def lay_out(bundle: Bundle, places: SitePlaces) -> Layout:
     """Sort the files of a template. Raises `BundleError` for what is no template."""
     layout = Layout(name=bundle.name, skipped=bundle.skipped)
-    if MANIFEST in bundle.files:
+    is_peer_folder = f"{SITE}/{FRONT_PAGE}" in bundle.files and FRONT_PAGE not in bundle.files
+    if MANIFEST in bundle.files and not is_peer_folder:
         _of_goop2(bundle.files, layout, places)
     elif any(path.startswith(f"{SITE}/") for path in bundle.files):
         _of_peer_folder(bundle.files, layout, places)
@@ -83,7 +84,7 @@ def _of_goop2(files: Mapping[str, bytes], layout: Layout, places: SitePlaces) ->
 
 
 def _of_peer_folder(files: Mapping[str, bytes], layout: Layout, places: SitePlaces) -> None:
-    layout.settings = files.get(SETTINGS)
+    layout.settings, layout.manifest = files.get(SETTINGS), files.get(MANIFEST)
     for path, content in files.items():
         folder, _, below = path.partition("/")
         if folder == SCHEMAS and below.endswith(".json") and "/" not in below:

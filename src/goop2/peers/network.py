@@ -34,7 +34,7 @@ from goop2.peers.outbox import Outbox
 from goop2.peers.payload_crypto import KeyRing
 from goop2.peers.reach import Reach, reach_of
 from goop2.protocols import topics
-from goop2.protocols.presence import Presence
+from goop2.protocols.presence import Presence, cut
 from goop2.scripting.subscribers import Subscribers
 from goop2.services.app_messages import AppMessage
 from goop2.services.chat.service import Carry, Heard, TellShown, UndeliveredError
@@ -208,6 +208,7 @@ async def open_network(
         _attach_keys(roster, host, key_ring, key_exchange)
         await Diagnosis(host, discovery.reservations, partial(_addresses, host, discovery)).attach()
         _attach_pictures(stack, peer, roster, discovery, pictures)
+        stack.callback(_tell_changes(peer, discovery.changed))
         roster.subscribe(partial(_note_presence, grouping))
         # Presence need not tell: a host that was started anew within the time for which it counts as here has forgotten its members.
         stack.callback(host.watch(lambda connection: grouping.connected(connection.peer)))
@@ -276,6 +277,20 @@ def _attach_pictures(stack: AsyncExitStack, peer: Peer, roster: Roster, discover
     stack.callback(peer.avatars.subscribe(lambda changed: None if changed else discovery.changed()))
 
 
+def _tell_changes(peer: Peer, changed: Callable[[], object]) -> Callable[[], None]:
+    """Call `changed` when new settings change what this peer announces. Return what ends it."""
+    last = _presence(peer)
+
+    def compare() -> None:
+        nonlocal last
+        now = _presence(peer)
+        if now != last:
+            last = now
+            changed()
+
+    return peer.live_settings.watch(compare)
+
+
 def _presence(peer: Peer) -> Presence:
     """Return the announcement of this peer. Its key goes to rendezvous servers only (peers/discovery/discovery.py)."""
     key = peer.payload_keys.public_text if peer.payload_keys else ""
@@ -286,6 +301,7 @@ def _presence(peer: Peer) -> Presence:
         peer.owner.label,
         email,
         avatar_hash=peer.avatars.own_hash,
+        active_template=cut(peer.settings.viewer.active_template),
         public_key=key,
         encryption_supported=bool(key),
     )

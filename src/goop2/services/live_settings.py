@@ -20,6 +20,12 @@ class LiveSettings:
         self.current = settings
         self._apply = apply
         self._taking = asyncio.Lock()
+        self._changed: set[Callable[[], object]] = set()
+
+    def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Call `changed` whenever other settings are in force. Return what ends it."""
+        self._changed.add(changed)
+        return lambda: self._changed.discard(changed)
 
     async def take(self, wanted: Settings) -> None:
         """Take over those values of `wanted` that need no new start."""
@@ -30,3 +36,5 @@ class LiveSettings:
                 return
             await self._apply(merged)
             self.current = merged
+            for changed in tuple(self._changed):
+                changed()

@@ -51,6 +51,20 @@ def test_the_readme_names_every_script_and_table_and_every_setting(name: str) ->
     assert [f"{section}.{key}" for section, keys in settings.items() for key in keys if f"`{section}.{key}`" not in readme] == []
 
 
+def test_a_manifest_says_of_its_template_what_the_list_says_and_names_its_tables() -> None:
+    described = 0
+    for name, shows in TEMPLATES.items():
+        files = files_of(name)
+        if "manifest.json" in files:
+            manifest = json.loads(files["manifest.json"])
+            assert (manifest["name"], manifest["description"]) == (name, shows)
+            assert sorted(f"schemas/{table}.json" for table in manifest["schemas"]) == sorted(
+                path for path in files if path.startswith("schemas/")
+            )
+            described += 1
+    assert described == 5
+
+
 def test_each_page_of_the_demo_leads_back_to_its_front_page_and_no_template_leads_out_of_itself() -> None:
     back = '<a href="../">'
     demo = files_of(DEMO)

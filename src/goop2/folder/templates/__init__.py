@@ -23,11 +23,16 @@ TEMPLATES: Final = {
     "tictactoe": "two players, a lobby, and whoever watches",
     "guestbook": "visitors sign, and change what is theirs",
     "listening": "you play, everybody hears the same second",
+    "todo": "a list that you keep and everybody reads",
+    "poll": "questions, one answer a peer, and what all said",
+    "rooms": "chat rooms, with who is there",
+    "kanban": "cards that are dragged, and move for everybody",
+    "photos": "pictures you upload, and look at large",
 }
 """Name → what it shows."""
 
 DEMO: Final = "demo"
-DEMO_SITES: Final = ("blog", "quiz", "tictactoe", "guestbook", "listening")
+DEMO_SITES: Final = ("blog", "quiz", "tictactoe", "guestbook", "listening", "todo", "poll", "rooms", "kanban", "photos")
 """What the demo's front page links to, each under its own name."""
 DEMO_COMMAND: Final = "site/lua/hello.lua"
 """Of the template `start`: the demo has a chat command too."""

@@ -21,6 +21,7 @@ from goop2.folder.regular_files import shown
 from goop2.folder.template_layout import SCHEMAS, Layout, check_real, lay_out
 from goop2.folder.user_secret import UserSecretError
 from goop2.protocols import untrusted_json
+from goop2.protocols.presence import cut
 from goop2.services.templates import manifest as manifests
 from goop2.services.templates import scripts
 from goop2.services.templates.errors import NothingToUndoError, TemplateError
@@ -251,7 +252,7 @@ def _switched(ground: TemplateGround, layout: Layout) -> dict[str, object]:
 
 def _settings(ground: TemplateGround, layout: Layout, *, switches: bool) -> SettingsEdit | None:
     changes = _switched(ground, layout) if switches else {}
-    return prepare(ground.folder, changes, ground.environment, {ACTIVE: layout.name})
+    return prepare(ground.folder, changes, ground.environment, {ACTIVE: cut(layout.name)})
 
 
 def _schemas_replaced(ground: TemplateGround, layout: Layout, drop: list[str]) -> list[str]:

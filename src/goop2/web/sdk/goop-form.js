@@ -116,13 +116,14 @@
     if (policy) await Goop.request("data/tables/set-policy", { table, policy });
   }
 
-  async function render(el, { table, fields, submitLabel = t("Submit"), singleResponse = false, onDone, policy } = {}) {
+  async function render(el, { table, fields, submitLabel = t("Submit"), singleResponse = false, onDone, policy, values: given, onSave } = {}) {
     if (!Goop.data) throw new Error("goop-form.js needs goop-data.js: load it first");
     if (!(el instanceof Element)) refuse("Goop.form.render: el is missing: it takes an element");
-    if (!table || !Array.isArray(fields) || !fields.length) refuse("Goop.form.render takes {table, fields: [{name, type, label}]}, with at least one field");
-    await prepared(table, fields, policy);
-    let row = null;
-    if (singleResponse) {
+    const isOwn = typeof onSave === "function"; // the page itself does something with the answers
+    if ((!table && !isOwn) || !Array.isArray(fields) || !fields.length) refuse("Goop.form.render takes {table, fields: [{name, type, label}]}, or onSave instead of a table, with at least one field");
+    let row = (isOwn && given) || null;
+    if (!isOwn) await prepared(table, fields, policy);
+    if (singleResponse && !isOwn) {
       const { id } = await (Goop.identity ? Goop.identity.get() : Goop.request("identity"));
       [row = null] = await Goop.data.query(table, { where: "_owner = ?", args: [id], limit: 1 });
     }
@@ -147,8 +148,8 @@
       status.textContent = t("Saving...");
       try {
         const isUpdate = row !== null;
-        const done = await (isUpdate ? Goop.data.update(table, row._id, values) : Goop.data.insert(table, values));
-        const id = isUpdate ? row._id : done.id;
+        const done = await (isOwn ? onSave(values) : isUpdate ? Goop.data.update(table, row._id, values) : Goop.data.insert(table, values));
+        const id = isOwn ? undefined : isUpdate ? row._id : done.id;
         status.textContent = isUpdate ? t("Updated!") : t("Submitted!");
         if (singleResponse) row = { ...values, _id: id };
         else controls.forEach(({ field, control }) => control.set(field.type === "checkbox" || field.type === "toggle" ? "0" : ""));
@@ -167,7 +168,8 @@
   Goop.form = {
     /** Puts a form into `el`: {table, fields: [{name, label, type, placeholder, required, options, multi, searchable, min, max, step}],
      * submitLabel, singleResponse, onDone(values, id), policy}. A table or column that is missing is made, by the owner; `policy` is who may
-     * then insert ("open", "group", …). With `singleResponse` everybody has one row, which is filled in and updated. */
+     * then insert ("open", "group", …). With `singleResponse` everybody has one row, which is filled in and updated. With `onSave(values)` instead of a
+     * table, the page does with the answers what it likes, such as giving them to a function; `values` is then what is filled in already. */
     render,
   };
 })();

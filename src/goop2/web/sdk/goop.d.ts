@@ -275,7 +275,8 @@ export interface Form {
   render(
     el: Element,
     options: {
-      table: string;
+      /** Whose rows the answers are; needed without `onSave`. */
+      table?: string;
       fields: FormField[];
       submitLabel?: string;
       /** Everybody has one row, which is filled in and updated. */
@@ -283,6 +284,10 @@ export interface Form {
       onDone?: (values: Record<string, string>, id: number) => unknown;
       /** Who may insert into a table that is made now. */
       policy?: "open" | "group" | "email" | "owner" | "local";
+      /** Takes the answers instead of a table; what it rejects with is shown. */
+      onSave?: (values: Record<string, string>) => unknown;
+      /** With `onSave`: what is filled in already. */
+      values?: Record<string, string>;
     },
   ): Promise<{ el: HTMLFormElement; getValues(): Record<string, string>; setValues(values: Row): void }>;
 }

@@ -10,6 +10,10 @@ const load = (name) =>
     document.head.append(script);
   });
 
+/** The style beside a file of the SDK: nothing waits for it, since what it is for is not shown yet. */
+const style = (name) => document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: `/sdk/goop-${name}.css` }));
+const STYLED = /^(component-|form$)/;
+
 /** Whether the page is shown by another program, whose SDK is its own. */
 export const isElsewhere = !globalThis.Goop?.request;
 
@@ -35,7 +39,42 @@ const made = {
   },
 
   listen() {}, // a session is heard in that program's own page for it
+
+  // What pages do without, when it is not there: pictures open as pictures, cards move by their dialog, a room is asked for what is new.
+  "component-lightbox"() {},
+  "component-drag"() {},
+  chatroom() {},
+  site() {}, // nobody owns this site there
+
+  form() {
+    Goop.form = { render: form };
+  },
 };
+
+/** A form of one group of choices, as `Goop.form.render` makes it: its answer goes to `onSave`. */
+function form(el, { fields: [{ name, label, options }], values = {}, submitLabel = "Submit", onSave }) {
+  const choice = ({ value, label: words }) => {
+    const input = Object.assign(document.createElement("input"), { type: "radio", name, value, required: true, checked: values[name] === value });
+    const text = document.createElement("label");
+    text.append(input, ` ${words}`);
+    return text;
+  };
+  const group = document.createElement("fieldset");
+  group.append(Object.assign(document.createElement("legend"), { textContent: label }), ...options.map(choice));
+  const status = document.createElement("p");
+  status.setAttribute("role", "status");
+  const made = document.createElement("form");
+  made.append(group, Object.assign(document.createElement("button"), { textContent: submitLabel }), status);
+  made.onsubmit = async (event) => {
+    event.preventDefault();
+    try {
+      await onSave(Object.fromEntries(new FormData(made)));
+    } catch (error) {
+      status.textContent = error.message;
+    }
+  };
+  el.replaceChildren(made);
+}
 
 function toast(text) {
   const said = document.createElement("p");
@@ -73,9 +112,13 @@ function ordered(query) {
   };
 }
 
-if (isElsewhere && globalThis.Goop) Goop.data.query = ordered(Goop.data.query.bind(Goop.data));
+if (isElsewhere && globalThis.Goop) {
+  Goop.data.query = ordered(Goop.data.query.bind(Goop.data));
+  Goop.data.api = Goop.data.api || ((name) => (action, params) => Goop.data.call(name, { action, ...params }));
+}
 
 /** Makes `Goop.…` of these names ready. */
 export async function sdk(...names) {
+  if (!isElsewhere) names.filter((name) => STYLED.test(name)).forEach(style);
   await Promise.all(names.map((name) => (isElsewhere ? made[name]() : load(name))));
 }
