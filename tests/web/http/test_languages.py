@@ -10,6 +10,8 @@ import pytest
 from tools.languages import files
 from tools.languages.texts import texts_of
 
+from goop2.storage.policy_sentences import POLICY_SENTENCES
+from goop2.storage.table_browser import FILTERS
 from goop2.web.http import languages
 from goop2.web.http.assets import Assets
 
@@ -149,6 +151,11 @@ def test_the_texts_of_the_sdk_are_small() -> None:
     english = assets.sizes()
     for code in OTHERS:
         assert max(size - english[path] for path, size in assets.sizes(code).items()) < 1024
+
+
+def test_policies_and_filters_are_said_in_every_language() -> None:
+    words = {*POLICY_SENTENCES, *FILTERS, *(sentence for policies in POLICY_SENTENCES.values() for sentence in policies.values())}
+    assert words <= files.said("console")["plain"].keys()
 
 
 def test_a_language_is_read_from_its_file_alone() -> None:

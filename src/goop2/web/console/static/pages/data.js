@@ -6,6 +6,7 @@ import { newTable } from "./data/newtable.js";
 import { showRows } from "./data/rows.js";
 import { showSql } from "./data/sql.js";
 import { showStructure } from "./data/structure.js";
+import { word } from "./data/words.js";
 
 const VIEWS = { rows: t("Rows"), structure: t("Columns and policies"), sql: "SQL" };
 const SHOW = { rows: showRows, structure: showStructure, sql: showSql };
@@ -96,7 +97,7 @@ export async function show(main, shell) {
     unregistered: t("In no registry: another program made it, so it is yours alone."),
     unreadable: t("Its declaration cannot be read, so it is yours alone."),
   };
-  const title = () => [el("h2", { class: "mono" }, table.name), el("p", { class: "small soft" }, KINDS[table.kind], " ", sentence(table.sentences))];
+  const title = () => [el("h2", { class: "mono" }, table.name), el("p", { class: "small soft" }, KINDS[table.kind], " ", sentence(table.sentences.map(word)))];
   const sentence = (parts) => { const text = parts.join("; "); return text ? `${text[0].toUpperCase()}${text.slice(1)}.` : ""; };
 
   function paintTabs() {

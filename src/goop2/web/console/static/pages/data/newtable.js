@@ -2,11 +2,12 @@
 import { el } from "../../shell/dom.js";
 import { t } from "../../shell/text.js";
 import { labelled, select } from "./fields.js";
+import { word } from "./words.js";
 
 const DEFAULTS = { read: "open", insert: "owner", update: "owner", delete: "owner" };
 
 /** A select of the policies of an operation, as sentences. */
-export const policyChoice = (choices, operation, chosen) => select(Object.entries(choices.policies[operation]), chosen);
+export const policyChoice = (choices, operation, chosen) => select(Object.entries(choices.policies[operation]).map(([policy, sentence]) => [policy, word(sentence)]), chosen);
 
 /** The fields that describe a column; `read()` gives it as the peer takes it. */
 export function columnFields(choices, removable = null) {
@@ -51,7 +52,7 @@ export async function newTable(shell, choices) {
   const policies = Object.fromEntries(operations.map((operation) => [operation, policyChoice(choices, operation, DEFAULTS[operation])]));
   const fields = el("div", { class: "page" }, labelled(t("Name of the table"), name), columns,
     el("p", {}, el("button", { type: "button", onclick: () => addColumn().name.focus() }, t("Another column"))),
-    el("fieldset", { class: "page plain" }, el("legend", { class: "small soft" }, t("Who may do what")), operations.map((operation) => labelled(operation, policies[operation]))));
+    el("fieldset", { class: "page plain" }, el("legend", { class: "small soft" }, t("Who may do what")), operations.map((operation) => labelled(word(operation), policies[operation]))));
   let made = "";
   await shell.asking(t("A new table"), fields, t("Make it"), async () => {
     const access = Object.fromEntries(operations.map((operation) => [operation, policies[operation].value]));

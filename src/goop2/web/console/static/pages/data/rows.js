@@ -3,6 +3,7 @@ import { post } from "../../shell/api.js";
 import { grouped } from "../../shell/format.js";
 import { t } from "../../shell/text.js";
 import { NUMBERS, control, cut, labelled, named, point, select, shown } from "./fields.js";
+import { word } from "./words.js";
 
 const PAGE = 50;
 const EXPORT_PAGE = 1000;
@@ -31,7 +32,7 @@ export function showRows(place, shell, page) {
 
   // ── above the rows: what is wanted of them ──
   const columnChoice = select(table.columns.map((column) => column.name), table.columns.find((column) => column.editable)?.name);
-  const opChoice = select(choices.filters, "is");
+  const opChoice = select(choices.filters.map((op) => [op, word(op)]), "is");
   const valueBox = el("input", { autocomplete: "off", spellcheck: "false" });
   opChoice.addEventListener("input", () => { valueBox.disabled = choices.without_value.includes(opChoice.value); });
   const filterForm = el("form", { class: "filters data-filters", onsubmit: addFilter },
@@ -56,7 +57,7 @@ export function showRows(place, shell, page) {
   const next = el("button", { type: "button", onclick: () => turn(PAGE) }, t("Next"));
   const problem = el("p", { class: "level-error wrap", role: "alert" });
   const panel = el("details", { class: "data-more" }, el("summary", {}, t("Filter and count")), filterForm, facets);
-  const pages = el("div", { class: "row apart small data-pages" }, status, el("div", { class: "row" }, pageForm, back, next));
+  const pages = el("div", { class: "row apart small data-pages" }, status, el("div", { class: "row" }, pageForm, el("span", { class: "row" }, back, next)));
   place.replaceChildren(...[tools, searchForm, panel, chips, problem].filter(Boolean)); // the rows follow once they are there, so that nothing moves
 
   // ── reading ──
@@ -147,7 +148,7 @@ export function showRows(place, shell, page) {
 
   function paintChips() {
     chips.replaceChildren(...wanted.filters.map((filter) => {
-      const text = `${filter.column} ${filter.op}${"value" in filter ? ` ${filter.value}` : ""}`;
+      const text = `${filter.column} ${word(filter.op)}${"value" in filter ? ` ${filter.value}` : ""}`;
       return el("button", { type: "button", class: "chip", "aria-label": t`No longer: ${text}`, onclick: () => {
         choose({ filters: wanted.filters.filter((one) => one !== filter) });
         grid.focus();

@@ -2,6 +2,7 @@
 import { t } from "../../shell/text.js";
 import { labelled } from "./fields.js";
 import { columnFields, policyChoice } from "./newtable.js";
+import { word } from "./words.js";
 
 export function showStructure(place, shell, page) {
   const { el } = shell;
@@ -27,7 +28,7 @@ export function showStructure(place, shell, page) {
   const refused = el("p", { class: "small level-error wrap", role: "alert" });
   const access = el("form", { class: "page policies", onsubmit: savePolicies }, el("h3", {}, t("Who may do what")),
     table.kind === "unregistered" ? el("p", { class: "small soft" }, t("Nobody but you, as long as it is in no registry. To choose a policy registers it, where it has the columns of a site’s table.")) : null,
-    Object.entries(policies).map(([operation, choice]) => labelled(operation, choice)), refused, el("p", {}, el("button", {}, t("Save who may do what"))));
+    Object.entries(policies).map(([operation, choice]) => labelled(word(operation), choice)), refused, el("p", {}, el("button", {}, t("Save who may do what"))));
 
   place.replaceChildren(...[columns, el("div", { class: "row" },
     el("button", { type: "button", onclick: addColumn }, t("Add a column")), el("button", { type: "button", onclick: renameTable }, t("Rename the table")),
