@@ -146,6 +146,11 @@ def test_what_is_said_when_served_is_what_the_files_have() -> None:
         assert given.count(b'": "') == len(texts.keys), path.name
 
 
+def test_the_scripts_of_the_console_are_the_same_in_every_language() -> None:
+    console = Assets("console/static")
+    assert all(console.sizes(code) == console.sizes() for code in CODES)
+
+
 def test_the_texts_of_the_sdk_are_small() -> None:
     assets = Assets("sdk")
     english = assets.sizes()

@@ -32,6 +32,8 @@ _TEXTS: Final = "texts.js"
 """Served in front of every script that says a text to people."""
 BEGINNINGS: Final = ("core.js", "component.js", _TEXTS)
 """Served only in front of others."""
+_SPEAKS: Final = "sdk"
+"""The folder whose scripts get their texts from the peer; those of the console ask for them."""
 _VARY: Final = b"accept-encoding, accept-language"
 _OLDER_NAMES: Final = {"goop-drag": "goop-component-drag"}
 """Name in the SDK of older pages → the same file's name now."""
@@ -48,7 +50,7 @@ class Assets:
         # All at once: it is a few hundred KB, and no request waits for the disk.
         contents = _served(folder) | dict(more or {})
         self._documents = {path: _document(path, content) for path, content in contents.items()}
-        self._translated = {code: _translated(contents, code) for code in languages.languages()}
+        self._translated = {code: _translated(contents, code) for code in languages.languages()} if folder == _SPEAKS else {}
         self._said = frozenset().union(*self._translated.values())
         self._compressed = Compressed()
 
