@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +18,10 @@ PARTS: Final = {"console": WEB / "console/static", "sdk": WEB / "sdk"}
 _FOREIGN: Final = "vendor"
 
 
-def scripts(part: str) -> Iterator[tuple[Path, Texts]]:
-    """Yield each script of a part with its texts."""
-    for path in sorted(PARTS[part].rglob("*.js")):
-        if _FOREIGN not in path.parts:
-            yield path, texts_of(path.read_text())
+@cache
+def scripts(part: str) -> tuple[tuple[Path, Texts], ...]:
+    """Return each script of a part with its texts; read once."""
+    return tuple((path, texts_of(path.read_text())) for path in sorted(PARTS[part].rglob("*.js")) if _FOREIGN not in path.parts)
 
 
 def said(part: str) -> dict[str, Any]:
