@@ -1,13 +1,14 @@
 """Sites in the style of Goop2's, old and new, by their owner and by a visitor over libp2p: every button, nothing wrong in the console.
 
-The pages below tests/web/corpus are written from existing-sites.md alone: a page that reads its host from the address, co-authors by group,
-a board with drag and drop, rooms, a form made on the fly, settings of the design, partials, pictures, a game over a channel.
+The template in tests/web/corpus is installed as a user does, by `goop2 init --from`. It is written from existing-sites.md alone: a page
+that reads its host from the address, co-authors by group, a board with drag and drop, rooms, a form made on the fly,
+settings of the design, partials, pictures, a game over a channel.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import tarfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
+from tests.cli.command import goop2
 from tests.net.hosts import LOOPBACK, connect
 from tests.web.axe import complaints
 from tests.web.browser import launched
 from tests.web.sdk_pages import bare, watched
 from tests.web.served import Served, served
 
-from goop2.app import join
+from goop2.app import join, open_peer, serve_peer
 from goop2.web.http.peer_host import host_label
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -59,15 +61,28 @@ class Club:
             yield owner.page, visitor.page
 
 
+def installed(folder: Path) -> None:
+    """Make Bob's peer of the template as it is handed on; its scripts run only since he agrees to the plan."""
+    packed = folder.with_name("clubhouse.tar.gz")
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(CORPUS, "clubhouse")
+    done = goop2("init", folder, "--from", packed, "--label", "Bob", "--yes")
+    assert (done.returncode, "warning" in done.stderr) == (0, False), done.stderr
+    document = json.loads((folder / "goop.json").read_text())
+    assert (document["lua"]["enabled"], document["viewer"]["active_template"]) == (True, "clubhouse")
+    document["lua"] |= MANY
+    document["viewer"]["http_addr"] = "127.0.0.1:0"
+    (folder / "goop.json").write_text(json.dumps(document))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def club(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Club]:
     folder = tmp_path_factory.mktemp("club")
-    shutil.copytree(CORPUS, folder / "bob")
+    installed(folder / "bob")
     async with AsyncExitStack() as stack:
-        bob, alice = [
-            await stack.enter_async_context(served(folder / name, functions={}, lua=dict(MANY), profile={"label": name.title()}))
-            for name in ("bob", "alice")
-        ]
+        peer = await stack.enter_async_context(open_peer(folder / "bob", {}))
+        bob = Served(folder / "bob", peer, await stack.enter_async_context(serve_peer(peer)))
+        alice = await stack.enter_async_context(served(folder / "alice", functions={}, lua=dict(MANY), profile={"label": "Alice"}))
         networks = []
         for one in (bob, alice):
             network = await stack.enter_async_context(join(one.peer, 0, listen_on=LOOPBACK, near_by=False))
@@ -75,9 +90,8 @@ async def club(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Club]:
             stack.callback(one.web.remote.detach)
             networks.append(network)
         await connect(networks[1].host, networks[0].host)
-        group = bob.peer.grouping.groups.host("Clubhouse", "template")
+        (group,) = bob.peer.grouping.groups.hosted()  # made by the installer, since a table has roles
         (bob.folder / "site/club.json").write_text(json.dumps({"group": group.id}))
-        await bob.peer.engine.call(bob.peer.owner, "seed", b"{}")
         (alice.folder / "site/sdk.html").write_text(bare("goop-mq.js"))
         yield Club(bob, alice, group.id, await stack.enter_async_context(launched()))
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 from tests.folder.templates.sites import site_of
+from tests.folder.templates.test_listening import png
 from tests.web.browser import PATIENCE_MS
 from tests.web.served import Served
 
@@ -81,7 +82,8 @@ class Viewer:
         if path.startswith(f"/api/p/{self._peer}/data/"):
             return await self._data(path.rpartition("/data/")[2], json.loads(sent))
         if path.startswith(f"/p/{self._peer}/"):
-            file = self._up.folder / "site" / (path.removeprefix(f"/p/{self._peer}/") or "index.html")
+            file = self._up.folder / "site" / path.removeprefix(f"/p/{self._peer}/")
+            file = file / "index.html" if path.endswith("/") else file
             return (200, content_type(file.name), file.read_bytes()) if file.is_file() else None
         return None
 
@@ -152,6 +154,66 @@ async def quiz(up: Served, page: Page) -> None:
 async def listening(up: Served, page: Page) -> None:
     await expect(page.get_by_text("This program plays sessions on a page of its own")).to_be_visible()
     await expect(page.get_by_role("button", name="Listen")).to_be_hidden()
+
+
+async def todo(up: Served, page: Page) -> None:
+    await asked(up, "todo", "add", title="Fix the gate")
+    await page.reload()
+    await expect(page.get_by_label("Fix the gate")).to_be_disabled()
+
+
+async def poll(up: Served, page: Page) -> None:
+    await asked(up, "poll", "ask", question="Tea or coffee?", choices="Tea\nCoffee")
+    await page.reload()
+    await page.get_by_role("link", name="Tea or coffee?").click()
+    await page.get_by_label("Coffee").check()
+    await page.get_by_role("button", name="Answer").click()
+    await expect(page.locator("#bars dt.mine")).to_contain_text("Coffee (your answer)1 · 100 %")
+
+
+async def rooms(up: Served, page: Page) -> None:
+    await asked(up, "rooms", "open", name="Lounge")
+    await page.reload()
+    await page.get_by_role("link", name="Enter Lounge").click()
+    await page.get_by_label("Message").fill("Hello")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator("#log .said")).to_have_text("Hello")
+
+
+async def kanban(up: Served, page: Page) -> None:
+    await asked(up, "kanban", "add", title="Paint", lane="todo")
+    await asked(up, "kanban", "open", open=True)
+    await page.reload()
+    await page.get_by_role("button", name="Move: Paint").click()
+    await page.get_by_label("Lane").select_option("Done")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator("#done h3")).to_have_text("Paint")
+
+
+async def photos(up: Served, page: Page) -> None:
+    (up.folder / "site/images").mkdir()
+    (up.folder / "site/images/a.jpg").write_bytes(png(8, 8))
+    await asked(up, "photos", "add", path="images/a.jpg", caption="A square", width=8, height=8)
+    await page.reload()
+    await page.get_by_role("link", name="A square").click()
+    await page.wait_for_url("**/images/a.jpg")
+
+
+async def asked(up: Served, function: str, action: str, **params: object) -> None:
+    answer = await up.call(function, {"action": action, **params})
+    assert answer.status == 200, answer.body
+
+
+NEW = (todo, poll, rooms, kanban, photos)
+
+
+async def test_templates_with_helpers_work_in_another_programs_viewer(browser: Browser, tmp_path: Path) -> None:
+    """All in one peer, each in a folder of its site."""
+    async with shown(browser, tmp_path / "peer", "demo") as (up, page):
+        front = page.url
+        for use in NEW:
+            await page.goto(f"{front}{use.__name__}/")
+            await use(up, page)
 
 
 @pytest.mark.parametrize("use", [guestbook, blog, tictactoe, quiz, listening])

@@ -229,7 +229,7 @@
         call("onMove", { item, to: lifted.list.el, event });
       } else return;
       event.preventDefault();
-      event.stopPropagation();
+      event.stopImmediatePropagation(); // or the list it was put into would lift it again
     }
     one.on(document, "keydown", (event) => (lifted || (!lifting && el.contains(event.target))) && keyed(event), { capture: true });
     one.after(() => lifted && drop(false));

@@ -33,6 +33,7 @@ function entry(card) {
   const line = element("li", {}, head);
   if (card.note) line.append(element("p", { className: "note", textContent: card.note }));
   line.dataset.id = card._id;
+  if (mayWrite() && Goop.drag && !isFinger) line.tabIndex = 0; // at once: it may get the focus back
   return line;
 }
 
