@@ -3,4 +3,4 @@
 The worker process imports this file too, so it imports nothing.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -9,4 +9,5 @@ api/        what pages of a site call under /api/
 console/    the owner's console
 remote/     other peers' sites and sessions
 sdk/        JavaScript and CSS that sites load
+languages/  the texts of console and SDK, a file a language
 """

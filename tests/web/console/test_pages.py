@@ -40,5 +40,5 @@ def test_each_page_is_looked_at() -> None:
 
 
 def test_no_two_pages_have_one_key() -> None:
-    keys = re.findall(r'\{ name: "\w+", title: "[^"]+", key: "(\w)" \}', (CONSOLE / "static/console.js").read_text())
+    keys = re.findall(r'\{ name: "\w+", title: t\("[^"]+"\), key: "(\w)" \}', (CONSOLE / "static/console.js").read_text())
     assert len(keys) == len(set(keys)) == len(navigation())

@@ -6,6 +6,7 @@ Every path under /api/console/ wants the token, but for the few by which a tab g
 from __future__ import annotations
 
 from http import HTTPStatus
+from importlib import resources
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -45,6 +46,7 @@ from goop2.web.http.assets import Assets
 from goop2.web.http.console_token import Token
 from goop2.web.http.event_log import Events
 from goop2.web.http.event_stream import send_events
+from goop2.web.http.languages import console_files
 from goop2.web.http.origins import Listener, Origin, Realm
 from goop2.web.http.passes import CONSOLE as CONSOLE_PASS
 from goop2.web.http.request_context import RequestContext
@@ -133,7 +135,8 @@ class _Pages:
     """The console's own files. They need no token, since nothing in them is about this peer."""
 
     def __init__(self, listener: Listener) -> None:
-        self._assets = Assets("console/static")
+        index = resources.files("goop2.web").joinpath("console/static", INDEX).read_bytes()
+        self._assets = Assets("console/static", console_files(index))
         self._origin = Origin(Realm.CONSOLE, listener.peer_id, "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

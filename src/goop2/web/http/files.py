@@ -162,8 +162,10 @@ def _etag_of(file: SiteFile) -> str:
     return hashlib.blake2b(stamp.encode(), digest_size=9).hexdigest()
 
 
-async def send_document(call: RequestContext, document: Document, compressed: Compressed, caching: bytes = b"no-cache") -> None:
-    """Send a file as the request's headers say: whole, in part, compressed, or only that it is unchanged."""
+async def send_document(
+    call: RequestContext, document: Document, compressed: Compressed, caching: bytes = b"no-cache", vary: bytes = b"accept-encoding"
+) -> None:
+    """Send a file as the request's headers say: whole, in part, compressed, or only that it is unchanged; `vary` names those headers."""
     type_ = content_type(document.path)
     content, etag = document.content, document.etag
     packed = (
@@ -175,7 +177,7 @@ async def send_document(call: RequestContext, document: Document, compressed: Co
     headers: Headers = [
         (b"etag", f'"{etag}"'.encode()),
         (b"cache-control", caching),
-        (b"vary", b"accept-encoding"),
+        (b"vary", vary),
         *call.headers,
     ]
     if document.modified is not None:

@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const Goop = (globalThis.Goop = globalThis.Goop || {});
+  const t = Goop.text;
   if (Goop.request) return;
 
   // code: not_found, bad_request, forbidden, rate_limited, script_error, timeout, memory, unavailable; or offline.
@@ -30,7 +31,7 @@
       // Not JSON of ours: only the status is known.
     }
     const seconds = Number(response.headers.get("Retry-After"));
-    return new Goop.Error(body.message || `the peer answered ${response.status}`, {
+    return new Goop.Error(body.message || t("the peer answered {0}", response.status), {
       code: body.code || CODES[response.status] || "unavailable",
       status: response.status,
       script: body.script,
@@ -45,7 +46,7 @@
     try {
       return await fetch(path, { ...options, headers: { Accept: "application/json", ...options.headers } });
     } catch (error) {
-      throw new Goop.Error("the peer cannot be reached", { code: "offline", status: 0 });
+      throw new Goop.Error(t("the peer cannot be reached"), { code: "offline", status: 0 });
     }
   }
 

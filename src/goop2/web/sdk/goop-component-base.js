@@ -2,9 +2,11 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes } = Goop.component;
   const SECOND = 1000;
   const AGES = [[60, "s"], [60, "m"], [24, "h"], [7, "d"]]; // how many of one make the next
+  const AGO = { s: () => t("just now"), m: (age) => t("{0}m ago", age), h: (age) => t("{0}h ago", age), d: (age) => t("{0}d ago", age) };
   const OLDER = Goop.list; // of the files loaded before
 
   function append(el, children) {
@@ -63,7 +65,7 @@
       return Goop.dom("div", { class: name || "gc-empty" }, icon && Goop.dom("span", { class: iconClass, "aria-hidden": "true" }, icon), message);
     },
     /** "Still loading". */
-    loading(message = "Loading…", { class: name = "gc-loading", spinnerClass = "gc-spinner" } = {}) {
+    loading(message = t("Loading…"), { class: name = "gc-loading", spinnerClass = "gc-spinner" } = {}) {
       return Goop.dom("div", { class: name, role: "status" }, Goop.dom("span", { class: spinnerClass, "aria-hidden": "true" }), message);
     },
     /** How long ago: "just now", "5m ago", "3h ago", "2d ago", then the date. Takes milliseconds, a Date, or the text of a UTC time. */
@@ -72,7 +74,7 @@
       if (when === null || when === undefined || when === "" || Number.isNaN(then)) return when ? String(when) : "";
       let age = Math.floor((Date.now() - then) / SECOND);
       for (const [most, unit] of AGES) {
-        if (age < most) return unit === "s" ? "just now" : `${age}${unit} ago`;
+        if (age < most) return AGO[unit](age);
         age = Math.floor(age / most);
       }
       return new Date(then).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { make } = Goop.component;
   const SWIPE_PIXELS = 40;
   const AUTOPLAY_MS = 5000;
@@ -15,9 +16,9 @@
     let index = 0;
 
     one.el.setAttribute("role", "group");
-    one.el.setAttribute("aria-roledescription", "carousel");
-    if (!one.el.hasAttribute("aria-label")) one.el.setAttribute("aria-label", "Slides");
-    for (const [button, label] of [[back, "Slide before"], [on, "Slide after"]]) if (button && !/\w{3}/.test(button.textContent) && !button.hasAttribute("aria-label")) button.setAttribute("aria-label", label);
+    one.el.setAttribute("aria-roledescription", t("carousel"));
+    if (!one.el.hasAttribute("aria-label")) one.el.setAttribute("aria-label", t("Slides"));
+    for (const [button, label] of [[back, t("Slide before")], [on, t("Slide after")]]) if (button && !/\w{3}/.test(button.textContent) && !button.hasAttribute("aria-label")) button.setAttribute("aria-label", label);
 
     function show(at) {
       const count = slides().length;
@@ -34,7 +35,7 @@
       if (dots && dots.childElementCount !== count) {
         dots.replaceChildren(...slides().map((_, place) => {
           const dot = make("button", { type: "button", className: "gc-carousel-dot" });
-          dot.setAttribute("aria-label", `Slide ${place + 1} of ${count}`);
+          dot.setAttribute("aria-label", t("Slide {0} of {1}", place + 1, count));
           return dot;
         }));
       }

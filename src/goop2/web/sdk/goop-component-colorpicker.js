@@ -2,11 +2,12 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes, popup, rove } = Goop.component;
   const COLORS = ["#1f2937", "#6b7280", "#ffffff", "#dc2626", "#ea580c", "#d97706", "#65a30d", "#16a34a", "#0d9488", "#0284c7", "#2563eb", "#7c3aed", "#c026d3", "#db2777"];
   const COLUMNS = 7;
-  const MARKUP = `<button type="button" class="gc-colorpicker-swatch" aria-label="Choose a colour"></button>
-    <div class="gc-colorpicker-popup"><div class="gc-colorpicker-grid" role="group" aria-label="Colours"></div><input class="gc-colorpicker-hex" aria-label="Colour as #rrggbb" maxlength="7" spellcheck="false"></div>`;
+  const MARKUP = `<button type="button" class="gc-colorpicker-swatch" aria-label="${t("Choose a colour")}"></button>
+    <div class="gc-colorpicker-popup"><div class="gc-colorpicker-grid" role="group" aria-label="${t("Colours")}"></div><input class="gc-colorpicker-hex" aria-label="${t("Colour as #rrggbb")}" maxlength="7" spellcheck="false"></div>`;
 
   /** A colour as #rrggbb in small letters; "" when it is none. */
   function colorOf(text) {
@@ -42,7 +43,7 @@
       if (swatch) {
         swatch.style.setProperty("--gc-color", value || "transparent");
         swatch.style.backgroundColor = value || "";
-        swatch.setAttribute("aria-label", `Choose a colour${value ? `: ${value} now` : ""}`);
+        swatch.setAttribute("aria-label", value ? t("Choose a colour: {0} now", value) : t("Choose a colour"));
       }
       if (hex) Object.assign(hex, { value });
       for (const button of buttons()) {

@@ -2,10 +2,11 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { make, popup } = Goop.component;
   const DAYS = 7;
   const WEEKS = 6;
-  const MARKUP = `<input class="gc-datepicker-input" autocomplete="off"><button type="button" class="gc-datepicker-trigger" aria-label="Choose a date">▾</button><div class="gc-datepicker-popup"></div>`;
+  const MARKUP = `<input class="gc-datepicker-input" autocomplete="off"><button type="button" class="gc-datepicker-trigger" aria-label="${t("Choose a date")}">▾</button><div class="gc-datepicker-popup"></div>`;
 
   const two = (number) => String(number).padStart(2, "0");
   const textOf = (day) => `${String(day.getFullYear()).padStart(4, "0")}-${two(day.getMonth() + 1)}-${two(day.getDate())}`;
@@ -34,7 +35,7 @@
     const bare = el instanceof HTMLInputElement; // an input alone: the rest is made around it
     const holder = bare ? make("span", { className: "gc-datepicker" }) : el;
     if (bare) el.replaceWith(holder);
-    if (bare) holder.append(el, make("button", { type: "button", className: "gc-datepicker-trigger", ariaLabel: "Choose a date", textContent: "▾" }), make("div", { className: "gc-datepicker-popup" }));
+    if (bare) holder.append(el, make("button", { type: "button", className: "gc-datepicker-trigger", ariaLabel: t("Choose a date"), textContent: "▾" }), make("div", { className: "gc-datepicker-popup" }));
     const one = Goop.component("datepicker", holder, options, MARKUP);
     const input = bare ? el : one.part("input") || one.el.querySelector("input");
     const trigger = one.part("trigger") || input;
@@ -42,14 +43,14 @@
     const [least, most] = [options.min, options.max].map((text) => (read(text) ? textOf(read(text).day) : ""));
     let value = "";
     let at = new Date(); // the day that has the focus
-    if (input && !input.labels?.length && !input.hasAttribute("aria-label")) input.setAttribute("aria-label", hasTime ? "Date and time" : "Date");
+    if (input && !input.labels?.length && !input.hasAttribute("aria-label")) input.setAttribute("aria-label", hasTime ? t("Date and time") : t("Date"));
     if (input && !input.placeholder) input.placeholder = hasTime ? "YYYY-MM-DD HH:MM" : "YYYY-MM-DD";
 
     const isAllowed = (day) => (!least || textOf(day) >= least) && (!most || textOf(day) <= most);
     const timeNow = () => panel.querySelector("input[type=time]")?.value || read(value)?.time || "00:00";
     const chooser = popup(one, trigger, panel, { openClass, onOpen: () => draw(true) });
     panel.setAttribute("role", "dialog");
-    panel.setAttribute("aria-label", "Choose a date");
+    panel.setAttribute("aria-label", t("Choose a date"));
 
     function setValue(text) {
       const found = read(text);
@@ -94,10 +95,10 @@
       });
       const table = make("table", { className: "gc-datepicker-days" }, make("thead", {}, make("tr", {}, ...names)), make("tbody", {}, ...Array.from({ length: WEEKS }, (_, row) => make("tr", {}, ...days(row).map(cell)))));
       const kept = timeNow();
-      panel.replaceChildren(make("div", { className: "gc-datepicker-head" }, turn("‹", "Month before", -1), heading, turn("›", "Month after", 1)), table);
+      panel.replaceChildren(make("div", { className: "gc-datepicker-head" }, turn("‹", t("Month before"), -1), heading, turn("›", t("Month after"), 1)), table);
       if (hasTime) {
         const time = make("input", { type: "time", value: kept, className: "gc-datepicker-time" });
-        time.setAttribute("aria-label", "Time");
+        time.setAttribute("aria-label", t("Time"));
         time.addEventListener("change", (event) => {
           event.stopPropagation();
           if (time.value) choose(`${value.slice(0, 10) || textOf(at)} ${time.value}`);

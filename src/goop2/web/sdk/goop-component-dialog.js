@@ -2,11 +2,12 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes, holdFocus, idOf, setShown } = Goop.component;
   const PLAIN = Goop.ui.dialog; // of goop-ui.js, when it was loaded before
   const MARKUP = `<div class="gc-dialog"><h2 class="gc-dialog-title"></h2><p class="gc-dialog-message"></p>
     <div class="gc-dialog-input-wrap"><input class="gc-dialog-input"></div>
-    <div class="gc-dialog-buttons"><button type="button" class="gc-dialog-cancel">Cancel</button><button type="button" class="gc-dialog-ok">OK</button></div></div>`;
+    <div class="gc-dialog-buttons"><button type="button" class="gc-dialog-cancel">${t("Cancel")}</button><button type="button" class="gc-dialog-ok">${t("OK")}</button></div></div>`;
 
   function dialogs(el, options = {}) {
     const one = Goop.component("dialog", el, options, MARKUP);
@@ -56,8 +57,8 @@
       else box.removeAttribute("aria-describedby");
       setShown(wrap || input, Boolean(hasInput), { hiddenClass });
       if (input) Object.assign(input, { type: question.type || "text", value: question.value ?? "", placeholder: question.placeholder ?? "" });
-      if (ok) ok.textContent = question.okText || said.get(ok) || "OK";
-      if (cancel) cancel.textContent = question.cancelText || said.get(cancel) || "Cancel";
+      if (ok) ok.textContent = question.okText || said.get(ok) || t("OK");
+      if (cancel) cancel.textContent = question.cancelText || said.get(cancel) || t("Cancel");
       setShown(cancel, !isAlert, { hiddenClass });
       if (ok) for (const name of classes(dangerClass)) ok.classList.toggle(name, Boolean(danger));
       setShown(one.el, true, { hiddenClass });
@@ -99,7 +100,7 @@
       /** confirmDanger({title, message, match, okText}): the word must be typed → true, or null. */
       confirmDanger: (what = {}) => {
         const { match = "DELETE", ...question } = textOf(what);
-        return ask({ okText: "Delete", placeholder: match, ...question, match, hasInput: true, danger: true });
+        return ask({ okText: t("Delete"), placeholder: match, ...question, match, hasInput: true, danger: true });
       },
     };
     const handle = one.handle(functions);

@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes, find, idOf, make } = Goop.component;
   const THRESHOLD_PIXELS = 5;
   const EDGE_PIXELS = 48; // so near to the edge of the window, it scrolls
@@ -26,7 +27,7 @@
   function help() {
     let found = document.getElementById("goop-drag-help");
     if (!found) {
-      found = make("div", { id: "goop-drag-help", hidden: true, textContent: "Press Space to lift, arrow keys to move, Space to put down, Escape to put back." });
+      found = make("div", { id: "goop-drag-help", hidden: true, textContent: t("Press Space to lift, arrow keys to move, Space to put down, Escape to put back.") });
       document.body.append(found);
     }
     return idOf(found);
@@ -176,7 +177,7 @@
     // By keyboard
     let lifted = null; // {item, index, parent, next, list}
     const name = (item) => (item.getAttribute("aria-label") || item.textContent).trim().slice(0, 60);
-    const where = () => `${itemsOf(lifted.list).indexOf(lifted.item) + 1} of ${itemsOf(lifted.list).length}`;
+    const where = () => t("{0} of {1}", itemsOf(lifted.list).indexOf(lifted.item) + 1, itemsOf(lifted.list).length);
 
     function drop(isDropped) {
       const { item, index, parent, next, list, grip } = lifted;
@@ -187,7 +188,7 @@
         call("onCancel", { item });
       }
       grip.focus();
-      tell(`${name(item)}: ${isDropped ? "put down" : "put back"}`);
+      tell(isDropped ? t("{0}: put down", name(item)) : t("{0}: put back", name(item)));
       if (isDropped) moved(item, el, list, index);
     }
 
@@ -218,7 +219,7 @@
         lifting = self;
         item.classList.add("goop-drag-source");
         call("onStart", { item, from: el, index: lifted.index });
-        tell(`${name(item)}: lifted, ${where()}`);
+        tell(t("{0}: lifted, {1}", name(item), where()));
       } else if ([" ", "Enter"].includes(event.key)) drop(true);
       else if (event.key === "Escape" || event.key === "Tab") drop(false);
       else if (event.key.startsWith("Arrow")) {

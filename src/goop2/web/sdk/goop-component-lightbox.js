@@ -2,11 +2,12 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { holdFocus, idOf, setShown, pressable } = Goop.component;
-  const MARKUP = `<button type="button" class="gc-lightbox-close" aria-label="Close">×</button>
-    <button type="button" class="gc-lightbox-prev" aria-label="Previous picture">‹</button>
+  const MARKUP = `<button type="button" class="gc-lightbox-close" aria-label="${t("Close")}">×</button>
+    <button type="button" class="gc-lightbox-prev" aria-label="${t("Previous picture")}">‹</button>
     <figure><img class="gc-lightbox-img" alt=""><figcaption class="gc-lightbox-caption"></figcaption></figure>
-    <button type="button" class="gc-lightbox-next" aria-label="Next picture">›</button><div class="gc-lightbox-counter"></div>`;
+    <button type="button" class="gc-lightbox-next" aria-label="${t("Next picture")}">›</button><div class="gc-lightbox-counter"></div>`;
   const SWIPE_PIXELS = 40;
 
   // A text, {src, caption, alt}, or an element with a picture.
@@ -31,7 +32,7 @@
     one.el.setAttribute("role", "dialog");
     one.el.setAttribute("aria-modal", "true");
     if (caption) one.el.setAttribute("aria-describedby", idOf(caption));
-    if (!one.el.hasAttribute("aria-label")) one.el.setAttribute("aria-label", "Pictures");
+    if (!one.el.hasAttribute("aria-label")) one.el.setAttribute("aria-label", t("Pictures"));
     const shown = (isShown) => setShown(one.el, isShown, { hiddenClass, openClass });
 
     function show(at) {

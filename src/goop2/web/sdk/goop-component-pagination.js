@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { make } = Goop.component;
 
   /** pagination(el, {total, or totalItems and perPage, page, maxButtons=7, showInfo, onChange}) → {getValue, setValue, setTotal, setTotalItems, …}. */
@@ -34,9 +35,9 @@
 
     function draw() {
       const focused = one.el.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
-      const all = numbers().map((number) => (number ? entry(String(number), number, `Page ${number}`) : make("span", { className: "gc-pagination-gap", textContent: "…" })));
-      one.el.replaceChildren(entry("‹", page - 1, "Page before"), ...all, entry("›", page + 1, "Page after"));
-      if (showInfo) one.el.append(make("span", { className: "gc-pagination-info", textContent: items === undefined ? `Page ${page} of ${total}` : `${items ? (page - 1) * perPage + 1 : 0}–${Math.min(page * perPage, items)} of ${items}` }));
+      const all = numbers().map((number) => (number ? entry(String(number), number, t("Page {0}", number)) : make("span", { className: "gc-pagination-gap", textContent: "…" })));
+      one.el.replaceChildren(entry("‹", page - 1, t("Page before")), ...all, entry("›", page + 1, t("Page after")));
+      if (showInfo) one.el.append(make("span", { className: "gc-pagination-info", textContent: items === undefined ? t("Page {0} of {1}", page, total) : t("{0}–{1} of {2}", items ? (page - 1) * perPage + 1 : 0, Math.min(page * perPage, items), items) }));
       const again = focused && [...one.el.children].find((child) => child.getAttribute("aria-label") === focused && !child.disabled);
       (again || (focused && one.el.querySelector("[aria-current]")) || { focus() {} }).focus();
     }
@@ -54,7 +55,7 @@
     }
 
     one.el.setAttribute("role", "navigation");
-    if (!one.el.hasAttribute("aria-label")) one.el.setAttribute("aria-label", "Pages");
+    if (!one.el.hasAttribute("aria-label")) one.el.setAttribute("aria-label", t("Pages"));
     one.on(one.el, "click", (event) => {
       const button = event.target.closest("[data-page]");
       if (!button || button.disabled || Number(button.dataset.page) === page) return;

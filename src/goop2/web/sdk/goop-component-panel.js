@@ -2,8 +2,9 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes, idOf } = Goop.component;
-  const MARKUP = `<div class="gc-panel-header"><h2 class="gc-panel-title"></h2><button type="button" class="gc-panel-collapse-btn" aria-label="Fold">▾</button></div><div class="gc-panel-body"></div>`;
+  const MARKUP = `<div class="gc-panel-header"><h2 class="gc-panel-title"></h2><button type="button" class="gc-panel-collapse-btn" aria-label="${t("Fold")}">▾</button></div><div class="gc-panel-body"></div>`;
 
   /** panel(el, {header, title, body, footer, collapseBtn, collapsed, collapsedClass, onChange}) → {collapse, expand, toggle, setTitle, body, …}. */
   Goop.ui.panel = function (el, options = {}) {
@@ -31,7 +32,7 @@
     }
 
     if (button && body) button.setAttribute("aria-controls", idOf(body));
-    if (button && !/\w{3}/.test(button.textContent) && !button.hasAttribute("aria-label")) button.setAttribute("aria-label", "Fold");
+    if (button && !/\w{3}/.test(button.textContent) && !button.hasAttribute("aria-label")) button.setAttribute("aria-label", t("Fold"));
     one.on(button, "click", () => change(!isFolded));
     if (typeof options.title === "string" || (heading && !heading.textContent)) setTitle(options.title);
     show(Boolean(options.collapsed) || classes(collapsedClass).some((name) => one.el.classList.contains(name)));

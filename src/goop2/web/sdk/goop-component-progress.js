@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { idOf } = Goop.component;
   const MARKUP = `<div class="gc-progress-bar"></div><span class="gc-progress-label"></span>`;
 
@@ -28,7 +29,7 @@
     one.el.setAttribute("aria-valuemin", 0);
     if (!one.el.hasAttribute("aria-label") && !one.el.hasAttribute("aria-labelledby")) {
       const name = one.el.previousElementSibling?.matches("label, h2, h3") ? one.el.previousElementSibling : null;
-      name ? one.el.setAttribute("aria-labelledby", idOf(name)) : one.el.setAttribute("aria-label", "Progress");
+      name ? one.el.setAttribute("aria-labelledby", idOf(name)) : one.el.setAttribute("aria-label", t("Progress"));
     }
     setValue(options.value ?? one.el.dataset.value);
     return one.handle({

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const NEAR_PIXELS = 40; // who is so near to the end wants to stay there
 
   /** scrollbox(el, {follow, onScroll}) → {scrollTo(element or pixels), scrollToBottom, isAtBottom, destroy, el}. `follow`: stays at the end when something is added. */
@@ -10,7 +11,7 @@
     one.el.classList.add("gc-scrollbox");
     one.el.tabIndex = 0; // scrolled by arrow keys
     if (!one.el.hasAttribute("role")) one.el.setAttribute("role", "region");
-    if (!one.el.hasAttribute("aria-label") && !one.el.hasAttribute("aria-labelledby")) one.el.setAttribute("aria-label", "Scrolls");
+    if (!one.el.hasAttribute("aria-label") && !one.el.hasAttribute("aria-labelledby")) one.el.setAttribute("aria-label", t("Scrolls"));
 
     const still = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
     const isAtBottom = () => one.el.scrollHeight - one.el.scrollTop - one.el.clientHeight < NEAR_PIXELS;

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes, idOf, make, popup } = Goop.component;
   const MARKUP = `<button type="button" class="gc-select-trigger"></button><div class="gc-select-dropdown"></div>`;
   const optionOf = (one) => (one !== null && typeof one === "object" ? { ...one, value: String(one.value ?? one.key ?? one.label), label: String(one.label ?? one.value ?? one.key) } : { value: String(one), label: String(one) });
@@ -9,7 +10,7 @@
   /** select(el, {options, value, multi, searchable, clearable, placeholder, trigger, dropdown, openClass, onChange}) → {getValue, setValue, setOptions, …}.
    * `options`: texts, or {value, label, disabled}. The value is a text ("" for none), with `multi` a list. */
   Goop.ui.select = function (el, options = {}) {
-    const { multi = false, searchable = false, clearable = false, placeholder = "Choose…", openClass = "open", optionClass = "gc-select-option", activeClass = "active", selectedClass = "selected" } = options;
+    const { multi = false, searchable = false, clearable = false, placeholder = t("Choose…"), openClass = "open", optionClass = "gc-select-option", activeClass = "active", selectedClass = "selected" } = options;
     const native = el instanceof HTMLSelectElement ? el : null; // a plain select: ours stands in its place, and it keeps the value for its form
     const holder = native ? make("div", { className: "gc-select" }) : el;
     if (native) native.after(holder);
@@ -20,7 +21,7 @@
     let all = (options.options || (native ? [...native.options].map(({ value, label }) => ({ value, label })) : [])).map(optionOf);
     let chosen = [];
     let active = -1;
-    const search = searchable ? make("input", { type: "search", className: "gc-select-search", placeholder: "Search…", autocomplete: "off" }) : null;
+    const search = searchable ? make("input", { type: "search", className: "gc-select-search", placeholder: t("Search…"), autocomplete: "off" }) : null;
     const list = make("div", { className: "gc-select-list", tabIndex: -1 });
     const clear = clearable ? make("button", { type: "button", className: "gc-select-clear", textContent: "×" }) : null;
     const label = one.el.getAttribute("aria-label") || (native && native.labels?.[0]?.textContent.trim()) || placeholder;
@@ -33,9 +34,9 @@
       search.setAttribute("role", "combobox");
       search.setAttribute("aria-expanded", "true");
       search.setAttribute("aria-controls", idOf(list));
-      search.setAttribute("aria-label", `Search: ${label}`);
+      search.setAttribute("aria-label", t("Search: {0}", label));
     }
-    if (clear) clear.setAttribute("aria-label", `Clear: ${label}`);
+    if (clear) clear.setAttribute("aria-label", t("Clear: {0}", label));
     dropdown.replaceChildren(...(search ? [search, list] : [list]));
     if (clear) trigger.after(clear);
 
@@ -77,7 +78,7 @@
       const labels = chosen.map((value) => all.find((option) => option.value === value)?.label ?? value);
       trigger.textContent = labels.join(", ") || placeholder;
       trigger.classList.toggle("gc-select-placeholder", !labels.length);
-      trigger.setAttribute("aria-label", `${label}: ${labels.join(", ") || "nothing chosen"}`);
+      trigger.setAttribute("aria-label", `${label}: ${labels.join(", ") || t("nothing chosen")}`);
       if (clear) clear.hidden = !labels.length;
       if (native) for (const option of native.options) option.selected = chosen.includes(option.value);
     }

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes, focusable } = Goop.component;
 
   /** sidebar(el, {backdrop, close, body, openClass="open", onOpen, onClose, onChange}) → {open, close, toggle, isOpen, body, …}. */
@@ -36,7 +37,7 @@
 
     // Whether it can be reached while it is closed is the style's: where there is room, a page may show it always.
     if (one.el.matches("div, section") && !one.el.hasAttribute("role")) one.el.setAttribute("role", "dialog");
-    if (!one.el.hasAttribute("aria-label") && !one.el.hasAttribute("aria-labelledby")) one.el.setAttribute("aria-label", "Side panel");
+    if (!one.el.hasAttribute("aria-label") && !one.el.hasAttribute("aria-labelledby")) one.el.setAttribute("aria-label", t("Side panel"));
     one.on(closer, "click", close);
     one.on(backdrop, "click", close);
     one.on(document, "keydown", (event) => event.key === "Escape" && isOpen && !event.defaultPrevented && close());

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { idOf } = Goop.component;
   const MARKUP = `<div class="gc-splitpane-panel-a"></div><div class="gc-splitpane-divider"></div><div class="gc-splitpane-panel-b"></div>`;
   const STEP_PERCENT = 5;
@@ -35,7 +36,7 @@
     if (divider) {
       const attributes = { role: "separator", "aria-orientation": isVertical ? "horizontal" : "vertical", "aria-valuemin": 0, "aria-valuemax": 100, tabindex: 0 };
       for (const [name, text] of Object.entries(attributes)) divider.setAttribute(name, text);
-      if (!divider.hasAttribute("aria-label")) divider.setAttribute("aria-label", "Divider");
+      if (!divider.hasAttribute("aria-label")) divider.setAttribute("aria-label", t("Divider"));
       if (first) divider.setAttribute("aria-controls", [first, second].filter(Boolean).map(idOf).join(" "));
       divider.style.touchAction = "none";
     }

@@ -2,7 +2,8 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
-  const MARKUP = `<button type="button" class="gc-stepper-dec" aria-label="Less">−</button><input class="gc-stepper-input" type="number"><button type="button" class="gc-stepper-inc" aria-label="More">+</button>`;
+  const t = Goop.text;
+  const MARKUP = `<button type="button" class="gc-stepper-dec" aria-label="${t("Less")}">−</button><input class="gc-stepper-input" type="number"><button type="button" class="gc-stepper-inc" aria-label="${t("More")}">+</button>`;
 
   /** stepper(el, {value, min, max, step, input, dec, inc, onChange}) → {getValue, setValue, setDisabled, destroy, el}. */
   Goop.ui.stepper = function (el, options = {}) {
@@ -26,7 +27,7 @@
     }
 
     if (input) {
-      if (!input.labels?.length && !input.hasAttribute("aria-label")) input.setAttribute("aria-label", one.el.getAttribute("aria-label") || "Number");
+      if (!input.labels?.length && !input.hasAttribute("aria-label")) input.setAttribute("aria-label", one.el.getAttribute("aria-label") || t("Number"));
       for (const [name, bound] of [["min", min], ["max", max]]) if (Number.isFinite(bound)) input.setAttribute(name, bound);
       input.setAttribute("step", step);
     }

@@ -2,8 +2,9 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { idOf, make } = Goop.component;
-  const MARKUP = `<span class="gc-taginput-tags"></span><input class="gc-taginput-input" placeholder="Add…" autocomplete="off">`;
+  const MARKUP = `<span class="gc-taginput-tags"></span><input class="gc-taginput-input" placeholder="${t("Add…")}" autocomplete="off">`;
 
   /** taginput(el, {value, max, suggestions, allowDuplicates, input, tags, tagClass, onChange}) → {getValue, setValue, addTag, setSuggestions, …}. */
   Goop.ui.taginput = function (el, options = {}) {
@@ -13,13 +14,13 @@
     const holder = one.part("tags") || one.el.insertBefore(make("span", { className: "gc-taginput-tags" }), input.parentNode === one.el ? input : one.el.firstChild);
     const known = make("datalist");
     let tags = [];
-    if (!input.labels?.length && !input.hasAttribute("aria-label")) input.setAttribute("aria-label", one.el.getAttribute("aria-label") || "Add a tag");
+    if (!input.labels?.length && !input.hasAttribute("aria-label")) input.setAttribute("aria-label", one.el.getAttribute("aria-label") || t("Add a tag"));
 
     function draw() {
       holder.replaceChildren(
         ...tags.map((text, index) => {
           const remove = make("button", { type: "button", className: removeClass, textContent: "×", onclick: () => removeTag(index) });
-          remove.setAttribute("aria-label", `Remove ${text}`);
+          remove.setAttribute("aria-label", t("Remove {0}", text));
           return make("span", { className: tagClass }, text, remove);
         }),
       );

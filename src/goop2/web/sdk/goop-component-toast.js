@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { make, classes } = Goop.component;
   const LEAVING_MS = 300; // as long as gc-toast-exit takes
   const PLAIN = Goop.ui.toast; // of goop-ui.js, when it was loaded before
@@ -25,7 +26,7 @@
       if (kind) toast.dataset.kind = kind;
       if (title) toast.append(make("div", { className: titleClass, textContent: title }));
       if (message !== undefined && message !== null) toast.append(make("div", { className: messageClass, textContent: message }));
-      if (!duration) toast.append(make("button", { type: "button", className: "gc-toast-close", textContent: "Close", onclick: () => leave(toast) }));
+      if (!duration) toast.append(make("button", { type: "button", className: "gc-toast-close", textContent: t("Close"), onclick: () => leave(toast) }));
       one.el.append(toast);
       if (duration) setTimeout(() => leave(toast), duration);
       return toast;

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { classes, pressable } = Goop.component;
 
   /** toggle(el, {checked, checkedClass="checked", onChange}) → {getValue, setValue, toggle, setDisabled, destroy, el}. */
@@ -35,7 +36,7 @@
       control.setAttribute("role", "switch");
       pressable(one, control, () => choose(!value));
     }
-    if (!box && !control.textContent.trim() && !control.hasAttribute("aria-label") && !control.hasAttribute("aria-labelledby")) control.setAttribute("aria-label", "Switch");
+    if (!box && !control.textContent.trim() && !control.hasAttribute("aria-label") && !control.hasAttribute("aria-labelledby")) control.setAttribute("aria-label", t("Switch"));
     const marked = classes(checkedClass).some((name) => one.el.classList.contains(name));
     setValue(options.checked ?? options.value ?? (box ? box.checked : marked));
     return one.handle({ getValue: () => value, setValue, toggle: () => choose(!value) });

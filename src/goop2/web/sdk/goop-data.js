@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { ANY, LIST, NAME, PARAMS, ROW, TEXT, WHOLE, isOfForm, maybe, options, quoted, refuse } = Goop.kinds;
   const data = (op, body) => Goop.request(`data/${op}`, body);
 
@@ -179,9 +180,9 @@
     for (const column of columns) {
       const value = row[column.name];
       if (isEmpty(value)) {
-        if (column.required && !column.auto && isEmpty(column.default)) errors.push(`${column.name} is required`);
-      } else if (["integer", "real"].includes(column.type) && !Number.isFinite(Number(value))) errors.push(`${column.name} takes a number`);
-      else if (column.type === "enum" && keysOf(column).length && !keysOf(column).includes(String(value))) errors.push(`${column.name} takes one of ${keysOf(column).join(", ")}`);
+        if (column.required && !column.auto && isEmpty(column.default)) errors.push(t("{0} is required", column.name));
+      } else if (["integer", "real"].includes(column.type) && !Number.isFinite(Number(value))) errors.push(t("{0} takes a number", column.name));
+      else if (column.type === "enum" && keysOf(column).length && !keysOf(column).includes(String(value))) errors.push(t("{0} takes one of {1}", column.name, keysOf(column).join(", ")));
     }
     return { valid: !errors.length, errors };
   }
@@ -237,7 +238,7 @@
   }
 
   /** A form of the columns in `el`: {exclude, values, labels, submitLabel or false, onSave(row)}. Without onSave it inserts, or updates the row of `values`. */
-  function form(el, table, columns, { exclude, values = {}, labels = {}, submitLabel = "Save", onSave }) {
+  function form(el, table, columns, { exclude, values = {}, labels = {}, submitLabel = t("Save"), onSave }) {
     const shown = shownOf(columns, exclude).filter(({ auto }) => !auto);
     const made = element("form", { className: "orm-form" });
     const said = element("span", { className: "orm-status" });
@@ -270,8 +271,8 @@
   /** The rows as a table in `el`: {exclude, labels, showId, actions: {name(id, row)}, onRow(id, row)}. */
   function tableOf(el, rows, columns, { exclude, labels = {}, showId = false, actions = {}, onRow }) {
     const shown = [...(showId ? [{ name: "_id" }] : []), ...shownOf(columns, exclude)];
-    const heads = shown.map(({ name }) => element("th", { scope: "col", textContent: labels[name] || (name === "_id" ? "id" : name) }));
-    if (Object.keys(actions).length) heads.push(element("th", { scope: "col", textContent: labels._actions || "Actions" }));
+    const heads = shown.map(({ name }) => element("th", { scope: "col", textContent: labels[name] || (name === "_id" ? t("id") : name) }));
+    if (Object.keys(actions).length) heads.push(element("th", { scope: "col", textContent: labels._actions || t("Actions") }));
     const body = rows.map((row) => {
       const cells = shown.map(({ name }) => element("td", { textContent: row[name] ?? "" }));
       const buttons = Object.keys(actions).map((name) => {
@@ -319,7 +320,7 @@
     };
     if (!el.hasAttribute("role")) el.setAttribute("role", "dialog");
     const heading = el.querySelector("h1, h2, h3");
-    if (!el.hasAttribute("aria-label") && !el.hasAttribute("aria-labelledby")) el.setAttribute("aria-label", heading ? heading.textContent.trim() : "Dialog");
+    if (!el.hasAttribute("aria-label") && !el.hasAttribute("aria-labelledby")) el.setAttribute("aria-label", heading ? heading.textContent.trim() : t("Dialog"));
     el.addEventListener("click", (event) => (event.target === el || event.target.closest("[data-close]")) && close());
     document.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && close());
     return { open, close, el };

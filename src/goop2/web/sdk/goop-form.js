@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { refuse } = Goop.kinds;
   const TYPES = ["text", "textarea", "number", "select", "radio", "checkbox", "date", "datetime", "color", "toggle", "tags", "stepper"];
 
@@ -30,7 +31,7 @@
     if (Goop.ui && Goop.ui.select && (field.multi || field.searchable)) {
       const holder = make("div", { className: "gform-select gc-select", ariaLabel: field.label || field.name });
       holder.append(make("button", { type: "button", className: "gc-select-trigger", id: idOf(field) }), make("div", { className: "gc-select-dropdown" }));
-      const made = Goop.ui.select(holder, { options: choices, multi: field.multi, searchable: field.searchable, clearable: !field.required, placeholder: field.placeholder || "Choose…" });
+      const made = Goop.ui.select(holder, { options: choices, multi: field.multi, searchable: field.searchable, clearable: !field.required, placeholder: field.placeholder || t("Choose…") });
       return { element: holder, get: () => [made.getValue()].flat().join(","), set: (text) => made.setValue(field.multi ? listOf(text) : text) };
     }
     const input = make("select", { id: idOf(field), name: field.name, className: "gform-select", required: Boolean(field.required), multiple: Boolean(field.multi) });
@@ -115,7 +116,7 @@
     if (policy) await Goop.request("data/tables/set-policy", { table, policy });
   }
 
-  async function render(el, { table, fields, submitLabel = "Submit", singleResponse = false, onDone, policy, values: given, onSave } = {}) {
+  async function render(el, { table, fields, submitLabel = t("Submit"), singleResponse = false, onDone, policy, values: given, onSave } = {}) {
     if (!Goop.data) throw new Error("goop-form.js needs goop-data.js: load it first");
     if (!(el instanceof Element)) refuse("Goop.form.render: el is missing: it takes an element");
     const isOwn = typeof onSave === "function"; // the page itself does something with the answers
@@ -134,7 +135,7 @@
     const form = make("form", { className: "gform-wrap" }, ...controls.map(({ field, control }) => rowOf(field, control)), make("div", { className: "gform-btns" }, button, status));
     const setValues = (values) => controls.forEach(({ field, control }) => values[field.name] !== undefined && control.set(String(values[field.name] ?? "")));
     const getValues = () => Object.fromEntries(controls.map(({ field, control }) => [field.name, control.get()]));
-    const label = () => (button.textContent = row ? "Update" : submitLabel);
+    const label = () => (button.textContent = row ? t("Update") : submitLabel);
     label();
     if (row) setValues(row);
 
@@ -142,20 +143,20 @@
       event.preventDefault();
       const values = getValues();
       const missing = fields.find(({ name, required, type }) => required && (!values[name] || (["checkbox", "toggle"].includes(type) && values[name] === "0")));
-      if (missing) return void (status.textContent = `Error: ${missing.label || missing.name} is required`);
+      if (missing) return void (status.textContent = t("Error: {0} is required", missing.label || missing.name));
       button.disabled = true;
-      status.textContent = "Saving...";
+      status.textContent = t("Saving...");
       try {
         const isUpdate = row !== null;
         const done = await (isOwn ? onSave(values) : isUpdate ? Goop.data.update(table, row._id, values) : Goop.data.insert(table, values));
         const id = isOwn ? undefined : isUpdate ? row._id : done.id;
-        status.textContent = isUpdate ? "Updated!" : "Submitted!";
+        status.textContent = isUpdate ? t("Updated!") : t("Submitted!");
         if (singleResponse) row = { ...values, _id: id };
         else controls.forEach(({ field, control }) => control.set(field.type === "checkbox" || field.type === "toggle" ? "0" : ""));
         label();
         if (onDone) await onDone(values, id);
       } catch (error) {
-        status.textContent = `Error: ${error.message}`;
+        status.textContent = t("Error: {0}", error.message);
       } finally {
         button.disabled = false;
       }

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const ROWS_MAX = 200;
   const NUMBERS = /^(int|real|num|float|double)/i;
   let forms = 0;
@@ -39,21 +40,21 @@
       input.id = `gf-${serial}-${column.name}`;
       form.append(make("div", { className: "gf-field" }, make("label", { htmlFor: input.id, textContent: column.name }), input));
     }
-    form.append(make("div", { className: "gf-btns" }, make("button", { type: "submit", className: "primary", textContent: "Add" }), said));
+    form.append(make("div", { className: "gf-btns" }, make("button", { type: "submit", className: "primary", textContent: t("Add") }), said));
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       // A field that was left empty is left out, so that the column's default holds.
       const texts = [...new FormData(form)].filter(([, text]) => text !== "");
       const numbers = new Set(columns.filter(({ type }) => NUMBERS.test(type)).map(({ name }) => name));
       const row = Object.fromEntries(texts.map(([name, text]) => [name, numbers.has(name) ? Number(text) : text]));
-      said.textContent = "Saving...";
+      said.textContent = t("Saving...");
       try {
         const { id } = await Goop.data.insert(table, row);
         form.reset();
-        said.textContent = "Added";
+        said.textContent = t("Added");
         if (typeof onInsert === "function") await onInsert(row, id);
       } catch (error) {
-        said.textContent = `Error: ${error.message}`;
+        said.textContent = t("Error: {0}", error.message);
       }
     });
     el.replaceChildren(form);
@@ -66,19 +67,19 @@
     const columns = await columnsOf(table);
     const [top, below] = [make("div"), make("div", { className: "gf-scroll", tabIndex: 0 })];
     below.setAttribute("role", "region");
-    below.setAttribute("aria-label", `Rows of ${table}`);
+    below.setAttribute("aria-label", t("Rows of {0}", table));
     const said = make("p", { className: "gf-status" });
     said.setAttribute("role", "status");
 
     async function draw() {
       const rows = await Goop.data.query(table, { limit: ROWS_MAX });
-      const heads = [...columns.map(({ name }) => name), "Actions"].map((text) => make("th", { scope: "col", textContent: text }));
+      const heads = [...columns.map(({ name }) => name), t("Actions")].map((text) => make("th", { scope: "col", textContent: text }));
       const lines = rows.map((row) => {
-        const remove = make("button", { type: "button", textContent: "Delete" });
-        remove.setAttribute("aria-label", `Delete row ${row._id}`);
+        const remove = make("button", { type: "button", textContent: t("Delete") });
+        remove.setAttribute("aria-label", t("Delete row {0}", row._id));
         remove.addEventListener("click", async () => {
-          if (!(await sure(`Delete row ${row._id} of ${table}?`))) return;
-          await Goop.data.remove(table, row._id).then(draw, (error) => (said.textContent = `Error: ${error.message}`));
+          if (!(await sure(t("Delete row {0} of {1}?", row._id, table)))) return;
+          await Goop.data.remove(table, row._id).then(draw, (error) => (said.textContent = t("Error: {0}", error.message)));
         });
         const line = make("tr", {}, ...columns.map(({ name }) => make("td", { textContent: row[name] ?? "" })), make("td", { className: "gf-actions" }, remove));
         line.dataset.id = row._id;

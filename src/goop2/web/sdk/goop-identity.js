@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const SHOWN_CHARS = 6;
   let known;
   let viewer = null; // the same, once it has come
@@ -13,7 +14,7 @@
     return mine;
   }
 
-  const nameOf = (id, serverName) => (viewer && id && viewer.id === id ? "You" : serverName || Goop.labels.get(id) || (id ? String(id).slice(-SHOWN_CHARS) : "???"));
+  const nameOf = (id, serverName) => (viewer && id && viewer.id === id ? t("You") : serverName || Goop.labels.get(id) || (id ? String(id).slice(-SHOWN_CHARS) : "???"));
 
   Goop.identity = {
     /** The viewer: {id, label, email}; asked once. */

@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const Goop = globalThis.Goop;
+  const t = Goop.text;
   const { ANY, NUMBER, WORDS, maybe, options } = Goop.kinds;
   const TOAST_MILLISECONDS = 4000;
   const LOOK_MILLISECONDS = 200; // how often a toast's place is looked at
@@ -96,7 +97,7 @@
   });
 
   // Shows a dialog; resolves with what `answer` makes of it when it was agreed to, else with `otherwise`.
-  function ask({ title, message, field, okText = "OK", cancelText = "Cancel", isDanger = false, match, isAlert = false }, answer, otherwise) {
+  function ask({ title, message, field, okText = t("OK"), cancelText = t("Cancel"), isDanger = false, match, isAlert = false }, answer, otherwise) {
     style();
     const dialog = element("dialog", { className: "goop-dialog" });
     const form = element("form", { method: "dialog" });
@@ -140,7 +141,7 @@
 
   const confirmDanger = Goop.asks("ui.confirmDanger", { what: textOr(DANGER) }, ({ match = "DELETE", ...what }) => {
     const field = fieldOf({ ...what, placeholder: match });
-    return ask({ okText: "Delete", ...what, field, match, isDanger: true }, () => true, null);
+    return ask({ okText: t("Delete"), ...what, field, match, isDanger: true }, () => true, null);
   });
 
   const dialog = Goop.asks("ui.dialog", { what: DIALOG }, ({ input, ok, cancel, ...what }) => {

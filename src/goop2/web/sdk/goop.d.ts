@@ -623,6 +623,10 @@ export interface Elements {
 
 declare global {
   var Goop: Elements & {
+    /** Texts of the page for the SDK's own, by their English: `Goop.texts = { Cancel: "No thanks" }` before or after its files are loaded. */
+    texts: Record<string, string>;
+    /** A text in the browser's language by its English; {0}, {1} … stand for values. */
+    text(english: string, ...values: unknown[]): string;
     Error: new (message: string, details: Partial<GoopError>) => GoopError;
     data: Data;
     api: Api;

@@ -210,3 +210,21 @@ async def test_older_runs_come_when_somebody_scrolls_to_them(browser: Browser, u
         await page.locator(".rows").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
         await expect(page.get_by_text(shown, exact=True)).to_be_visible()
     assert await page.locator(".rows .line").count() < 60, "only what is in sight is in the page"
+    await page.locator(".rows .line").last.focus()
+    tops = []
+    for key in ("Home", "End", "PageUp"):
+        await page.keyboard.press(key)
+        tops.append(await page.evaluate("parseFloat(document.activeElement.style.top)"))
+    assert tops[:2] == [0, 2499 * 34]
+    assert 2400 * 34 < tops[2] < tops[1]
+    await page.locator(".rows").evaluate("(box) => { box.scrollTop = 0; }")
+    await expect(page.locator(".rows .line").first).to_be_visible()
+    assert await page.evaluate("document.activeElement.style.top") == f"{tops[2]:.0f}px"  # the focus stays
+
+
+async def test_runs_are_found_by_the_names_that_the_list_shows(up: Served) -> None:
+    await up.peer.engine.call(ANN, "score", b'{"given": []}')
+    await up.peer.engine.call(up.peer.owner, "score", b'{"given": []}')
+    await up.peer.engine.command(up.peer.owner, "!score")
+    assert [await found(up, caller=name) for name in ("you", "Owner", "visitor 708192", "visitor 708193")] == [[3, 2], [3, 2], [1], []]
+    assert [await found(up, script=name) for name in ("score", "!score")] == [[3, 2, 1], [3]]

@@ -14,6 +14,7 @@ All from the history (storage/run_history.py) and the meter; nothing here is on 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -40,6 +41,12 @@ RUNS_AT_ONCE: Final = 1000
 LINES_MAX: Final = 5000
 """Log lines in one answer; a run has at most 200."""
 NUMBER_MAX_DIGITS: Final = 15
+_COMMAND: Final = "command"
+_COMMAND_MARK: Final = "!"
+_OWNER_NAMES: Final = frozenset({"you", "owner"})
+"""What the console and the terminal call the owner."""
+_VISITOR: Final = re.compile(r"visitor (\w{1,20})")
+"""A visitor as lists show one: by the last digits of the id."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -98,7 +105,7 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
 
     async def listed(request: Request) -> Response:
         most = min(_whole(request, "limit") or RUNS_AT_ONCE, RUNS_AT_ONCE)
-        return reply([short_run(run) for run in await peer.history.find(_wanted(request), most)])
+        return reply([short_run(run) for run in await peer.history.find(_wanted(peer, request), most)])
 
     async def one(request: Request) -> Response:
         run = await peer.history.get(_id(request))
@@ -114,7 +121,7 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
         return reply({"run": await _again(peer, run, _caller(peer, run, asked))})
 
     async def lines(request: Request) -> Response:
-        wanted = _wanted(request)
+        wanted = _wanted(peer, request)
         found = await peer.history.find(wanted, RUNS_AT_ONCE, whole=True)
         return reply(list(islice((line for run in found for line in _lines(run, wanted.level)), LINES_MAX)))
 
@@ -130,10 +137,14 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     ]
 
 
-def _wanted(request: Request) -> RunFilter:
+def _wanted(peer: Peer, request: Request) -> RunFilter:
+    """Return the filters of a request. Script and caller may be written as the lists show them: `!hello`, `you`, `visitor 003421`."""
     given = {name: request.query_params.get(name, "") for name in ("script", "kind", "status", "caller", "text", "level")}
     if given["level"] and given["level"] not in LEVELS:
         raise BadRequestError(f"level is {given['level'][:40]!r}; allowed is one of {', '.join(LEVELS)}")
+    if given["script"].startswith(_COMMAND_MARK):
+        given |= {"script": given["script"].removeprefix(_COMMAND_MARK), "kind": given["kind"] or _COMMAND}
+    given["caller"] = peer.identity.peer_id if given["caller"].lower() in _OWNER_NAMES else _VISITOR.sub(r"visitor-…\1", given["caller"])
     since, after, before = (_whole(request, name) for name in ("since", "after", "before"))
     return RunFilter(**given, since=since, after=after, before=before)
 

@@ -7,27 +7,28 @@ import { openPalette, watchKeys } from "./shell/palette.js";
 import { shortId } from "./shell/format.js";
 import { openPage } from "./shell/page.js";
 import { placesOf } from "./shell/places.js";
+import { mix, t } from "./shell/text.js";
 import { switchTheme, watchTheme } from "./shell/theme.js";
 import { toast } from "./shell/toasts.js";
 
 // In the order of the navigation. A page stands here once its module pages/<name>.js is there.
 const INNER = new Set(["runs", "data", "site"]); // pages whose address goes on after their name: `#/runs/1002`
 const PAGES = [
-  { name: "home", title: "Home", key: "h" },
-  { name: "scripts", title: "Scripts", key: "s" },
-  { name: "schedules", title: "Schedules", key: "y" },
-  { name: "site", title: "Site", key: "p" },
-  { name: "chat", title: "Chat", key: "c" },
-  { name: "runs", title: "Runs & logs", key: "r" },
-  { name: "data", title: "Data", key: "d" },
-  { name: "listen", title: "Listening", key: "l" },
-  { name: "groups", title: "Groups", key: "g" },
-  { name: "rooms", title: "Rooms", key: "m" },
-  { name: "files", title: "Files", key: "f" },
-  { name: "network", title: "Network", key: "n" },
-  { name: "cluster", title: "Cluster", key: "u" },
-  { name: "secrets", title: "Secrets", key: "k" },
-  { name: "settings", title: "Settings", key: "e" },
+  { name: "home", title: t("Home"), key: "h" },
+  { name: "scripts", title: t("Scripts"), key: "s" },
+  { name: "schedules", title: t("Schedules"), key: "y" },
+  { name: "site", title: t("Site"), key: "p" },
+  { name: "chat", title: t("Chat"), key: "c" },
+  { name: "runs", title: t("Runs & logs"), key: "r" },
+  { name: "data", title: t("Data"), key: "d" },
+  { name: "listen", title: t("Listening"), key: "l" },
+  { name: "groups", title: t("Groups"), key: "g" },
+  { name: "rooms", title: t("Rooms"), key: "m" },
+  { name: "files", title: t("Files"), key: "f" },
+  { name: "network", title: t("Network"), key: "n" },
+  { name: "cluster", title: t("Cluster"), key: "u" },
+  { name: "secrets", title: t("Secrets"), key: "k" },
+  { name: "settings", title: t("Settings"), key: "e" },
 ];
 
 const SLOW_MS = 400; // until a waiting page says so
@@ -121,21 +122,21 @@ async function route() {
 }
 
 function showTitle(page) {
-  document.title = `${page ? page.title : "No such page"} · ${document.getElementById("label").textContent}`;
+  document.title = `${page ? page.title : t("No such page")} · ${document.getElementById("label").textContent}`;
 }
 
 function notFound() {
   return el(
     "section",
     { class: "card problem page", role: "alert" },
-    el("h1", {}, "There is no such page"),
-    el("p", { class: "wrap" }, "The console has no page at ", el("code", {}, location.hash.slice(0, 80)), ". It may be of another version, or mistyped."),
+    el("h1", {}, t("There is no such page")),
+    el("p", { class: "wrap" }, mix("The console has no page at {0}. It may be of another version, or mistyped.", el("code", {}, location.hash.slice(0, 80)))),
     el("ul", { class: "row" }, PAGES.map(({ name, title }) => el("li", {}, el("a", { href: `#/${name}` }, title)))),
   );
 }
 
 async function show(name, place, page) {
-  const slow = setTimeout(() => place.childElementCount || place.append(el("p", { class: "wait", role: "status" }, "One moment…")), SLOW_MS);
+  const slow = setTimeout(() => place.childElementCount || place.append(el("p", { class: "wait", role: "status" }, t("One moment…"))), SLOW_MS);
   page.atEnd(() => clearTimeout(slow));
   try {
     const module = await page.whileShown(import(`./pages/${name}.js`));
@@ -148,7 +149,7 @@ async function show(name, place, page) {
 }
 
 function refusal(error) {
-  return el("section", { class: "card problem", role: "alert" }, el("h1", {}, "This page cannot be shown"), el("p", {}, error.message));
+  return el("section", { class: "card problem", role: "alert" }, el("h1", {}, t("This page cannot be shown")), el("p", {}, error.message));
 }
 
 function locked(why = "") {
@@ -157,15 +158,27 @@ function locked(why = "") {
     el(
       "section",
       { class: "card problem" },
-      el("h1", {}, "The console is locked"),
+      el("h1", {}, t("The console is locked")),
       why && el("p", { class: "level-error wrap" }, `${why}.`),
-      el("p", {}, "Open the address that was printed when the peer started: it contains the key for this run. Or run this in a terminal:"),
+      el("p", {}, t("Open the address that was printed when the peer started: it contains the key for this run. Or run this in a terminal:")),
       el("p", {}, el("code", {}, "goop2 console DIR --open")),
     ),
   );
 }
 
+// What index.html shows without text, since it is in no language.
+function fillFrame() {
+  document.querySelector(".skip").textContent = t("Skip to the page");
+  document.getElementById("label").textContent = t("Console");
+  document.getElementById("nav").setAttribute("aria-label", t("Pages"));
+  document.getElementById("palette").replaceChildren(...mix("Go to {0}", el("kbd", {}, "Ctrl K")));
+  const documentation = document.getElementById("docs");
+  documentation.title = documentation.ariaLabel = t("Documentation");
+  main.replaceChildren(el("p", { class: "wait" }, t("One moment…")));
+}
+
 async function start() {
+  fillFrame();
   watchTheme(document.getElementById("theme"));
   let refused = "";
   await takeWayIn().catch((error) => { refused = error.message; });
@@ -185,13 +198,13 @@ async function start() {
     showTitle(wanted());
   };
   events.on("settings", renewLabel);
-  events.on("call", ({ peer, label }) => toast(`${label || shortId(peer)} called. Calls are not supported yet: write a message instead.`, "bad"));
+  events.on("call", ({ peer, label }) => toast(t`${label || shortId(peer)} called. Calls are not supported yet: write a message instead.`, "bad"));
   onResumed(renewLabel);
   const destinations = () => [
     ...PAGES.map(({ name, title, key }) => ({ title, keys: `g ${key}`, run: () => common.go(name) })),
-    { title: "Open the own site", keys: "g o", run: () => window.open(home.site, "_blank", "noopener") },
-    { title: "Documentation", keys: "g ?", run: () => window.open("/docs/", "_blank", "noopener") },
-    { title: "Colours: light, dark, or as the system", keys: "g t", run: switchTheme },
+    { title: t("Open the own site"), keys: "g o", run: () => window.open(home.site, "_blank", "noopener") },
+    { title: t("Documentation"), keys: "g ?", run: () => window.open("/docs/", "_blank", "noopener") },
+    { title: t("Colours: light, dark, or as the system"), keys: "g t", run: switchTheme },
   ];
   const openPlaces = () => openPalette(destinations(), placesOf(common));
   watchKeys(destinations, openPlaces);

@@ -5,6 +5,7 @@ import { avatar } from "../shell/avatars.js";
 import { freshId } from "../shell/dom.js";
 import { clock, shortId } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
+import { t } from "../shell/text.js";
 import { toast } from "../shell/toasts.js";
 
 const NEAR_PIXELS = 80;
@@ -24,31 +25,31 @@ export async function show(main, shell) {
   let news = new Map(); // id → message that arrived since the conversation was asked for
 
   const conversations = filteredList({
-    label: "Find a conversation", keyOf: (one) => one.peer, text: (one) => `${nameOf(one)} ${one.peer} ${one.last?.content || ""}`,
+    label: t("Find a conversation"), keyOf: (one) => one.peer, text: (one) => `${nameOf(one)} ${one.peer} ${one.last?.content || ""}`,
     make: (one) => el("li", {}, el("a", {
       href: `#/chat?peer=${one.peer}`, "aria-current": one.peer === peer ? "true" : null, title: one.peer,
       onclick: (event) => { event.preventDefault(); choose(one.peer); } },
-      avatar(one.peer, one.avatar), el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, "here"),
+      avatar(one.peer, one.avatar), el("span", {}, nameOf(one)), one.peer !== overview.id && one.label && el("code", { class: "small soft" }, shortId(one.peer)), one.here && one.peer !== overview.id && el("span", { class: "badge good" }, t("here")),
       one.last && el("span", { class: "small soft cut last" }, one.last.content))),
   });
-  const people = el("nav", { class: "script-list", "aria-label": "Conversations" }, conversations.element);
+  const people = el("nav", { class: "script-list", "aria-label": t("Conversations") }, conversations.element);
   const title = el("h2", {});
-  const older = el("button", { type: "button", onclick: earlier, hidden: true }, "Earlier messages");
-  const forgetting = el("button", { type: "button", class: "quiet", onclick: () => removeThis(), hidden: true }, "Delete conversation");
-  const forgettingStrangers = el("button", { type: "button", class: "quiet", onclick: () => removeStrangers(), hidden: true }, "Delete conversations I never wrote in");
-  const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": "Messages" });
+  const older = el("button", { type: "button", onclick: earlier, hidden: true }, t("Earlier messages"));
+  const forgetting = el("button", { type: "button", class: "quiet", onclick: () => removeThis(), hidden: true }, t("Delete conversation"));
+  const forgettingStrangers = el("button", { type: "button", class: "quiet", onclick: () => removeStrangers(), hidden: true }, t("Delete conversations I never wrote in"));
+  const said = el("div", { class: "talk", role: "log", tabindex: "0", "aria-label": t("Messages") });
   const nothing = el("p", { class: "soft", hidden: true });
   const ids = { text: freshId("text"), commands: freshId("commands") };
-  const choices = el("ul", { id: ids.commands, class: "commands", role: "listbox", "aria-label": "Commands", tabindex: "0", hidden: true, onkeydown: key });
+  const choices = el("ul", { id: ids.commands, class: "commands", role: "listbox", "aria-label": t("Commands"), tabindex: "0", hidden: true, onkeydown: key });
   const text = el("textarea", { id: ids.text, rows: 1, autocomplete: "off", spellcheck: "false", "aria-controls": ids.commands, onkeydown: key, oninput: suggest });
   const state = el("div", { class: "small wrap", role: "status" });
-  main.replaceChildren(el("h1", {}, "Chat"), el("div", { class: "scripts" },
-    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, "Write to another peer")), forgettingStrangers),
+  main.replaceChildren(el("h1", {}, t("Chat")), el("div", { class: "scripts" },
+    el("section", { class: "card" }, people, el("p", { class: "small" }, el("a", { href: "#/network" }, t("Write to another peer"))), forgettingStrangers),
     el("section", { class: "card talk-card" }, el("div", { class: "row apart" }, title, forgetting), older, nothing, said,
       el("form", { class: "saying", onsubmit: send }, choices,
-        el("label", { class: "field grow", for: ids.text }, "Message; ! begins a command", text), el("button", { type: "submit", class: "main" }, "Send")), state)));
+        el("label", { class: "field grow", for: ids.text }, t("Message; ! begins a command"), text), el("button", { type: "submit", class: "main" }, t("Send"))), state)));
 
-  const nameOf = (one) => (one.peer === overview.id ? "This peer" : one.label || shortId(one.peer));
+  const nameOf = (one) => (one.peer === overview.id ? t("This peer") : one.label || shortId(one.peer));
   const known = () => {
     const all = new Map(overview.conversations.map((one) => [one.peer, one]));
     for (const id of [overview.id, peer]) if (!all.has(id)) all.set(id, { peer: id, label: "", here: id === overview.id, messages: 0, last: null });
@@ -122,7 +123,7 @@ export async function show(main, shell) {
     said.replaceChildren();
     older.hidden = nothing.hidden = true;
     older.disabled = false;
-    nothing.textContent = peer === overview.id ? "No messages yet. Begin with ! to run a command: the commands are shown while you type." : "No messages yet.";
+    nothing.textContent = peer === overview.id ? t("No messages yet. Begin with ! to run a command: the commands are shown while you type.") : t("No messages yet.");
     paintPeople();
     text.focus();
     await load();
@@ -199,8 +200,8 @@ export async function show(main, shell) {
     const button = (words, does) => el("button", { type: "button", onclick: does }, words);
     const those = refused.get(peer) || [];
     state.replaceChildren(...those.map((one) => el("div", { class: "row apart" },
-      el("p", { class: "grow wrap" }, el("span", { class: "level-error" }, one.why), one.content && `. The message: ${one.content}`),
-      one.content && el("span", { class: "row" }, button("Put it back", () => putBack(one)), button("Discard", () => forget((each) => each === one))))));
+      el("p", { class: "grow wrap" }, el("span", { class: "level-error" }, one.why), one.content && [". ", t`The message: ${one.content}`]),
+      one.content && el("span", { class: "row" }, button(t("Put it back"), () => putBack(one)), button(t("Discard"), () => forget((each) => each === one))))));
   }
 
   function putBack(one) {
@@ -230,7 +231,7 @@ export async function show(main, shell) {
 
   async function remove(which, question) {
     const isChosen = isShown;
-    if (!await shell.confirm(question, "Delete")) return;
+    if (!await shell.confirm(question, t("Delete"))) return;
     try {
       await shell.post("chat/forget", which);
     } catch (error) {
@@ -243,8 +244,8 @@ export async function show(main, shell) {
       await load();
     }
   }
-  const removeThis = () => remove({ peer }, `Delete the conversation with ${nameOf(known().find((one) => one.peer === peer))}? Its messages cannot be brought back.`);
-  const removeStrangers = () => remove({ strangers: true }, "Delete every conversation in which you have written nothing? Their messages cannot be brought back.");
+  const removeThis = () => remove({ peer }, t`Delete the conversation with ${nameOf(known().find((one) => one.peer === peer))}? Its messages cannot be brought back.`);
+  const removeStrangers = () => remove({ strangers: true }, t("Delete every conversation in which you have written nothing? Their messages cannot be brought back."));
 
   box = {
     isOf: (one) => one === peer,
@@ -266,5 +267,5 @@ function notSent(to, name, content, why) {
   if (goesBack) written.set(to, content);
   refused.set(to, [...(refused.get(to) || []), { content: goesBack ? "" : content, why }]);
   if (box && box.isOf(to)) box.renew();
-  else toast(`Not sent to ${name}: ${why}. The text is kept in that conversation.`, "bad");
+  else toast(t`Not sent to ${name}: ${why}. The text is kept in that conversation.`, "bad");
 }

@@ -1,12 +1,14 @@
 // Data: the tables, and of one its rows, its columns and policies, or the owner's own SQL.
 import { grouped } from "../shell/format.js";
+import { t } from "../shell/text.js";
 import { importFile } from "./data/import.js";
 import { newTable } from "./data/newtable.js";
 import { showRows } from "./data/rows.js";
 import { showSql } from "./data/sql.js";
 import { showStructure } from "./data/structure.js";
+import { word } from "./data/words.js";
 
-const VIEWS = { rows: "Rows", structure: "Columns and policies", sql: "SQL" };
+const VIEWS = { rows: t("Rows"), structure: t("Columns and policies"), sql: "SQL" };
 const SHOW = { rows: showRows, structure: showStructure, sql: showSql };
 const MANY = 8; // tables from which on their list has a filter
 
@@ -18,17 +20,17 @@ export async function show(main, shell) {
   let view = Object.hasOwn(VIEWS, shell.query.get("view") || "") ? shell.query.get("view") : "rows";
   let close = () => {}; // ends the view that is shown
 
-  const filter = el("input", { type: "search", "aria-label": "Filter tables", placeholder: "Filter tables", autocomplete: "off", spellcheck: "false", oninput: () => paintList() });
+  const filter = el("input", { type: "search", "aria-label": t("Filter tables"), placeholder: t("Filter tables"), autocomplete: "off", spellcheck: "false", oninput: () => paintList() });
   const filterBox = el("div", { class: "grow" }, filter);
-  const list = el("nav", { class: "script-list table-list", "aria-label": "Tables" });
-  const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": "What of the table" });
+  const list = el("nav", { class: "script-list table-list", "aria-label": t("Tables") });
+  const tabs = el("div", { class: "tabs", role: "tablist", "aria-label": t("What of the table") });
   const head = el("div", { class: "data-head" });
   const body = el("div", { class: "data-work", id: "data-view", role: "tabpanel" });
   main.replaceChildren(
-    el("h1", {}, "Data"),
+    el("h1", {}, t("Data")),
     el("div", { class: "scripts data-page" },
       el("section", { class: "card table-card" }, el("div", { class: "row" },
-        el("button", { type: "button", onclick: make }, "New table"), el("button", { type: "button", onclick: () => bring(null) }, "Import a file")), filterBox, list),
+        el("button", { type: "button", onclick: make }, t("New table")), el("button", { type: "button", onclick: () => bring(null) }, t("Import a file"))), filterBox, list),
       el("section", { class: "card data-work" }, head, tabs, body)),
   );
 
@@ -62,14 +64,14 @@ export async function show(main, shell) {
     filterBox.hidden = tables.length < MANY;
     list.replaceChildren(shown.length
       ? el("ul", {}, shown.map(entry))
-      : el("p", { class: "soft small" }, tables.length ? "No table is called that." : "No tables yet. Make one here, with a file in schemas/, with goop.schema.create in a script, or from a page."));
+      : el("p", { class: "soft small" }, tables.length ? t("No table is called that.") : t("No tables yet. Make one here, with a file in schemas/, with goop.schema.create in a script, or from a page.")));
   }
 
   const entry = (one) => el("li", {}, el("a", {
     href: `#/data?table=${encodeURIComponent(one.name)}`, "data-table": one.name, "aria-current": table && one.name === table.name ? "true" : null,
-    title: one.about ? "the highest row number; rows may have been deleted" : null,
+    title: one.about ? t("the highest row number; rows may have been deleted") : null,
     onclick: (event) => { event.preventDefault(); open(one.name); },
-  }, el("span", { class: "mono cut" }, one.name), el("span", { class: "small soft size" }, `${one.about ? "about " : ""}${grouped(one.rows)}`),
+  }, el("span", { class: "mono cut" }, one.name), el("span", { class: "small soft size" }, one.about ? t`about ${grouped(one.rows)}` : grouped(one.rows)),
   one.kind === "typed" || one.kind === "classic" ? null : el("span", { class: "badge warn" }, one.kind)));
 
   function open(name, shown = view) {
@@ -82,7 +84,7 @@ export async function show(main, shell) {
     view = table ? shown : "sql";
     close();
     shell.note({ ...(table ? { table: table.name } : {}), ...(view === "rows" ? {} : { view }) });
-    head.replaceChildren(...(table ? title() : [el("p", { class: "soft" }, "There are no tables yet. The network’s own can be read by SQL.")]));
+    head.replaceChildren(...(table ? title() : [el("p", { class: "soft" }, t("There are no tables yet. The network’s own can be read by SQL."))]));
     paintTabs();
     const place = el("div", { class: "data-work" }); // each view has a place of its own: what comes late for another paints nothing here
     body.replaceChildren(place);
@@ -91,11 +93,11 @@ export async function show(main, shell) {
   }
 
   const KINDS = {
-    typed: "Typed table.", classic: "Classic table.",
-    unregistered: "In no registry: another program made it, so it is yours alone.",
-    unreadable: "Its declaration cannot be read, so it is yours alone.",
+    typed: t("Typed table."), classic: t("Classic table."),
+    unregistered: t("In no registry: another program made it, so it is yours alone."),
+    unreadable: t("Its declaration cannot be read, so it is yours alone."),
   };
-  const title = () => [el("h2", { class: "mono" }, table.name), el("p", { class: "small soft" }, KINDS[table.kind], " ", sentence(table.sentences))];
+  const title = () => [el("h2", { class: "mono" }, table.name), el("p", { class: "small soft" }, KINDS[table.kind], " ", sentence(table.sentences.map(word)))];
   const sentence = (parts) => { const text = parts.join("; "); return text ? `${text[0].toUpperCase()}${text.slice(1)}.` : ""; };
 
   function paintTabs() {

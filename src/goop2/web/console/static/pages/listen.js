@@ -1,6 +1,7 @@
 // Listening: the session this peer hosts, with its controls, or the one it hears elsewhere; files to play, and who listens.
 import { freshId } from "../shell/dom.js";
 import { shortId } from "../shell/format.js";
+import { many, mix, t } from "../shell/text.js";
 
 const TICK_MS = 250;
 const SHOWN = 100; // files at a time; typing finds the rest
@@ -24,11 +25,11 @@ export async function show(main, shell) {
   const state = el("p", { class: "small level-error wrap", role: "status" });
   const find = el("input", { id: ids.find, type: "search", autocomplete: "off", spellcheck: "false", oninput: paintFiles });
   const found = el("ul", { class: "list files" });
-  const choose = el("section", { class: "card" }, el("h2", {}, "Files"),
-    el("label", { class: "field", for: ids.find }, "Find, or a path in the peer's folder or in one of listen.media_dirs", find), found);
-  const place = el("input", { id: ids.place, type: "range", min: 0, step: 1, "aria-label": "Position", oninput: () => { moving = hold(); }, onchange: seek });
+  const choose = el("section", { class: "card" }, el("h2", {}, t("Files")),
+    el("label", { class: "field", for: ids.find }, t("Find, or a path in the peer's folder or in one of listen.media_dirs"), find), found);
+  const place = el("input", { id: ids.place, type: "range", min: 0, step: 1, "aria-label": t("Position"), oninput: () => { moving = hold(); }, onchange: seek });
   const time = el("span", { class: "mono small" });
-  main.replaceChildren(el("h1", {}, "Listening"), card, state, el("div", { class: "columns" }, choose, who));
+  main.replaceChildren(el("h1", {}, t("Listening")), card, state, el("div", { class: "columns" }, choose, who));
 
   const asking = shell.renewals();
   const acting = shell.choices();
@@ -79,7 +80,7 @@ export async function show(main, shell) {
   const loading = shell.choices();
   async function load(path) {
     const isChosen = loading();
-    if (!now.session && !(await act("create", { name: "Listening together" }))) return;
+    if (!now.session && !(await act("create", { name: t("Listening together") }))) return;
     if (isChosen() && (await act("load", { path })) && isChosen()) await act("play");
   }
 
@@ -98,10 +99,10 @@ export async function show(main, shell) {
 
   let opening = false;
   function makeOpening() {
-    const name = el("input", { id: ids.name, value: "Listening together", maxlength: 100, required: true });
-    return [el("h2", {}, "No session is open"), el("p", { class: "small soft" }, "You play an audio file, and all listeners hear it at the same time: pages of your site, and other peers."),
+    const name = el("input", { id: ids.name, value: t("Listening together"), maxlength: 100, required: true });
+    return [el("h2", {}, t("No session is open")), el("p", { class: "small soft" }, t("You play an audio file, and all listeners hear it at the same time: pages of your site, and other peers.")),
       el("form", { class: "row", onsubmit: (event) => { event.preventDefault(); act("create", { name: name.value }); } },
-        el("label", { class: "field grow", for: ids.name }, "Name", name), el("button", { type: "submit", class: "main" }, "Open a session"))];
+        el("label", { class: "field grow", for: ids.name }, t("Name"), name), el("button", { type: "submit", class: "main" }, t("Open a session")))];
   }
 
   function button(action, text, does, props = {}) {
@@ -110,28 +111,28 @@ export async function show(main, shell) {
 
   function hosting(session) {
     const track = session.track;
-    const end = button("close", "End the session", async () => { if (await shell.confirm(`End ${session.name} for everybody?`, "End it")) act("close"); }, { class: "danger" });
-    if (!track) return [el("h2", { class: "wrap" }, session.name), el("p", { class: "soft" }, "Nothing is loaded: choose a file."), el("p", { class: "row" }, end)];
+    const end = button("close", t("End the session"), async () => { if (await shell.confirm(t`End ${session.name} for everybody?`, t("End it"))) act("close"); }, { class: "danger" });
+    if (!track) return [el("h2", { class: "wrap" }, session.name), el("p", { class: "soft" }, t("Nothing is loaded: choose a file.")), el("p", { class: "row" }, end)];
     place.max = Math.ceil(track.duration);
     const playing = session.play_state.playing;
     return [...about(session), el("div", { class: "row place" }, place, time),
       el("p", { class: "row" },
-        button("play", playing ? "Pause" : "Play", () => act(playing ? "pause" : "play"), { class: "main" }),
-        button("back", `Back ${BACK_SECONDS} s`, () => act("seek", { seconds: Math.max(0, position() - BACK_SECONDS) })), end)];
+        button("play", playing ? t("Pause") : t("Play"), () => act(playing ? "pause" : "play"), { class: "main" }),
+        button("back", t`Back ${BACK_SECONDS} s`, () => act("seek", { seconds: Math.max(0, position() - BACK_SECONDS) })), end)];
   }
 
   function hearing(session) {
     return [...(session.track ? about(session) : [el("h2", { class: "wrap" }, session.name)]),
-      el("p", { class: "row" }, el("progress", { max: 1, "aria-label": "Position" }), time),
-      el("p", { class: "soft wrap" }, "You listen to another peer, ", el("code", { class: "small", title: session.host }, shortId(session.host)), "; its host plays."),
-      el("p", { class: "row" }, button("close", "Leave", () => act("close")))];
+      el("p", { class: "row" }, el("progress", { max: 1, "aria-label": t("Position") }), time),
+      el("p", { class: "soft wrap" }, mix("You listen to another peer, {0}; its host plays.", el("code", { class: "small", title: session.host }, shortId(session.host)))),
+      el("p", { class: "row" }, button("close", t("Leave"), () => act("close")))];
   }
 
   function about(session) {
     const { track } = session;
     const kind = [track.format.toUpperCase(), `${Math.round(track.bitrate / 1000)} kbit/s`].join(", ");
     return [el("p", { class: "row apart" }, el("span", { class: "soft wrap" }, session.name),
-      el("span", { class: `badge ${session.play_state.playing ? "good" : ""}` }, session.play_state.playing ? "playing" : "paused")),
+      el("span", { class: `badge ${session.play_state.playing ? "good" : ""}` }, session.play_state.playing ? t("playing") : t("paused"))),
       el("h2", { class: "wrap" }, track.name), el("p", { class: "small soft" }, kind)];
   }
 
@@ -139,21 +140,21 @@ export async function show(main, shell) {
     const listeners = new Map();
     for (const each of now.who) listeners.set(each.id, { ...each, pages: (listeners.get(each.id)?.pages || 0) + 1 });
     who.hidden = !session || session.role !== "host";
-    who.replaceChildren(el("h2", {}, "Who listens"), listeners.size
+    who.replaceChildren(el("h2", {}, t("Who listens")), listeners.size
       ? el("ul", { class: "list" }, [...listeners.values()].map((each) => el("li", { class: "row apart" },
         el("span", { class: "wrap" }, each.label && el("strong", {}, each.label, " "), el("code", { class: "small soft", title: each.id }, shortId(each.id))),
-        each.pages > 1 && el("span", { class: "small soft" }, `${each.pages} pages`))))
-      : el("p", { class: "soft" }, "Nobody yet."));
+        each.pages > 1 && el("span", { class: "small soft" }, many(each.pages, "{0} page", "{0} pages")))))
+      : el("p", { class: "soft" }, t("Nobody yet.")));
   }
 
   function paintFiles() {
     const wanted = find.value.trim().toLowerCase();
     const fitting = files.filter((file) => file.toLowerCase().includes(wanted));
     const rows = fitting.slice(0, SHOWN).map((file) => el("li", { class: "row apart" }, el("span", { class: "wrap" }, file),
-      el("button", { type: "button", onclick: () => load(file), "aria-label": `Play ${file}` }, "Play")));
-    if (wanted && !fitting.length) rows.push(el("li", { class: "row apart" }, el("span", { class: "soft wrap" }, "No file matches."), el("button", { type: "button", onclick: () => load(find.value.trim()) }, "Play this path")));
-    if (!files.length) rows.push(el("li", { class: "soft" }, "No audio files: put MP3, Ogg, FLAC or WAV files into the peer's folder, or name their folder in listen.media_dirs."));
-    if (fitting.length > SHOWN) rows.push(el("li", { class: "small soft" }, `${fitting.length - SHOWN} more: type to find them`));
+      el("button", { type: "button", onclick: () => load(file), "aria-label": t`Play ${file}` }, t("Play"))));
+    if (wanted && !fitting.length) rows.push(el("li", { class: "row apart" }, el("span", { class: "soft wrap" }, t("No file matches.")), el("button", { type: "button", onclick: () => load(find.value.trim()) }, t("Play this path"))));
+    if (!files.length) rows.push(el("li", { class: "soft" }, t("No audio files: put MP3, Ogg, FLAC or WAV files into the peer's folder, or name their folder in listen.media_dirs.")));
+    if (fitting.length > SHOWN) rows.push(el("li", { class: "small soft" }, t`${fitting.length - SHOWN} more: type to find them`));
     found.replaceChildren(...rows);
   }
 
@@ -163,7 +164,7 @@ export async function show(main, shell) {
     const at = moving ? Number(place.value) : position();
     if (!moving) place.value = at;
     place.setAttribute("aria-valuetext", clock(at));
-    time.textContent = length ? `${clock(at)} of ${clock(length)}` : clock(at);
+    time.textContent = length ? t`${clock(at)} of ${clock(length)}` : clock(at);
     const bar = card.querySelector("progress");
     if (bar && length) bar.value = at / length;
   }

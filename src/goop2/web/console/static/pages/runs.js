@@ -1,9 +1,10 @@
 // Runs & logs: what ran, live; each run with its lines and host calls; log lines; plots of the last hour.
 import { freshId } from "../shell/dom.js";
-import { bytes, clock, counted, duration, grouped } from "../shell/format.js";
+import { bytes, clock, duration, grouped } from "../shell/format.js";
 import { plots } from "../shell/plots.js";
 import { rows } from "../shell/rows.js";
-import { callerShown, errorShown, runCard, scriptShown, statusBadge } from "../shell/run.js";
+import { STATUSES, callerShown, errorShown, runCard, scriptShown, statusBadge } from "../shell/run.js";
+import { many, t } from "../shell/text.js";
 
 const SHOWN_MAX = 60_000; // more than are kept by default
 const AT_ONCE = 1000; // runs in one answer
@@ -13,15 +14,12 @@ const PLOT_MS = 5000;
 const SCROLLED_MS = 100;
 const WRITING_MS = 200; // after the last key, until the filter is applied
 const FILTERS = ["text", "script", "kind", "status", "caller", "level", "time"];
-const TITLES = { text: "Text", script: "Script", kind: "Kind", status: "Status", caller: "Caller", level: "Log level", time: "Time" };
+const TITLES = { text: t("Text"), script: t("Script"), kind: t("Kind"), status: t("Status"), caller: t("Caller"), level: t("Log level"), time: t("Time") };
 const CHOICES = {
-  kind: { command: "command", function: "function", schedule: "schedule" },
-  status: {
-    ok: "ok", failed: "failed", refused: "turned away", script_error: "script error", timeout: "timeout", memory: "memory", unavailable: "unavailable",
-    rate_limited: "rate limited", not_found: "not found", bad_request: "bad request",
-  },
-  level: { info: "any line", warn: "warn or error", error: "error" },
-  time: { hour: "last hour", day: "last day", week: "last week" },
+  kind: { command: t("command"), function: t("function"), schedule: t("schedule") },
+  status: { ok: STATUSES.ok, failed: t("failed"), refused: t("turned away"), ...STATUSES },
+  level: { info: t("any line"), warn: t("warn or error"), error: t("error") },
+  time: { hour: t("last hour"), day: t("last day"), week: t("last week") },
 };
 const SPANS = { hour: 3600, day: 86_400, week: 604_800 }; // seconds
 
@@ -32,17 +30,17 @@ export function show(main, shell) {
 // A run by its own address, `#/runs/1002`.
 async function showOne(main, shell) {
   const { el } = shell;
-  const all = el("a", { class: "button", href: "#/runs" }, "All runs");
+  const all = el("a", { class: "button", href: "#/runs" }, t("All runs"));
   const none = (title, why) => main.replaceChildren(el("section", { class: "card problem", role: "alert" }, el("h1", {}, title), el("p", {}, why), el("p", {}, all)));
-  if (!/^\d{1,15}$/.test(shell.inner)) return none("No such run", `“${shell.inner.slice(0, 40)}” is no number of a run.`);
+  if (!/^\d{1,15}$/.test(shell.inner)) return none(t("No such run"), t`“${shell.inner.slice(0, 40)}” is no number of a run.`);
   let run;
   try {
     run = await shell.get(`runs/${shell.inner}`);
   } catch (error) {
     if (error.status !== 404) throw error;
-    return none(`Run ${shell.inner} is not kept`, "It is too old, or there was none of this number.");
+    return none(t`Run ${shell.inner} is not kept`, t("It is too old, or there was none of this number."));
   }
-  main.replaceChildren(el("h1", { class: "unseen" }, "A run"), runCard(run, shell, all, (caller, button) => repeat(shell, run, caller, button, (id) => { location.hash = `#/runs/${id}`; })));
+  main.replaceChildren(el("h1", { class: "unseen" }, t("A run")), runCard(run, shell, all, (caller, button) => repeat(shell, run, caller, button, (id) => { location.hash = `#/runs/${id}`; })));
 }
 
 // Runs it again, and shows the new run.
@@ -50,7 +48,7 @@ async function repeat(shell, run, caller, button, open) {
   button.disabled = true;
   try {
     const answer = await shell.post(`runs/${run.id}/again`, { caller });
-    if (answer.run === null) shell.toast("The call was turned away before it ran. The newest run says why.", "bad");
+    if (answer.run === null) shell.toast(t("The call was turned away before it ran. The newest run says why."), "bad");
     else open(answer.run);
   } catch (error) {
     shell.toast(error.message, "bad");
@@ -72,25 +70,25 @@ async function showAll(main, shell) {
   const controls = Object.fromEntries(FILTERS.map((name) => [name, control(name)]));
   const count = el("span", { class: "soft small", role: "status" });
   const tabs = ["runs", "logs"].map((name) =>
-    el("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "rows", onclick: () => look(name) }, name === "runs" ? "Runs" : "Log lines"),
+    el("button", { type: "button", role: "tab", id: `tab-${name}`, "aria-controls": "rows", onclick: () => look(name) }, name === "runs" ? t("Runs") : t("Log lines")),
   );
   const box = el("div", { class: "rows", id: "rows", role: "tabpanel", tabindex: "0" });
   const opened = el("div", { "aria-live": "polite" });
   const drawings = el("div", { class: "plots" });
   const list = rows(box, (item) => (shown.view === "runs" ? runRow(item) : lineRow(item)), (item) => item.key);
   main.replaceChildren(
-    el("h1", {}, "Runs & logs"),
+    el("h1", {}, t("Runs & logs")),
     drawings,
     el(
       "section",
-      { class: "card", "aria-label": "What ran" },
+      { class: "card", "aria-label": t("What ran") },
       el(
         "form",
         { class: "filters", onsubmit: (event) => event.preventDefault() },
         ...FILTERS.map((name) => controls[name].field),
-        el("button", { type: "reset", onclick: () => setTimeout(renew) }, "Show all"),
+        el("button", { type: "reset", onclick: () => setTimeout(renew) }, t("Show all")),
       ),
-      el("div", { class: "row apart small" }, el("div", { class: "tabs", role: "tablist", "aria-label": "What is listed" }, tabs), count),
+      el("div", { class: "row apart small" }, el("div", { class: "tabs", role: "tablist", "aria-label": t("What is listed") }, tabs), count),
       box,
     ),
     opened,
@@ -101,7 +99,7 @@ async function showAll(main, shell) {
     const value = shell.query.get(name) || "";
     const choices = CHOICES[name];
     const input = choices
-      ? el("select", { id, onchange: renew }, el("option", { value: "" }, "any"), Object.entries(choices).map(([one, title]) => el("option", { value: one, selected: one === value }, title)))
+      ? el("select", { id, onchange: renew }, el("option", { value: "" }, t("any")), Object.entries(choices).map(([one, title]) => el("option", { value: one, selected: one === value }, title)))
       : el("input", { id, type: "search", value, autocomplete: "off", spellcheck: "false", oninput: soonRenew });
     return { input, field: el("label", { class: "field", for: id }, TITLES[name], input) };
   }
@@ -147,9 +145,15 @@ async function showAll(main, shell) {
     });
   }
 
+  function runsSaid() {
+    if (!items.length) return t("No runs match these filters");
+    return mayBeMore ? many(items.length, "The last {0} run", "The last {0} runs") : many(items.length, "{0} run", "{0} runs");
+  }
+
+  const linesSaid = () => (items.length ? many(items.length, "{0} log line", "{0} log lines") : t("No log lines match these filters"));
+
   function say() {
-    const what = shown.view === "runs" ? "run" : "log line";
-    count.textContent = items.length ? `${mayBeMore ? "The last " : ""}${counted(items.length, what)}` : `No ${what}s match these filters`;
+    count.textContent = shown.view === "runs" ? runsSaid() : linesSaid();
   }
 
   const choose = shell.choices();
@@ -234,7 +238,7 @@ async function showAll(main, shell) {
     try {
       const run = await shell.get(`runs/${id}`);
       if (!isChosen()) return;
-      const corner = el("div", { class: "row" }, el("a", { href: `#/runs/${run.id}` }, "Its own page"), el("button", { type: "button", onclick: closeRun }, "Close"));
+      const corner = el("div", { class: "row" }, el("a", { href: `#/runs/${run.id}` }, t("Its own page")), el("button", { type: "button", onclick: closeRun }, t("Close")));
       opened.replaceChildren(runCard(run, shell, corner, (caller, button) => repeat(shell, run, caller, button, openRun)));
     } catch (error) {
       if (isChosen()) shell.toast(error.message, "bad");
@@ -259,7 +263,7 @@ async function showAll(main, shell) {
     const [one, minutes] = await shell.whileShown(Promise.all([drawn, shell.get("minutes")]));
     if (isNews()) one.set(minutes);
   };
-  replot().catch((error) => shell.toast(`The plots: ${error.message}`, "bad"));
+  replot().catch((error) => shell.toast(t`The plots: ${error.message}`, "bad"));
   shell.every(PLOT_MS, () => replot().catch(() => {}));
   if (toOpen) openRun(toOpen);
   shell.on("run", shell.delayed(REFRESH_MS, addNew));

@@ -1,7 +1,8 @@
 // Schedules: the data functions that run by themselves: when next, how the last time; run now, pause, resume, and their runs.
-import { clock, counted, duration, moment } from "../shell/format.js";
+import { clock, duration, moment } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
 import { scriptAddress, statusBadge } from "../shell/run.js";
+import { many, mix, t } from "../shell/text.js";
 
 const REFRESH_MS = 1000; // after a run that ended
 
@@ -9,31 +10,31 @@ export async function show(main, shell) {
   const { el } = shell;
   let found = await shell.get("schedules");
   const example = '--- @every 15m\nfunction run(event)\n  goop.log.info("it ran")\nend\n';
-  const list = filteredList({ label: "Find a schedule", keyOf: (one) => one.name, text: (one) => `${one.name} ${one.description} ${one.schedule}`, make: line, none: "No schedule yet." });
-  const empty = el("div", { hidden: true }, el("p", {}, "Begin the file of a data function so, and it runs by itself:"), el("pre", { tabindex: "0" }, example),
-    el("p", { class: "soft" }, "Or at times of the day: ", el("code", {}, "--- @cron 0 8 * * *"), ": minute, hour, day, month, weekday."));
-  main.replaceChildren(el("h1", {}, "Schedules"), el("section", { class: "card page" },
-    el("p", { class: "soft" }, `Data functions that run by themselves, as you, while the peer runs. Times are those of the peer, ${found.zone}.`), list.element, empty));
+  const list = filteredList({ label: t("Find a schedule"), keyOf: (one) => one.name, text: (one) => `${one.name} ${one.description} ${one.schedule}`, make: line, none: t("No schedule yet.") });
+  const empty = el("div", { hidden: true }, el("p", {}, t("Begin the file of a data function so, and it runs by itself:")), el("pre", { tabindex: "0" }, example),
+    el("p", { class: "soft" }, mix("Or at times of the day: {0}: minute, hour, day, month, weekday.", el("code", {}, "--- @cron 0 8 * * *"))));
+  main.replaceChildren(el("h1", {}, t("Schedules")), el("section", { class: "card page" },
+    el("p", { class: "soft" }, t`Data functions that run by themselves, as you, while the peer runs. Times are those of the peer, ${found.zone}.`), list.element, empty));
 
   function line(one) {
     const paused = one.paused;
     return el("li", { class: "page schedule" },
       el("div", { class: "row apart" },
         el("p", {}, el("a", { class: "mono", href: scriptAddress({ kind: "function", script: one.name }) }, one.name), " ", el("code", { class: "small" }, `@${one.schedule}`), " ",
-          paused ? el("span", { class: "badge warn" }, "paused") : one.running ? el("span", { class: "badge" }, "running") : null),
+          paused ? el("span", { class: "badge warn" }, t("paused")) : one.running ? el("span", { class: "badge" }, t("running")) : null),
         el("div", { class: "row" },
-          el("button", { type: "button", "aria-label": `Run ${one.name} now`, disabled: one.running, onclick: (event) => run(one, event.target) }, "Run now"),
-          el("button", { type: "button", "aria-label": `${paused ? "Resume" : "Pause"} ${one.name}`, onclick: () => change(paused ? "resume" : "pause", one) }, paused ? "Resume" : "Pause"),
-          el("a", { class: "button", href: `#/runs?${new URLSearchParams({ kind: "schedule", script: one.name })}`, "aria-label": `Runs of ${one.name}` }, "Runs"))),
+          el("button", { type: "button", "aria-label": t`Run ${one.name} now`, disabled: one.running, onclick: (event) => run(one, event.target) }, t("Run now")),
+          el("button", { type: "button", "aria-label": paused ? t`Resume ${one.name}` : t`Pause ${one.name}`, onclick: () => change(paused ? "resume" : "pause", one) }, paused ? t("Resume") : t("Pause")),
+          el("a", { class: "button", href: `#/runs?${new URLSearchParams({ kind: "schedule", script: one.name })}`, "aria-label": t`Runs of ${one.name}` }, t("Runs")))),
       one.description && el("p", { class: "small soft wrap" }, one.description),
-      el("p", { class: "small wrap" }, paused ? "Does not run by itself." : one.next === null ? "Never comes." : ["Next: ", el("time", { title: moment(one.next) }, clock(one.next)), "."], last(one.last)));
+      el("p", { class: "small wrap" }, paused ? t("Does not run by itself.") : one.next === null ? t("Never comes.") : mix("Next: {0}.", el("time", { title: moment(one.next) }, clock(one.next))), " ", last(one.last)));
   }
 
   function last(one) {
-    if (!one) return " It has not run yet.";
-    return [" Last: ", one.run ? el("a", { href: `#/runs/${one.run}` }, clock(one.at)) : clock(one.at), " ",
+    if (!one) return t("It has not run yet.");
+    return [mix("Last: {0}", one.run ? el("a", { href: `#/runs/${one.run}` }, clock(one.at)) : clock(one.at)), " ",
       one.status === "ok" ? el("span", { class: "badge ok" }, duration(one.milliseconds)) : statusBadge({ status: one.status }),
-      one.missed ? ` ${counted(one.missed, "time")} missed before it.` : "", one.message ? el("span", { class: "level-error wrap" }, ` ${one.message}`) : ""];
+      one.missed ? [" ", many(one.missed, "{0} time missed before it.", "{0} times missed before it.")] : "", one.message ? el("span", { class: "level-error wrap" }, ` ${one.message}`) : ""];
   }
 
   function paint() {
@@ -55,7 +56,7 @@ export async function show(main, shell) {
     button.disabled = true;
     try {
       const answer = await shell.post("schedules/run", { name: one.name });
-      shell.toast(answer.status === "ok" ? `${one.name} ran.` : `${one.name}: ${answer.message || "it did not run"}`, answer.status === "ok" ? "good" : "bad");
+      shell.toast(answer.status === "ok" ? t`${one.name} ran.` : `${one.name}: ${answer.message || t("it did not run")}`, answer.status === "ok" ? "good" : "bad");
     } catch (error) {
       shell.toast(error.message, "bad");
     }

@@ -1,8 +1,8 @@
 // Scripts: the list with its states, the editor with checks and versions, and trying a script out as anybody.
 import { freshId } from "../shell/dom.js";
 import { post } from "../shell/api.js";
-import { counted } from "../shell/format.js";
 import { filteredList } from "../shell/lists.js";
+import { many, mix, t } from "../shell/text.js";
 import { toast } from "../shell/toasts.js";
 import { testRuns } from "../shell/tests.js";
 import { trialOf } from "../shell/trial.js";
@@ -14,7 +14,8 @@ const HINTS_MAX = 8; // named below the editor; all are marked in it
 const unsaved = new Map(); // key → text of a script whose save was refused after it was left
 const saving = new Map(); // key → promise of a save that is on its way
 const SHOWN = { command: (name) => `!${name}`, function: (name) => name, library: (name) => `lib/${name}` };
-const KINDS = { command: "chat command", function: "data function", library: "shared code" };
+const ASKED = { command: t("A new chat command"), function: t("A new data function"), library: t("New shared code") };
+const KINDS = { command: t("chat command"), function: t("data function"), library: t("shared code") };
 const shown = ({ kind, name }) => (SHOWN[kind] || SHOWN.function)(name);
 const keyOf = ({ kind, name }) => `${kind}/${name}`;
 const same = (one, other) => one && other && one.kind === other.kind && one.name === other.name;
@@ -30,18 +31,18 @@ export async function show(main, shell) {
   const renewTables = () => shell.get("scripts/columns").then((next) => { tables = next; }, () => {});
 
   const list = filteredList({
-    label: "Find a script", keyOf, text: (one) => `${shown(one)} ${one.description}`, make: entryLine,
-    none: `None yet, in ${listing.folder}.`,
+    label: t("Find a script"), keyOf, text: (one) => `${shown(one)} ${one.description}`, make: entryLine,
+    none: t`None yet, in ${listing.folder}.`,
   });
   const warnings = el("div", {});
   const title = el("h2", { class: "mono wrap", id: freshId("script") });
   const state = el("p", { class: "wrap small", role: "status" });
   const hints = el("ul", { class: "hints small" });
   const place = el("div", { class: "editor", tabindex: "-1", onkeydown: (event) => { if (event.target === place && event.key === "Enter") { event.preventDefault(); editor.focus(); } } });
-  const save = el("button", { type: "button", class: "main", onclick: () => store() }, "Save");
-  const tools = el("div", { class: "row" }, el("button", { type: "button", onclick: versions }, "Versions"), el("button", { type: "button", onclick: rename }, "Rename"), el("button", { type: "button", onclick: remove }, "Delete"), save);
-  const tryIt = el("section", { class: "card try-it", "aria-label": "Try it", hidden: true });
-  const keys = [["Ctrl S", "saves"], ["Ctrl Enter", "saves and runs"], ["Ctrl Space", "completes"], ["Esc", "leaves"]];
+  const save = el("button", { type: "button", class: "main", onclick: () => store() }, t("Save"));
+  const tools = el("div", { class: "row" }, el("button", { type: "button", onclick: versions }, t("Versions")), el("button", { type: "button", onclick: rename }, t("Rename")), el("button", { type: "button", onclick: remove }, t("Delete")), save);
+  const tryIt = el("section", { class: "card try-it", "aria-label": t("Try it"), hidden: true });
+  const keys = [["Ctrl S", t("saves")], ["Ctrl Enter", t("saves and runs")], ["Ctrl Space", t("completes")], ["Esc", t("leaves")]];
   const work = el("section", { class: "card script-work", hidden: true }, el("div", { class: "row apart" }, title, tools), place,
     state, hints, el("p", { class: "small soft keys" }, keys.map(([key, does]) => el("span", {}, el("kbd", {}, key), ` ${does}`))));
   const none = el("section", { class: "card problem", hidden: true, role: "alert" });
@@ -49,13 +50,13 @@ export async function show(main, shell) {
   const tests = testRuns(shell);
   const testButton = tests.button;
   main.replaceChildren(
-    el("div", { class: "row apart" }, el("h1", {}, "Scripts"), el("div", { class: "row" },
+    el("div", { class: "row apart" }, el("h1", {}, t("Scripts")), el("div", { class: "row" },
       testButton,
-      el("button", { type: "button", onclick: () => create("command") }, "New command"),
-      el("button", { type: "button", onclick: () => create("function") }, "New function"),
-      el("button", { type: "button", onclick: () => create("library") }, "New shared code"))),
+      el("button", { type: "button", onclick: () => create("command") }, t("New command")),
+      el("button", { type: "button", onclick: () => create("function") }, t("New function")),
+      el("button", { type: "button", onclick: () => create("library") }, t("New shared code")))),
     tests.element,
-    el("div", { class: "workbench" }, el("section", { class: "card" }, el("nav", { class: "script-list", "aria-label": "Scripts" }, list.element), warnings), el("div", { class: "page" }, none, work), tryIt),
+    el("div", { class: "workbench" }, el("section", { class: "card" }, el("nav", { class: "script-list", "aria-label": t("Scripts") }, list.element), warnings), el("div", { class: "page" }, none, work), tryIt),
   );
 
   const dirty = () => open && editor && editor.text() !== open.saved;
@@ -67,8 +68,8 @@ export async function show(main, shell) {
       href: `#/scripts?kind=${one.kind}&name=${one.name}`, "aria-current": same(one, open) ? "true" : null, title: one.description || null,
       onclick: (event) => { event.preventDefault(); choose(one); } },
       el("span", { class: "mono" }, shown(one)),
-      one.state === "broken" && el("span", { class: "badge bad" }, one.fault && one.fault.line ? `line ${one.fault.line}` : "broken"),
-      one.older_runs && el("span", { class: "badge warn" }, "older version runs")));
+      one.state === "broken" && el("span", { class: "badge bad" }, one.fault && one.fault.line ? t`line ${one.fault.line}` : t("broken")),
+      one.older_runs && el("span", { class: "badge warn" }, t("older version runs"))));
   }
 
   function paintList() {
@@ -83,10 +84,10 @@ export async function show(main, shell) {
     editor.fault(fault && !dirty() ? fault : null);
     save.disabled = !unsent();
     state.className = `wrap small ${fault ? "level-error" : "soft"}`;
-    const line = fault && (fault.line ? `Line ${fault.line}: ${fault.message}` : fault.message);
-    const explanation = fault ? [line, one.older_runs ? ". The last version that compiled keeps running." : ". No version has compiled yet, so it does not run."] : [];
-    const where = fault && fault.line ? [" ", el("button", { type: "button", class: "link", onclick: () => editor.goto(fault.line) }, "Show the line")] : [];
-    state.replaceChildren(...(unsent() ? ["Not saved. ", ...explanation] : dirty() ? ["Saving… "] : fault ? [...explanation, ...where] : ["Saved and live."]));
+    const line = fault && (fault.line ? t`Line ${fault.line}: ${fault.message}` : fault.message);
+    const explanation = fault ? [`${line}. `, one.older_runs ? t("The last version that compiled keeps running.") : t("No version has compiled yet, so it does not run.")] : [];
+    const where = fault && fault.line ? [" ", el("button", { type: "button", class: "link", onclick: () => editor.goto(fault.line) }, t("Show the line"))] : [];
+    state.replaceChildren(...(unsent() ? [t("Not saved."), " ", ...explanation] : dirty() ? [t("Saving…"), " "] : fault ? [...explanation, ...where] : [t("Saved and live.")]));
     shell.guard(dirty() ? mayLeave : null);
   }
 
@@ -100,8 +101,8 @@ export async function show(main, shell) {
     editor.findings(findings);
     const odd = findings.filter(({ severity }) => severity === "warning");
     hints.replaceChildren(...odd.slice(0, HINTS_MAX).map(({ line, message }) =>
-      el("li", {}, el("button", { type: "button", class: "link", onclick: () => editor.goto(line) }, `Line ${line}`), el("span", { class: "wrap" }, ` ${message}`))),
-      ...(odd.length > HINTS_MAX ? [el("li", { class: "soft" }, `${counted(odd.length - HINTS_MAX, "more hint")} in the text`)] : []));
+      el("li", {}, el("button", { type: "button", class: "link", onclick: () => editor.goto(line) }, t`Line ${line}`), el("span", { class: "wrap" }, ` ${message}`))),
+      ...(odd.length > HINTS_MAX ? [el("li", { class: "soft" }, many(odd.length - HINTS_MAX, "{0} more hint in the text", "{0} more hints in the text"))] : []));
   }
 
   function changed() {
@@ -110,7 +111,7 @@ export async function show(main, shell) {
   }
 
   async function mayLeave() {
-    return !unsent() || shell.confirm(`Leave ${shown(open)} without saving?`, "Leave");
+    return !unsent() || shell.confirm(t`Leave ${shown(open)} without saving?`, t("Leave"));
   }
 
   const choosing = shell.choices();
@@ -137,7 +138,7 @@ export async function show(main, shell) {
     title.textContent = shown(open);
     if (editor) editor.destroy();
     editor = edit(place, {
-      text: unsaved.get(keyOf(open)) ?? open.saved, functions, tables: () => tables, label: `Source of ${shown(open)}`, changed, save: store, run: () => (open.kind === "library" ? store() : trial.run()),
+      text: unsaved.get(keyOf(open)) ?? open.saved, functions, tables: () => tables, label: t`Source of ${shown(open)}`, changed, save: store, run: () => (open.kind === "library" ? store() : trial.run()),
     });
     unsaved.delete(keyOf(open));
     hints.replaceChildren();
@@ -183,7 +184,7 @@ export async function show(main, shell) {
       const answer = await answered.finally(() => saving.delete(keyOf(which)));
       Object.assign(which, { version: answer.version, saved: text, sent: null });
       compiles = !answer.fault;
-      if (isOpen(which)) toast(answer.fault ? `Saved, but it does not compile${answer.older_runs ? ": the older version keeps running" : ""}.` : "Saved and live.", answer.fault ? "bad" : "good");
+      if (isOpen(which)) toast(answer.fault ? answer.older_runs ? t("Saved, but it does not compile: the older version keeps running.") : t("Saved, but it does not compile.") : t("Saved and live."), answer.fault ? "bad" : "good");
     } catch (error) {
       which.sent = null;
       again = false;
@@ -196,7 +197,7 @@ export async function show(main, shell) {
         toast(error.message, "bad");
         return false;
       }
-      const takeOver = await shell.confirm(`${error.message}. Load the file and lose what you wrote here?`, "Load the file");
+      const takeOver = await shell.confirm(t`${error.message}. Load the file and lose what you wrote here?`, t("Load the file"));
       Object.assign(which, { version: error.body.version, saved: error.body.text }); // the next save puts ours in its place
       if (takeOver) show({ ...which });
     }
@@ -213,7 +214,7 @@ export async function show(main, shell) {
 
   function keepUnsaved(which, text, error) {
     unsaved.set(keyOf(which), text);
-    toast(`${shown(which)} is not saved: ${error.message}. Your text is kept: open the script again.`, "bad");
+    toast(t`${shown(which)} is not saved: ${error.message}. Your text is kept: open the script again.`, "bad");
   }
 
   const asking = shell.renewals();
@@ -238,8 +239,8 @@ export async function show(main, shell) {
 
   function asked(question, value, agree, does) {
     const id = freshId("name");
-    const input = el("input", { id, value, required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", title: "1 to 64 letters, digits, - and _", autocomplete: "off", spellcheck: "false" });
-    const done = shell.asking(question, el("label", { class: "field", for: id }, "Name", input), agree, () => does(input.value.trim()));
+    const input = el("input", { id, value, required: true, pattern: "[A-Za-z0-9_\\-]{1,64}", title: t("1 to 64 letters, digits, - and _"), autocomplete: "off", spellcheck: "false" });
+    const done = shell.asking(question, el("label", { class: "field", for: id }, t("Name"), input), agree, () => does(input.value.trim()));
     input.select();
     return done;
   }
@@ -252,16 +253,16 @@ export async function show(main, shell) {
     }
   }
 
-  const create = (kind) => asked(kind === "library" ? "New shared code" : `A new ${KINDS[kind]}`, "", "Create", async (name) => {
+  const create = (kind) => asked(ASKED[kind], "", t("Create"), async (name) => {
     await shell.post("scripts/create", { kind, name });
     choose({ kind, name });
     doing(renew);
   });
 
   function rename() {
-    if (dirty()) return shell.toast("Save it first.", "bad");
+    if (dirty()) return shell.toast(t("Save it first."), "bad");
     const which = open;
-    return asked(`A new name for ${shown(which)}`, which.name, "Rename", async (name) => {
+    return asked(t`A new name for ${shown(which)}`, which.name, t("Rename"), async (name) => {
       if (name === which.name) return;
       await shell.post("scripts/rename", { kind: which.kind, name: which.name, new_name: name });
       which.name = name;
@@ -276,7 +277,7 @@ export async function show(main, shell) {
   function remove() {
     return doing(async () => {
       const which = open;
-      if (!(await shell.confirm(`Delete ${shown(which)}? Its file is deleted; data it has saved stays.`, "Delete"))) return;
+      if (!(await shell.confirm(t`Delete ${shown(which)}? Its file is deleted; data it has saved stays.`, t("Delete")))) return;
       await shell.post("scripts/delete", { kind: which.kind, name: which.name, version: which.version });
       if (which === open) {
         choosing(); // an answer for the deleted script comes too late
@@ -295,12 +296,12 @@ export async function show(main, shell) {
     const [run, into] = [await shell.get(`runs/${encodeURIComponent(id)}`), trial];
     if (into !== trial) return;
     trial.fill(run);
-    if (run.again) shell.toast(`Not all of it: ${run.again}.`, "bad");
+    if (run.again) shell.toast(t`Not all of it: ${run.again}.`, "bad");
   }
 
   function missing({ kind, name }) {
     none.hidden = false;
-    none.replaceChildren(el("h2", {}, "There is no such script"), el("p", { class: "wrap" }, `The peer has no ${KINDS[kind] || KINDS.command} `, el("code", {}, shown({ kind, name })), ". It was renamed or deleted, or the address is mistyped."));
+    none.replaceChildren(el("h2", {}, t("There is no such script")), el("p", { class: "wrap" }, mix("The peer has no {0} {1}. It was renamed or deleted, or the address is mistyped.", KINDS[kind] || KINDS.command, el("code", {}, shown({ kind, name })))));
   }
 
   shell.on("script", shell.delayed(CALM_MS, () => doing(renew)));

@@ -1,26 +1,28 @@
 // Settings: goop.json, each setting with its meaning, its bounds and its default; all changes are saved, or none.
 import { freshId } from "../shell/dom.js";
+import { languageCard } from "../shell/language.js";
 import { pictureCard } from "../shell/picture.js";
-import { counted } from "../shell/format.js";
+import { many, t } from "../shell/text.js";
 
 const TITLES = {
-  lua: "Scripts", profile: "You", viewer: "Web", p2p: "Network", presence: "Beyond the local network", listen: "Listening",
-  storage: "Files and database", runs: "History of runs", backup: "Backup", identity: "Identity", paths: "Folders",
+  lua: t("Scripts"), profile: t("You"), viewer: t("Web"), p2p: t("Network"), presence: t("Beyond the local network"), listen: t("Listening"),
+  storage: t("Files and database"), runs: t("History of runs"), backup: t("Backup"), identity: t("Identity"), paths: t("Folders"),
 };
 
 export async function show(main, shell) {
   const { el } = shell;
   let page = await shell.get("settings");
   let controls = [];
-  const save = el("button", { type: "submit", class: "main", disabled: true }, "Save");
-  const undo = el("button", { type: "button", disabled: true, onclick: () => paint(page) }, "Undo");
+  const save = el("button", { type: "submit", class: "main", disabled: true }, t("Save"));
+  const undo = el("button", { type: "button", disabled: true, onclick: () => paint(page) }, t("Undo"));
   let saving = false;
   const state = el("p", { class: "wrap", role: "status" });
   const filterId = freshId("filter");
   const filter = el("input", { id: filterId, type: "search", autocomplete: "off", spellcheck: "false", oninput: narrow });
   const none = el("p", { class: "soft", role: "status" });
-  const again = el("button", { type: "button", onclick: restart }, "Restart the peer");
+  const again = el("button", { type: "button", onclick: restart }, t("Restart the peer"));
   const picture = pictureCard(shell);
+  const language = languageCard();
 
   function paint(next) {
     page = next;
@@ -34,10 +36,11 @@ export async function show(main, shell) {
       ),
     );
     main.replaceChildren(
-      el("h1", {}, "Settings"),
-      el("p", { class: "soft" }, `What is saved here goes into goop.json; the previous file is kept as ${page.backup}. Most changes take effect at once. Settings marked “at the next start” wait for a restart.`),
-      el("label", { class: "field", for: filterId }, "Find a setting", filter),
+      el("h1", {}, t("Settings")),
+      el("p", { class: "soft" }, t`What is saved here goes into goop.json; the previous file is kept as ${page.backup}. Most changes take effect at once. Settings marked “at the next start” wait for a restart.`),
+      el("label", { class: "field", for: filterId }, t("Find a setting"), filter),
       none,
+      language,
       picture,
       el("form", { class: "page", onsubmit: send, novalidate: true }, ...bySection, el("div", { class: "foot row apart" }, state, el("div", { class: "row" }, page.can_restart && again, undo, save))),
     );
@@ -55,19 +58,20 @@ export async function show(main, shell) {
       shown += !one.row.hidden;
     }
     for (const card of main.querySelectorAll("form > section")) card.hidden = !card.querySelector(".setting:not([hidden])");
-    picture.hidden = !words.every((word) => "picture avatar photo".includes(word));
-    none.textContent = shown || !picture.hidden ? "" : "No setting has this in its name or meaning.";
+    picture.hidden = !words.every((word) => t("picture avatar photo").includes(word));
+    language.hidden = !words.every((word) => `${language.textContent.toLowerCase()} language`.includes(word));
+    none.textContent = shown || !picture.hidden || !language.hidden ? "" : t("No setting has this in its name or meaning.");
   }
 
   async function restart() {
     if (again.disabled) return;
     const unsaved = controls.some((one) => one.changed());
-    const question = unsaved ? "Restart the peer without saving what is changed here?" : "Restart the peer? Calls under way are ended, and visitors wait for a moment.";
-    if (!(await shell.confirm(question, "Restart"))) return;
+    const question = unsaved ? t("Restart the peer without saving what is changed here?") : t("Restart the peer? Calls under way are ended, and visitors wait for a moment.");
+    if (!(await shell.confirm(question, t("Restart")))) return;
     again.disabled = true;
     try {
       await shell.post("settings/restart");
-      shell.toast("The peer restarts. This tab goes on when it is back.");
+      shell.toast(t("The peer restarts. This tab goes on when it is back."));
     } catch (error) {
       shell.toast(error.message, "bad");
     }
@@ -83,20 +87,20 @@ export async function show(main, shell) {
     let read;
     let write = (now) => { input.value = now === null ? "" : String(now); };
     if (setting.kind === "switch") {
-      input = el("select", common, [["", `default (${setting.default})`], ["true", "on"], ["false", "off"]].map(([name, text]) =>
+      input = el("select", common, [["", t`default (${setting.default})`], ["true", t("on")], ["false", t("off")]].map(([name, text]) =>
         el("option", { value: name, selected: name === (value === null ? "" : String(value)) }, text)));
       read = () => (input.value === "" ? null : input.value === "true");
     } else if (setting.kind === "switch or list") {
-      const shown = (now) => (Array.isArray(now) ? now.join("\n") : now === null ? "" : now ? "on" : "off");
-      input = el("textarea", { ...common, rows: 2, value: shown(value), placeholder: "on, off, or one a line", spellcheck: "false" });
+      const shown = (now) => (Array.isArray(now) ? now.join("\n") : now === null ? "" : now ? t("on") : t("off"));
+      input = el("textarea", { ...common, rows: 2, value: shown(value), placeholder: t("on, off, or one a line"), spellcheck: "false" });
       write = (now) => { input.value = shown(now); };
       read = () => {
         const lines = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
-        const word = lines.length === 1 ? { on: true, off: false, true: true, false: false }[lines[0].toLowerCase()] : undefined;
+        const word = lines.length === 1 ? { [t("on")]: true, [t("off")]: false, on: true, off: false, true: true, false: false }[lines[0].toLowerCase()] : undefined;
         return word ?? (lines.length ? lines : null);
       };
     } else if (setting.kind === "list") {
-      input = el("textarea", { ...common, value: (value || []).join("\n"), placeholder: "one a line", spellcheck: "false" });
+      input = el("textarea", { ...common, value: (value || []).join("\n"), placeholder: t("one a line"), spellcheck: "false" });
       write = (now) => { input.value = (now || []).join("\n"); };
       read = () => {
         const lines = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
@@ -127,15 +131,15 @@ export async function show(main, shell) {
       { class: "setting" },
       el("div", { class: "say row" }, el("label", { for: id }, setting.title, " ", el("code", { class: "small soft" }, setting.path)), notes),
       el("p", { class: "say small soft", id: about }, setting.doc.replaceAll("`", "")),
-      el("div", { class: "control" }, input, why, el("p", { class: "small soft wrap" }, `${setting.allowed}. Default: ${setting.default}`)),
+      el("div", { class: "control" }, input, why, el("p", { class: "small soft wrap" }, t`${setting.allowed}. Default: ${setting.default}`)),
     );
     const control = { setting, row, read, write, mark, input, saved: "", changed: () => JSON.stringify(read()) !== control.saved };
     control.take = ({ value, overridden, variable, waits }) => {
       const isEmpty = value === "" || (Array.isArray(value) && !value.length);
       control.saved = JSON.stringify(isEmpty ? null : value);
       notes.replaceChildren(...[
-        overridden && el("span", { class: "badge warn" }, `set by ${variable}`),
-        waits ? el("span", { class: "badge warn" }, "waits for a restart") : !setting.live && el("span", { class: "badge" }, "at the next start"),
+        overridden && el("span", { class: "badge warn" }, t`set by ${variable}`),
+        waits ? el("span", { class: "badge warn" }, t("waits for a restart")) : !setting.live && el("span", { class: "badge" }, t("at the next start")),
       ].filter(Boolean));
     };
     control.take(setting);
@@ -149,12 +153,12 @@ export async function show(main, shell) {
     undo.disabled = !changed.length || saving;
     const waiting = page.settings.filter((one) => one.waits).length;
     const later = changed.filter((one) => !one.setting.live).length;
-    const whenever = !later ? "" : later === changed.length ? " Effective at the next start." : ` ${counted(later, "change")} of these will wait for a restart.`;
+    const whenever = !later ? "" : later === changed.length ? t("Effective at the next start.") : many(later, "{0} change of these will wait for a restart.", "{0} changes of these will wait for a restart.");
     state.textContent = changed.length
-      ? `${counted(changed.length, "change")} not saved.${whenever}`
-      : waiting ? `Saved. ${counted(waiting, "change")} ${waiting === 1 ? "takes" : "take"} effect after a restart.` : "No changes.";
+      ? `${many(changed.length, "{0} change not saved.", "{0} changes not saved.")} ${whenever}`.trim()
+      : waiting ? many(waiting, "Saved. {0} change takes effect after a restart.", "Saved. {0} changes take effect after a restart.") : t("No changes.");
     state.classList.remove("level-error");
-    shell.guard(changed.length ? () => shell.confirm(saving ? "Leave while the save is not finished?" : "Leave without saving?", "Leave") : null);
+    shell.guard(changed.length ? () => shell.confirm(saving ? t("Leave while the save is not finished?") : t("Leave without saving?"), t("Leave")) : null);
   }
 
   async function send(event) {
@@ -167,11 +171,11 @@ export async function show(main, shell) {
       controls.forEach((one) => one.mark(""));
       const changes = Object.fromEntries(controls.filter((one) => one.changed()).map((one) => [one.setting.path, one.read()]));
       take(await shell.post("settings", { version: page.version, changes }), sent);
-      shell.toast(`Saved. The previous file is ${page.backup}.`);
+      shell.toast(t`Saved. The previous file is ${page.backup}.`);
     } catch (error) {
       saving = false;
       look();
-      if (error.status === 409 && (await shell.confirm(`${error.message}.`, "Show the file"))) return paint(await shell.get("settings"));
+      if (error.status === 409 && (await shell.confirm(`${error.message}.`, t("Show the file")))) return paint(await shell.get("settings"));
       state.textContent = error.message;
       state.classList.add("level-error");
       const meant = controls.find((one) => one.setting.path === error.body?.path);

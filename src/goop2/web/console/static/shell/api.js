@@ -1,5 +1,7 @@
 // Calls the owner's controls. The token is kept in this tab only; it is never in a page, nor in the history. After a restart of the peer the
 // tab gets the new token by a code that was given to it before (web/console/tab_codes.py).
+import { t } from "./text.js";
+
 const TOKEN = "goop2-console-token";
 const CODE = "goop2-console-tab";
 const listeners = new Set();
@@ -10,7 +12,7 @@ const unhex = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pa
 /** What a control refused: `status`, `code`, and `body`, the whole answer. */
 export class Refused extends Error {
   constructor(status, body) {
-    super(body.message || `the peer answered ${status}`);
+    super(body.message || t`the peer answered ${status}`);
     Object.assign(this, { status, code: body.code, body });
   }
 }
@@ -28,7 +30,7 @@ async function send(path, body, read = (response) => response.json()) {
   try {
     response = await fetch(`/api/console/${path}`, options);
   } catch {
-    throw new Refused(0, { code: "offline", message: "The peer does not answer. Has it ended?" });
+    throw new Refused(0, { code: "offline", message: t("The peer does not answer. Has it ended?") });
   }
   if (!response.ok) throw new Refused(response.status, await response.json().catch(() => ({})));
   return read(response).catch(() => ({}));
@@ -58,7 +60,7 @@ export async function upload(path, body) {
   try {
     response = await fetch(`/api/console/${path}`, { method: "POST", headers: authorization(), body });
   } catch {
-    throw new Refused(0, { code: "offline", message: "The peer does not answer, or did not take the file" });
+    throw new Refused(0, { code: "offline", message: t("The peer does not answer, or did not take the file") });
   }
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Refused(response.status, answer);

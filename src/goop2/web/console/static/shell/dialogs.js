@@ -1,5 +1,6 @@
 // What the console says and asks, by the browser's own <dialog>.
 import { el } from "./dom.js";
+import { t } from "./text.js";
 import { toast } from "./toasts.js";
 
 /** Puts `text` where the system pastes from, and says `done`. */
@@ -8,7 +9,7 @@ export async function copy(text, done) {
     await navigator.clipboard.writeText(text);
     toast(done);
   } catch {
-    toast("The browser does not let this page copy: select the text and copy it", "bad");
+    toast(t("The browser does not let this page copy: select the text and copy it"), "bad");
   }
 }
 
@@ -34,10 +35,10 @@ const closed = (box) => new Promise((resolve) => box.addEventListener("close", (
 export const dialog = (signal, title, ...children) => closed(open(title, children, signal).box);
 
 const buttons = (agree, props = {}) =>
-  el("p", { class: "row end" }, el("button", { class: "main", value: "yes" }, agree), el("button", { value: "", formnovalidate: true, ...props }, "Cancel"));
+  el("p", { class: "row end" }, el("button", { class: "main", value: "yes" }, agree), el("button", { value: "", formnovalidate: true, ...props }, t("Cancel")));
 
 /** Promise of whether the owner agrees: `await confirm("Delete hello.lua?", "Delete")`. */
-export async function confirm(question, agree = "OK", signal = undefined) {
+export async function confirm(question, agree = t("OK"), signal = undefined) {
   return (await dialog(signal, question, buttons(agree, { autofocus: true }))) === "yes";
 }
 

@@ -1,6 +1,7 @@
 // Live events of the peer: server-sent events read with fetch, since EventSource cannot send the token.
 // After a break the client names the last event it has, and gets those still held; when some are lost, it gets the event `gap`.
 import { authorization, resume } from "./api.js";
+import { t } from "./text.js";
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
@@ -53,7 +54,7 @@ async function receive(connected, signal) {
   const headers = lastId ? { ...authorization(), "Last-Event-ID": lastId } : authorization();
   // Without no-store Firefox lets the second tab wait for the end of the first one's answer, to have it from the cache.
   const response = await fetch("/api/console/events", { headers, signal, cache: "no-store" });
-  if (!response.ok) throw Object.assign(new Error(`events: ${response.status}`), { status: response.status });
+  if (!response.ok) throw Object.assign(new Error(String(response.status)), { status: response.status });
   connected();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -90,7 +91,7 @@ export const events = {
       try {
         await listen(() => {
           waiting = FIRST_WAIT_MS / 2;
-          say("live", "Live");
+          say("live", t("Live"));
         });
       } catch (error) {
         if (error.name === "AbortError") {
@@ -99,13 +100,13 @@ export const events = {
         }
         if (error.status === 403) {
           if (await resume()) continue;
-          return say("lost", "Restarted", "The peer was restarted, and does not know this tab. Open the address that the peer has printed, or run goop2 console DIR --open.");
+          return say("lost", t("Restarted"), t("The peer was restarted, and does not know this tab. Open the address that the peer has printed, or run goop2 console DIR --open."));
         }
         full = error.status === 503;
       }
       const seldom = waiting > FIRST_WAIT_MS; // once may be a moment, of which the sign is enough
-      if (full) say("lost", "Too many tabs", "The console is open in too many tabs. This one shows nothing new until another one is closed.");
-      else say("lost", "Not reached", seldom ? "The peer does not answer, so this page may be out of date. It reconnects by itself." : "");
+      if (full) say("lost", t("Too many tabs"), t("The console is open in too many tabs. This one shows nothing new until another one is closed."));
+      else say("lost", t("Not reached"), seldom ? t("The peer does not answer, so this page may be out of date. It reconnects by itself.") : "");
       await wait(waiting);
     }
   },

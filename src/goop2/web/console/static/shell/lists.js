@@ -1,6 +1,7 @@
 // A list that scrolls by itself, with a filter as soon as it is long: the page around it stays where it is.
 import { el, freshId } from "./dom.js";
 import { grouped } from "./format.js";
+import { t } from "./text.js";
 
 const FILTER_FROM = 8; // shorter lists are seen at a glance
 const SHOWN_MAX = 2000; // elements; the filter finds the rest
@@ -47,8 +48,8 @@ export function filteredList({ label, make, text, keyOf, none = "" }) {
       return line;
     });
     field.hidden = items.length < FILTER_FROM && !input.value;
-    state.textContent = fitting.length > SHOWN_MAX ? `The first ${grouped(SHOWN_MAX)} of ${grouped(fitting.length)}.` : words.length ? `${grouped(fitting.length)} of ${grouped(items.length)}` : "";
-    box.replaceChildren(lines.length ? el("ul", { class: "list" }, lines) : el("p", { class: "soft small" }, words.length ? "Nothing has this in its name." : none));
+    state.textContent = fitting.length > SHOWN_MAX ? t`The first ${grouped(SHOWN_MAX)} of ${grouped(fitting.length)}.` : words.length ? t`${grouped(fitting.length)} of ${grouped(items.length)}` : "";
+    box.replaceChildren(lines.length ? el("ul", { class: "list" }, lines) : el("p", { class: "soft small" }, words.length ? t("Nothing has this in its name.") : none));
     box.scrollTop = scrolled;
     if (held) lines.find((line) => line.dataset.key === held)?.querySelector("a, button")?.focus({ preventScroll: true });
   }

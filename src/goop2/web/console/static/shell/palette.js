@@ -1,6 +1,7 @@
 // The keyboard: `g` and a letter goes to a page, Ctrl+K opens a list of everything there is to go to.
 import { el } from "./dom.js";
 import { grouped } from "./format.js";
+import { t } from "./text.js";
 
 const CHORD_MS = 1200;
 const SHOWN_MAX = 50; // more nobody reads; a few letters more find the rest
@@ -45,12 +46,12 @@ export function openPalette(destinations, places) {
   let shown = [];
   let chosen = null; // one of those shown
   const input = el("input", {
-    type: "text", role: "combobox", "aria-label": "Go to", "aria-expanded": "true", "aria-controls": "places",
-    "aria-autocomplete": "list", placeholder: "A page, script, table, run or setting", autocomplete: "off", spellcheck: "false",
+    type: "text", role: "combobox", "aria-label": t("Go to"), "aria-expanded": "true", "aria-controls": "places",
+    "aria-autocomplete": "list", placeholder: t("A page, script, table, run or setting"), autocomplete: "off", spellcheck: "false",
   });
-  const list = el("ul", { id: "places", role: "listbox", "aria-label": "Places" });
+  const list = el("ul", { id: "places", role: "listbox", "aria-label": t("Places") });
   const none = el("p", { class: "small soft", role: "status" });
-  const box = el("dialog", { class: "palette", "aria-label": "Go to" }, input, list, none);
+  const box = el("dialog", { class: "palette", "aria-label": t("Go to") }, input, list, none);
 
   const run = (place) => {
     box.close();
@@ -71,7 +72,7 @@ export function openPalette(destinations, places) {
         el("span", { class: "cut" }, place.title, place.about && el("span", { class: "small soft" }, ` ${place.about}`)),
         place.keys ? el("kbd", {}, place.keys) : el("span", { class: "small soft" }, place.kind),
       )));
-    none.textContent = !shown.length ? "No place is called that." : all.length > SHOWN_MAX ? `${grouped(all.length - SHOWN_MAX)} more: write more of the name.` : "";
+    none.textContent = !shown.length ? t("No place is called that.") : all.length > SHOWN_MAX ? t`${grouped(all.length - SHOWN_MAX)} more: write more of the name.` : "";
     input.setAttribute("aria-activedescendant", shown.length ? `place-${shown.indexOf(chosen)}` : "");
     list.children[shown.indexOf(chosen)]?.scrollIntoView({ block: "nearest" });
   }

@@ -1,6 +1,7 @@
 // The card of Settings for this peer's picture: chosen from a file, cropped to a square here, and sent as a PNG or, if that is too large, a JPEG.
 import { avatar } from "./avatars.js";
 import { el, freshId } from "./dom.js";
+import { t } from "./text.js";
 
 const SIDES = [512, 256, 128]; // pixels; the first whose picture is small enough is taken
 const MOST_BYTES = 256 * 1024;
@@ -32,7 +33,7 @@ export function pictureCard(shell) {
   const about = `${id}-about`;
   const state = el("p", { class: "small wrap", role: "status" });
   const input = el("input", { id, type: "file", accept: "image/png,image/jpeg,image/webp", "aria-describedby": about, onchange: choose });
-  const removing = el("button", { type: "button", onclick: remove, hidden: true }, "Remove the picture");
+  const removing = el("button", { type: "button", onclick: remove, hidden: true }, t("Remove the picture"));
   const place = el("div", { class: "avatar large" }); // as large before the picture is there
   let own = "";
 
@@ -52,18 +53,18 @@ export function pictureCard(shell) {
     const [file] = input.files;
     input.value = ""; // the same file can be chosen again
     if (!file) return;
-    say("Preparing the picture…");
+    say(t("Preparing the picture…"));
     let square;
     try {
       square = await squared(file);
     } catch {
-      return say(`“${file.name}” is no picture that this browser can show: choose a PNG, JPEG or WebP file.`, true);
+      return say(t`“${file.name}” is no picture that this browser can show: choose a PNG, JPEG or WebP file.`, true);
     }
-    await does(shell.post("avatar", square), "This is your picture now. Other peers see it within seconds.");
+    await does(shell.post("avatar", square), t("This is your picture now. Other peers see it within seconds."));
   }
 
   function remove() {
-    return does(shell.post("avatar/remove"), "The picture is removed. Others see one made of your id.");
+    return does(shell.post("avatar/remove"), t("The picture is removed. Others see one made of your id."));
   }
 
   async function does(work, done) {
@@ -78,8 +79,8 @@ export function pictureCard(shell) {
 
   shell.on("avatar", ({ peer }) => peer || renew());
   renew().catch((error) => say(error.message, true));
-  return el("section", { class: "card" }, el("h2", {}, "Your picture"),
+  return el("section", { class: "card" }, el("h2", {}, t("Your picture")),
     el("div", { class: "row" }, place, el("div", { class: "grow" },
-      el("p", { class: "small soft", id: about }, "Other peers see it beside your name. The middle of the picture is cut out as a square; it is saved as avatar.png in the peer’s folder, and everybody on the network may get it."),
-      el("div", { class: "row" }, el("label", { class: "field", for: id }, "Choose a picture", input), removing), state)));
+      el("p", { class: "small soft", id: about }, t("Other peers see it beside your name. The middle of the picture is cut out as a square; it is saved as avatar.png in the peer’s folder, and everybody on the network may get it.")),
+      el("div", { class: "row" }, el("label", { class: "field", for: id }, t("Choose a picture"), input), removing), state)));
 }

@@ -1,8 +1,10 @@
 // What Ctrl+K finds beside the pages: scripts, tables, settings and the documentation by name, runs by number or by any text of theirs.
 import { get } from "./api.js";
 import { clock } from "./format.js";
-import { callerShown, scriptShown } from "./run.js";
+import { callerShown, scriptShown, statusShown } from "./run.js";
+import { t } from "./text.js";
 
+const KINDS = { command: t("command"), function: t("function"), library: t("shared code") };
 const WRITING_MS = 200; // after the last key, until runs are looked for
 const RUNS_FOUND = 8;
 const TEXT_MIN = 2;
@@ -15,17 +17,17 @@ export function placesOf({ go }) {
     const { scripts, tables, settings, documents } = await get("places");
     return [
       ...scripts.map(({ kind, name, about }) => ({
-        title: { command: `!${name}`, library: `lib/${name}` }[kind] || name, about, kind: kind === "library" ? "shared code" : kind, run: () => go("scripts", { kind, name }),
+        title: { command: `!${name}`, library: `lib/${name}` }[kind] || name, about, kind: KINDS[kind], run: () => go("scripts", { kind, name }),
       })),
-      ...tables.map((table) => ({ title: table, kind: "table", run: () => go("data", { table }) })),
-      ...settings.map(({ path, title }) => ({ title, about: path, kind: "setting", run: () => go("settings", { of: path }) })),
-      ...documents.map(({ name, title }) => ({ title, kind: "documentation", run: () => window.open(`/docs/${name}`, "_blank", "noopener") })),
+      ...tables.map((table) => ({ title: table, kind: t("table"), run: () => go("data", { table }) })),
+      ...settings.map(({ path, title }) => ({ title, about: path, kind: t("setting"), run: () => go("settings", { of: path }) })),
+      ...documents.map(({ name, title }) => ({ title, kind: t("documentation"), run: () => window.open(`/docs/${name}`, "_blank", "noopener") })),
     ];
   }
 
-  const byNumber = (number) => ({ title: `Run ${number}`, kind: "run", run: () => { location.hash = `#/runs/${number}`; } });
+  const byNumber = (number) => ({ title: t`Run ${number}`, kind: t("run"), run: () => { location.hash = `#/runs/${number}`; } });
   const shown = (run) => ({
-    title: `Run ${run.id}: ${scriptShown(run)}`, about: `${callerShown(run)}, ${clock(run.started)}, ${run.status.replaceAll("_", " ")}`, kind: "run",
+    title: t`Run ${run.id}: ${scriptShown(run)}`, about: `${callerShown(run)}, ${clock(run.started)}, ${statusShown(run)}`, kind: t("run"),
     run: () => { location.hash = `#/runs/${run.id}`; },
   });
 

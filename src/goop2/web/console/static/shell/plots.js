@@ -1,6 +1,8 @@
 // The plots of the last hour, drawn by uPlot, which is loaded when they are first looked at.
 import { bytes, duration, grouped } from "./format.js";
 import { el } from "./dom.js";
+import { statusShown } from "./run.js";
+import { t } from "./text.js";
 
 const MINUTE = 60;
 const MINUTES = 60;
@@ -42,7 +44,7 @@ const isDark = () => {
 function byStatus(minutes, times) {
   const names = [...new Set(minutes.flatMap((minute) => Object.keys(minute.statuses)))].sort((a, b) => (b === "ok") - (a === "ok") || a.localeCompare(b));
   const at = new Map(minutes.map((minute) => [minute.at, minute]));
-  return names.map((name) => ({ name, values: times.map((time) => at.get(time)?.statuses[name] || 0) }));
+  return names.map((name) => ({ name: statusShown({ status: name }), values: times.map((time) => at.get(time)?.statuses[name] || 0) }));
 }
 
 function byScript(minutes, times) {
@@ -60,13 +62,13 @@ function byScript(minutes, times) {
 
 function memory(minutes, times) {
   const at = new Map(minutes.map((minute) => [minute.at, minute.memory_bytes]));
-  return [{ name: "most of one run", values: times.map((time) => at.get(time) ?? null) }];
+  return [{ name: t("most of one run"), values: times.map((time) => at.get(time) ?? null) }];
 }
 
 const PLOTS = [
-  { title: "Runs a minute", series: byStatus, say: grouped, bars: true },
-  { title: "How long they take (dashed: p95)", series: byScript, say: duration },
-  { title: "Memory", series: memory, say: bytes },
+  { title: t("Runs a minute"), series: byStatus, say: grouped, bars: true },
+  { title: t("How long they take (dashed: p95)"), series: byScript, say: duration },
+  { title: t("Memory"), series: memory, say: bytes },
 ];
 
 /** Draws into `place`; returns `{ set(minutes), close() }`. */
@@ -111,12 +113,12 @@ function paint(UPlot, { say, bars }, { drawing, key, title }, series, times) {
   key.replaceChildren(
     ...series.flatMap((one, index) => {
       if (one.key === null) return [];
-      const named = el("span", {}, (one.key || one.name).replace("_", " "));
+      const named = el("span", {}, one.key || one.title || one.name);
       named.style.setProperty("--tint", tintOf(one, index));
       return named;
     }),
   );
-  drawing.setAttribute("aria-label", `${title}, the last hour: ${latest(series, say)}`);
+  drawing.setAttribute("aria-label", t`${title}, the last hour: ${latest(series, say)}`);
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   const clock = (_, splits) => splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 5));
   return new UPlot(
@@ -148,5 +150,5 @@ const stacked = (series) => series.map((_, from) => series[from].values.map((_, 
 /** What a plot says to somebody who does not see it. */
 function latest(series, say) {
   const latest = series.map(({ name, values }) => [name, values.findLast((value) => value !== null)]).filter(([, value]) => value !== undefined);
-  return latest.length ? latest.map(([name, value]) => `${name} ${say(value)}`).join(", ") : "nothing ran";
+  return latest.length ? latest.map(([name, value]) => `${name} ${say(value)}`).join(", ") : t("nothing ran");
 }

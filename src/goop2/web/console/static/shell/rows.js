@@ -26,7 +26,11 @@ export function rows(box, make, keyOf) {
       visible.set(key, element);
       if (element.parentNode !== space) space.append(element);
     }
-    for (const [key, element] of made) if (!visible.has(key)) element.remove();
+    for (const [key, element] of made) {
+      if (visible.has(key)) continue;
+      if (element === document.activeElement) visible.set(key, element); // else the keyboard would begin at the top of the page again
+      else element.remove();
+    }
     made = visible;
     space.style.height = `${items.length * ROW_PIXELS}px`;
   }
@@ -35,17 +39,20 @@ export function rows(box, make, keyOf) {
   };
   box.addEventListener("scroll", soon, { passive: true });
 
-  // The arrows go from row to row: SPARE_ROWS beyond what is in sight are there already.
+  // The arrows go from row to row, the page keys as far as is in sight, Home and End to the first and the last one.
   box.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const page = Math.max(1, Math.floor(box.clientHeight / ROW_PIXELS) - 1);
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -items.length, End: items.length }[event.key];
     const from = document.activeElement;
     if (!step || event.ctrlKey || event.altKey || event.metaKey || !box.contains(from)) return;
-    const index = from === box ? Math.ceil(box.scrollTop / ROW_PIXELS) : Math.round(parseFloat(from.style.top) / ROW_PIXELS) + step;
-    const next = items[index] && made.get(keyOf(items[index]));
-    if (!next) return;
     event.preventDefault();
-    next.focus({ preventScroll: true });
-    next.scrollIntoView({ block: "nearest" });
+    const first = from === box && Math.abs(step) === 1;
+    const index = first ? Math.ceil(box.scrollTop / ROW_PIXELS) : Math.round((from === box ? box.scrollTop : parseFloat(from.style.top)) / ROW_PIXELS) + step;
+    const next = Math.min(Math.max(index, 0), items.length - 1);
+    const top = next * ROW_PIXELS;
+    box.scrollTop = Math.min(Math.max(box.scrollTop, top + ROW_PIXELS - box.clientHeight), top); // in sight, and no further
+    paint();
+    made.get(keyOf(items[next])).focus({ preventScroll: true });
   });
 
   return {

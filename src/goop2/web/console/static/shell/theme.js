@@ -1,15 +1,19 @@
 // The switch between light, dark, and what the system says.
 import { el } from "./dom.js";
+import { t } from "./text.js";
 
-const NAMES = { auto: "Automatic", light: "Light", dark: "Dark" };
+const NAMES = { auto: t("Automatic colours: change"), light: t("Light colours: change"), dark: t("Dark colours: change") };
+const SAID = {
+  auto: t("Colours: as the system says. Press to change"), light: t("Colours: light. Press to change"), dark: t("Colours: dark. Press to change"),
+};
 const SIGNS = { auto: "◐", light: "☀", dark: "☾" };
 let button = null;
 
 function say() {
   const chosen = document.documentElement.dataset.theme;
   button.replaceChildren(el("span", { "aria-hidden": "true" }, SIGNS[chosen]));
-  button.title = `Colours: ${{ auto: "as the system says", light: "light", dark: "dark" }[chosen]}. Press to change`;
-  button.setAttribute("aria-label", `${NAMES[chosen]} colours: change`);
+  button.title = SAID[chosen];
+  button.setAttribute("aria-label", NAMES[chosen]);
 }
 
 /** The next of the three; pages that paint by themselves hear the event `themechange` of the window. */

@@ -1,8 +1,9 @@
 // The saved versions of a script: what each differs in from the text in the editor, and putting one back.
 import { difference, hunks } from "./diff.js";
 import { el } from "./dom.js";
-import { counted, moment } from "./format.js";
+import { moment } from "./format.js";
 import { filteredList } from "./lists.js";
+import { many, t } from "./text.js";
 
 const LINES_MAX = 3000; // of a difference that are shown
 
@@ -10,15 +11,15 @@ const LINES_MAX = 3000; // of a difference that are shown
 export async function chooseVersion(shell, which, name, text) {
   const versions = await shell.read("scripts/versions", which);
   if (!versions.length) {
-    await shell.dialog(`Versions of ${name}`, el("p", { class: "soft" }, "None is kept yet: each save adds one."), el("p", { class: "row end" }, el("button", { value: "" }, "Close")));
+    await shell.dialog(t`Versions of ${name}`, el("p", { class: "soft" }, t("None is kept yet: each save adds one.")), el("p", { class: "row end" }, el("button", { value: "" }, t("Close"))));
     return null;
   }
   let chosen = null; // {id, text}
-  const about = el("p", { class: "small soft", role: "status" }, "Choose a version to see what it differs in.");
-  const view = el("div", { class: "diff mono small", tabindex: "0", role: "region", "aria-label": "Difference" });
-  const restore = el("button", { class: "main", value: "yes", disabled: true }, "Restore this version");
+  const about = el("p", { class: "small soft", role: "status" }, t("Choose a version to see what it differs in."));
+  const view = el("div", { class: "diff mono small", tabindex: "0", role: "region", "aria-label": t("Difference") });
+  const restore = el("button", { class: "main", value: "yes", disabled: true }, t("Restore this version"));
   const list = filteredList({
-    label: "Find a version", keyOf: ({ id }) => id, text: ({ at }) => moment(at),
+    label: t("Find a version"), keyOf: ({ id }) => id, text: ({ at }) => moment(at),
     make: (one) => el("li", {}, el("button", { type: "button", class: "quiet", "aria-pressed": String(chosen?.id === one.id), onclick: () => look(one) }, moment(one.at))),
   });
   list.set(versions);
@@ -43,15 +44,15 @@ export async function chooseVersion(shell, which, name, text) {
   function paint(one) {
     const lines = hunks(difference(chosen.text, text));
     const changed = lines.filter(([sign]) => sign === "-" || sign === "+").length;
-    about.textContent = changed ? `Saved ${moment(one.at)}. ${counted(changed, "line")} changed since: − was there, + is in the editor now.` : `Saved ${moment(one.at)}. It is what the editor has.`;
+    about.textContent = changed ? many(changed, "Saved {1}. {0} line changed since: − was there, + is in the editor now.", "Saved {1}. {0} lines changed since: − was there, + is in the editor now.", moment(one.at)) : t`Saved ${moment(one.at)}. It is what the editor has.`;
     view.replaceChildren(...lines.slice(0, LINES_MAX).map(([sign, line]) => (sign === "…"
-      ? el("div", { class: "gap" }, `${counted(line, "equal line")}`)
+      ? el("div", { class: "gap" }, many(line, "{0} equal line", "{0} equal lines"))
       : el("div", { class: { "-": "gone", "+": "new", " ": "same" }[sign] }, el("span", { class: "sign" }, { "-": "−", "+": "+", " ": " " }[sign]), line))),
-      ...(lines.length > LINES_MAX ? [el("div", { class: "gap" }, `${counted(lines.length - LINES_MAX, "line")} more`)] : []));
+      ...(lines.length > LINES_MAX ? [el("div", { class: "gap" }, many(lines.length - LINES_MAX, "{0} line more", "{0} lines more"))] : []));
   }
 
-  const answer = await shell.dialog(`Versions of ${name}`,
+  const answer = await shell.dialog(t`Versions of ${name}`,
     el("div", { class: "versions" }, list.element, el("div", { class: "page" }, about, view)),
-    el("p", { class: "row end" }, restore, el("button", { value: "" }, "Close")));
+    el("p", { class: "row end" }, restore, el("button", { value: "" }, t("Close"))));
   return answer === "yes" && chosen ? chosen.text : null;
 }

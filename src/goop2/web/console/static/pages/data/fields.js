@@ -1,6 +1,7 @@
 // Controls for the values of columns, and how values are shown.
 import { el, freshId } from "../../shell/dom.js";
 import { bytes } from "../../shell/format.js";
+import { t } from "../../shell/text.js";
 
 export const NUMBERS = new Set(["integer", "real"]);
 
@@ -19,7 +20,7 @@ export function shown(value) {
 }
 
 /** What a value is called where it is chosen from a list. */
-export const named = (value) => (value === null ? "NULL" : value === "" ? "(empty)" : isBytes(value) ? bytes(value.bytes) : isCut(value) ? `${value.text}…` : String(value));
+export const named = (value) => (value === null ? "NULL" : value === "" ? t("(empty)") : isBytes(value) ? bytes(value.bytes) : isCut(value) ? `${value.text}…` : String(value));
 
 /**
  * A control for a column's value: `field` to show, `read()` its value, `given()` whether there is one. A number where the column holds one,
@@ -30,11 +31,11 @@ export function control(column, value, fresh = false) {
   const isNull = value === null || value === undefined;
   const text = isNull ? "" : String(value);
   const none = column.required ? null : el("input", { type: "checkbox", id: `${id}-null`, checked: isNull });
-  const fallback = column.default === null || column.default === undefined ? column.auto ? "made by itself" : "" : `${column.default} by itself`;
+  const fallback = column.default === null || column.default === undefined ? column.auto ? t("made by itself") : "" : t`${column.default} by itself`;
   const hint = fresh && fallback ? fallback : null;
   let touched = false;
   const input = column.values.length
-    ? el("select", { id }, fresh && column.required ? el("option", { value: "" }, hint || "Choose…") : null,
+    ? el("select", { id }, fresh && column.required ? el("option", { value: "" }, hint || t("Choose…")) : null,
       column.values.map((one) => el("option", { value: one, selected: one === text && !isNull }, one)))
     : column.type === "text" ? el("textarea", { id, rows: 4, value: text, placeholder: hint })
       : el("input", { id, value: text, autocomplete: "off", spellcheck: "false", placeholder: hint });
@@ -42,7 +43,7 @@ export function control(column, value, fresh = false) {
     touched = true;
     if (none) none.checked = false;
   });
-  const label = `${column.name}, ${column.type}${column.required ? ", must be there" : ""}`;
+  const label = column.required ? t`${column.name}, ${column.type}, must be there` : `${column.name}, ${column.type}`;
   const field = el("div", {}, el("label", { class: "field", for: id }, label, input), none && el("label", { class: "row small" }, none, "NULL"));
   const read = () => {
     if (none?.checked) return null;

@@ -1,7 +1,8 @@
 // A file of rows: chosen, shown with what would become of its columns, checked, and added.
 import { upload as send } from "../../shell/api.js";
 import { el } from "../../shell/dom.js";
-import { bytes, counted } from "../../shell/format.js";
+import { bytes } from "../../shell/format.js";
+import { many, t } from "../../shell/text.js";
 import { labelled, select } from "./fields.js";
 
 const BEGINNING_BYTES = 1_000_000; // from which the columns are guessed
@@ -16,12 +17,12 @@ const nameOf = (file) => file.name.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9_
 export async function importFile(shell, choices, tables, into) {
   const possible = tables.filter((one) => one.editable);
   const fileBox = el("input", { type: "file", accept: ".csv,.tsv,.txt,.json,.jsonl,.ndjson" });
-  const tableChoice = select([[NEW, "A new table"], ...possible.map((one) => one.name)], possible.some((one) => one === into) ? into.name : NEW);
+  const tableChoice = select([[NEW, t("A new table")], ...possible.map((one) => one.name)], possible.some((one) => one === into) ? into.name : NEW);
   const nameBox = el("input", { autocomplete: "off", spellcheck: "false" });
-  const nameField = labelled("Name of the new table", nameBox);
+  const nameField = labelled(t("Name of the new table"), nameBox);
   const passOver = el("input", { type: "checkbox" });
   const shown = el("div", { class: "page", "aria-live": "polite" });
-  const progress = el("progress", { max: 100, hidden: true, "aria-label": "How far the import is" });
+  const progress = el("progress", { max: 100, hidden: true, "aria-label": t("How far the import is") });
   const told = el("p", { class: "small", role: "status" });
   let names = {}; // column of the file → column of the table, as the owner chose
   let types = {};
@@ -51,9 +52,9 @@ export async function importFile(shell, choices, tables, into) {
   function paint(file, found) {
     const held = document.activeElement?.getAttribute("aria-label");
     shown.replaceChildren(...[
-      el("p", { class: "small soft" }, `${file.name}, ${bytes(file.size)}. Its columns, and where they go:`),
-      el("div", { class: "grid import-columns", tabindex: "0", role: "region", "aria-label": "Columns of the file" }, el("table", {},
-        el("thead", {}, el("tr", {}, ["In the file", "In the table", "Type", "First values"].map((one) => el("th", {}, one)))),
+      el("p", { class: "small soft" }, t`${file.name}, ${bytes(file.size)}. Its columns, and where they go:`),
+      el("div", { class: "grid import-columns", tabindex: "0", role: "region", "aria-label": t("Columns of the file") }, el("table", {},
+        el("thead", {}, el("tr", {}, [t("In the file"), t("In the table"), t("Type"), t("First values")].map((one) => el("th", {}, one)))),
         el("tbody", {}, found.columns.map((column, place) => columnLine(column, found.rows.map((row) => row[place])))))),
       found.problem && el("p", { class: "small level-error wrap" }, found.problem),
       found.faults.length ? el("ul", { class: "small level-warn wrap" }, found.faults.map((fault) => el("li", {}, `${fault.place}: ${fault.message}`))) : null,
@@ -64,12 +65,12 @@ export async function importFile(shell, choices, tables, into) {
   function columnLine(column, values) {
     const table = tables.find((one) => one.name === tableChoice.value);
     const target = isNew()
-      ? el("input", { "aria-label": `Name of ${column.source}`, value: column.name, autocomplete: "off", spellcheck: "false", placeholder: "left out" })
-      : select([["", "left out"], ...table.columns.filter((one) => one.editable).map((one) => one.name)], column.name, { "aria-label": `Column for ${column.source}` });
+      ? el("input", { "aria-label": t`Name of ${column.source}`, value: column.name, autocomplete: "off", spellcheck: "false", placeholder: t("left out") })
+      : select([["", t("left out")], ...table.columns.filter((one) => one.editable).map((one) => one.name)], column.name, { "aria-label": t`Column for ${column.source}` });
     target.addEventListener("change", () => { names = { ...names, [column.source]: target.value.trim() }; look(); });
-    const type = isNew() && column.name ? select(choices.types.filter((one) => one !== "enum"), column.type, { "aria-label": `Type of ${column.source}` }) : null;
+    const type = isNew() && column.name ? select(choices.types.filter((one) => one !== "enum"), column.type, { "aria-label": t`Type of ${column.source}` }) : null;
     type?.addEventListener("change", () => { types = { ...types, [column.source]: type.value }; look(); });
-    return el("tr", {}, el("td", { class: "mono" }, column.source || "(no name)"), el("td", {}, target, column.why ? el("span", { class: "small soft" }, ` ${column.why}`) : null),
+    return el("tr", {}, el("td", { class: "mono" }, column.source || t("(no name)")), el("td", {}, target, column.why ? el("span", { class: "small soft" }, ` ${column.why}`) : null),
       el("td", {}, type || column.type), el("td", { class: "small soft" }, values.map((one) => (one === null ? "NULL" : one)).join(" · ")));
   }
 
@@ -86,15 +87,15 @@ export async function importFile(shell, choices, tables, into) {
 
   async function bring() {
     const [file] = fileBox.files;
-    if (!file) throw new Error("Choose a file first.");
+    if (!file) throw new Error(t("Choose a file first."));
     const wanted = plan();
-    if (!wanted.table) throw new Error("Name the new table.");
+    if (!wanted.table) throw new Error(t("Name the new table."));
     progress.hidden = false;
     try {
       const begun = await send("data/import/begin", "{}");
       running = begun.id;
       for (let at = 0; at < file.size; at += PART_BYTES) {
-        if (left) throw new Error("The import was stopped.");
+        if (left) throw new Error(t("The import was stopped."));
         await send(`data/import/part?${new URLSearchParams({ id: running, at })}`, file.slice(at, at + PART_BYTES));
         tell("receiving", at / file.size, 0);
       }
@@ -106,12 +107,12 @@ export async function importFile(shell, choices, tables, into) {
     }
   }
 
-  const WORDS = { receiving: "Sending the file…", check: "Checking every row", add: "Adding rows" };
+  const WORDS = { receiving: t("Sending the file…"), check: t("Checking every row"), add: t("Adding rows") };
   const SHARES = { receiving: [0, 20], check: [20, 50], add: [50, 100] };
   function tell(stage, part, rows) {
     const [from, to] = SHARES[stage];
     progress.value = from + (to - from) * part;
-    told.textContent = rows ? `${WORDS[stage]}: ${counted(rows, "row")}` : WORDS[stage];
+    told.textContent = rows ? `${WORDS[stage]}: ${many(rows, "{0} row", "{0} rows")}` : WORDS[stage];
   }
 
   async function ended(table) {
@@ -119,7 +120,8 @@ export async function importFile(shell, choices, tables, into) {
       const state = await shell.get(`data/import/state?id=${running}`);
       if (state.stage in SHARES) tell(state.stage, state.bytes_all ? state.bytes_read / state.bytes_all : 0, state.rows);
       else if (state.stage === "done") {
-        shell.toast(`${counted(state.rows, "row")} added to ${table}${state.wrong ? `, ${counted(state.wrong, "wrong one")} passed over` : ""}`);
+        const added = many(state.rows, "{0} row added to {1}", "{0} rows added to {1}", table);
+        shell.toast(state.wrong ? `${added}, ${many(state.wrong, "{0} wrong one passed over", "{0} wrong ones passed over")}` : added);
         return table;
       } else {
         told.textContent = "";
@@ -130,12 +132,12 @@ export async function importFile(shell, choices, tables, into) {
     }
   }
 
-  const fields = el("div", { class: "page wide-dialog" }, labelled("File, CSV or JSON", fileBox), labelled("Into", tableChoice), nameField, shown,
-    el("label", { class: "row small" }, passOver, "Pass over wrong rows; else one of them keeps all from being added"), progress, told);
+  const fields = el("div", { class: "page wide-dialog" }, labelled(t("File, CSV or JSON"), fileBox), labelled(t("Into"), tableChoice), nameField, shown,
+    el("label", { class: "row small" }, passOver, t("Pass over wrong rows; else one of them keeps all from being added")), progress, told);
   const stop = () => running && send("data/import/stop", JSON.stringify({ id: running })).catch(() => {});
   shell.atEnd(stop);
   let done = "";
-  const agreed = await shell.asking("Import rows", fields, "Import", async () => {
+  const agreed = await shell.asking(t("Import rows"), fields, t("Import"), async () => {
     const name = await bring();
     done = name;
   });

@@ -1,7 +1,9 @@
 // The rows of a table: filtered, searched, sorted, a page at a time; changed in place; new ones appear while the page is looked at.
 import { post } from "../../shell/api.js";
 import { grouped } from "../../shell/format.js";
+import { t } from "../../shell/text.js";
 import { NUMBERS, control, cut, labelled, named, point, select, shown } from "./fields.js";
+import { word } from "./words.js";
 
 const PAGE = 50;
 const EXPORT_PAGE = 1000;
@@ -30,32 +32,32 @@ export function showRows(place, shell, page) {
 
   // ── above the rows: what is wanted of them ──
   const columnChoice = select(table.columns.map((column) => column.name), table.columns.find((column) => column.editable)?.name);
-  const opChoice = select(choices.filters, "is");
+  const opChoice = select(choices.filters.map((op) => [op, word(op)]), "is");
   const valueBox = el("input", { autocomplete: "off", spellcheck: "false" });
   opChoice.addEventListener("input", () => { valueBox.disabled = choices.without_value.includes(opChoice.value); });
   const filterForm = el("form", { class: "filters data-filters", onsubmit: addFilter },
-    labelled("Column", columnChoice), labelled("Filter", opChoice), labelled("Value", valueBox), el("button", {}, "Filter rows"));
-  const searchBox = el("input", { type: "search", autocomplete: "off", placeholder: "Words in any column", value: "" });
-  const searchForm = table.search && el("form", { class: "row search", role: "search", onsubmit: search }, labelled("Full text", searchBox, { class: "field grow" }), el("button", {}, "Search"));
+    labelled(t("Column"), columnChoice), labelled(t("Filter"), opChoice), labelled(t("Value"), valueBox), el("button", {}, t("Filter rows")));
+  const searchBox = el("input", { type: "search", autocomplete: "off", placeholder: t("Words in any column"), value: "" });
+  const searchForm = table.search && el("form", { class: "row search", role: "search", onsubmit: search }, labelled(t("Full text"), searchBox, { class: "field grow" }), el("button", {}, t("Search")));
   const chips = el("div", { class: "row chips" });
-  const facetChoice = select([["", "of a column…"], ...table.columns.filter((column) => column.type !== "blob").map((column) => column.name)], "");
+  const facetChoice = select([["", t("of a column…")], ...table.columns.filter((column) => column.type !== "blob").map((column) => column.name)], "");
   const facetList = el("ul", { class: "row facet" });
-  const facets = el("div", { class: "facets" }, labelled("Commonest values", facetChoice), facetList);
+  const facets = el("div", { class: "facets" }, labelled(t("Commonest values"), facetChoice), facetList);
   facetChoice.addEventListener("input", () => countValues());
   const live = el("input", { type: "checkbox", checked: true });
   const tools = el("div", { class: "row" },
-    table.editable && el("button", { type: "button", onclick: add }, "Add a row"),
+    table.editable && el("button", { type: "button", onclick: add }, t("Add a row")),
     el("button", { type: "button", onclick: () => download("csv") }, "CSV"), el("button", { type: "button", onclick: () => download("json") }, "JSON"),
-    el("label", { class: "row small" }, live, "Live"));
-  const grid = el("div", { class: "grid", tabindex: "0", role: "region", "aria-label": `Rows of ${table.name}` });
+    el("label", { class: "row small" }, live, t("Live")));
+  const grid = el("div", { class: "grid", tabindex: "0", role: "region", "aria-label": t`Rows of ${table.name}` });
   const status = el("span", { role: "status" });
   const pageBox = el("input", { inputmode: "numeric", autocomplete: "off", class: "page-number" });
-  const pageForm = el("form", { class: "row", onsubmit: jump }, el("label", { class: "row" }, "Page", pageBox), el("span", { class: "of-pages" }), el("button", {}, "Go"));
-  const back = el("button", { type: "button", onclick: () => turn(-PAGE) }, "Back");
-  const next = el("button", { type: "button", onclick: () => turn(PAGE) }, "Next");
+  const pageForm = el("form", { class: "row", onsubmit: jump }, el("label", { class: "row" }, t("Page"), pageBox), el("span", { class: "of-pages" }), el("button", {}, t("Go")));
+  const back = el("button", { type: "button", onclick: () => turn(-PAGE) }, t("Back"));
+  const next = el("button", { type: "button", onclick: () => turn(PAGE) }, t("Next"));
   const problem = el("p", { class: "level-error wrap", role: "alert" });
-  const panel = el("details", { class: "data-more" }, el("summary", {}, "Filter and count"), filterForm, facets);
-  const pages = el("div", { class: "row apart small data-pages" }, status, el("div", { class: "row" }, pageForm, back, next));
+  const panel = el("details", { class: "data-more" }, el("summary", {}, t("Filter and count")), filterForm, facets);
+  const pages = el("div", { class: "row apart small data-pages" }, status, el("div", { class: "row" }, pageForm, el("span", { class: "row" }, back, next)));
   place.replaceChildren(...[tools, searchForm, panel, chips, problem].filter(Boolean)); // the rows follow once they are there, so that nothing moves
 
   // ── reading ──
@@ -116,7 +118,7 @@ export function showRows(place, shell, page) {
       if (isClosed || !isChosen()) return;
       facetList.replaceChildren(...found.values.map(({ value, count: many }) => el("li", {}, el("button", {
         type: "button", class: "chip", onclick: () => narrow(column, value), disabled: value !== null && typeof value === "object",
-      }, el("span", { class: "cut" }, named(value)), el("span", { class: "soft" }, grouped(many))))), found.sampled ? el("li", { class: "soft small" }, "of the first 100,000 rows") : "");
+      }, el("span", { class: "cut" }, named(value)), el("span", { class: "soft" }, grouped(many))))), found.sampled ? el("li", { class: "soft small" }, t("of the first 100,000 rows")) : "");
     } catch (error) {
       if (!isClosed && isChosen()) facetList.replaceChildren(el("li", { class: "level-error wrap" }, error.message));
     }
@@ -146,8 +148,8 @@ export function showRows(place, shell, page) {
 
   function paintChips() {
     chips.replaceChildren(...wanted.filters.map((filter) => {
-      const text = `${filter.column} ${filter.op}${"value" in filter ? ` ${filter.value}` : ""}`;
-      return el("button", { type: "button", class: "chip", "aria-label": `No longer: ${text}`, onclick: () => {
+      const text = `${filter.column} ${word(filter.op)}${"value" in filter ? ` ${filter.value}` : ""}`;
+      return el("button", { type: "button", class: "chip", "aria-label": t`No longer: ${text}`, onclick: () => {
         choose({ filters: wanted.filters.filter((one) => one !== filter) });
         grid.focus();
       } }, el("span", { class: "cut" }, text), " ✕");
@@ -162,7 +164,7 @@ export function showRows(place, shell, page) {
     const held = grid.contains(document.activeElement) && document.activeElement !== grid && nameOf(document.activeElement);
     const { scrollTop, scrollLeft } = grid;
     if (!grid.isConnected) place.append(grid, pages);
-    const labels = table.editable ? [el("th", {}, el("span", { class: "unseen" }, "Remove"))] : [];
+    const labels = table.editable ? [el("th", {}, el("span", { class: "unseen" }, t("Remove")))] : [];
     grid.replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, table.columns.map(heading), labels)), el("tbody", {}, rows.map(line))));
     Object.assign(grid, { scrollTop, scrollLeft });
     if (held) ([...grid.querySelectorAll("button:enabled")].find((one) => nameOf(one) === held) || grid).focus({ preventScroll: true });
@@ -172,20 +174,19 @@ export function showRows(place, shell, page) {
   function paintPages() {
     const first = rows.length ? wanted.offset + 1 : 0;
     const last = wanted.offset + rows.length;
-    const known = total === null ? "" : ` of ${grouped(total)}`;
-    status.textContent = rows.length ? `${grouped(first)} to ${grouped(last)}${known}` : isFiltered() ? "No rows match these filters" : total ? "No rows on this page" : "No rows";
+    status.textContent = rows.length ? total === null ? t`${grouped(first)} to ${grouped(last)}` : t`${grouped(first)} to ${grouped(last)} of ${grouped(total)}` : isFiltered() ? t("No rows match these filters") : total ? t("No rows on this page") : t("No rows");
     back.disabled = wanted.offset === 0;
     next.disabled = total === null ? !more : last >= total;
     const many = total === null ? 0 : Math.ceil(total / PAGE);
     pageForm.style.visibility = many < 2 ? "hidden" : "";
-    pageForm.querySelector(".of-pages").textContent = `of ${grouped(many)}`;
+    pageForm.querySelector(".of-pages").textContent = t`of ${grouped(many)}`;
     if (document.activeElement !== pageBox) pageBox.value = String(Math.floor(wanted.offset / PAGE) + 1);
   }
 
   function heading(column) {
     const sorted = wanted.order === column.name;
     return el("th", { "aria-sort": sorted ? (wanted.down ? "descending" : "ascending") : null },
-      el("button", { type: "button", class: "link", title: column.values.length ? `one of ${column.values.join(", ")}` : column.type, onclick: () => {
+      el("button", { type: "button", class: "link", title: column.values.length ? t`one of ${column.values.join(", ")}` : column.type, onclick: () => {
         wanted = { ...wanted, order: column.name, down: sorted && !wanted.down, offset: 0 };
         load(false);
       } }, column.name, sorted ? (wanted.down ? " ↓" : " ↑") : ""), el("span", { class: "small soft" }, ` ${column.type}${column.required ? " *" : ""}`));
@@ -194,9 +195,9 @@ export function showRows(place, shell, page) {
   function line(row) {
     const cells = table.columns.map((column) => el("td", { class: NUMBERS.has(column.type) ? "number" : null },
       table.editable && column.editable && column.type !== "blob"
-        ? el("button", { type: "button", class: "cell", "aria-label": `${column.name} of row ${row._id}: change`, onclick: () => edit(row, column) }, shown(row[column.name]))
+        ? el("button", { type: "button", class: "cell", "aria-label": t`${column.name} of row ${row._id}: change`, onclick: () => edit(row, column) }, shown(row[column.name]))
         : shown(row[column.name])));
-    return el("tr", {}, cells, table.editable && el("td", {}, el("button", { type: "button", "aria-label": `Remove row ${row._id}`, onclick: () => remove(row) }, "✕")));
+    return el("tr", {}, cells, table.editable && el("td", {}, el("button", { type: "button", "aria-label": t`Remove row ${row._id}`, onclick: () => remove(row) }, "✕")));
   }
 
   function turn(by) {
@@ -230,7 +231,7 @@ export function showRows(place, shell, page) {
       if (isClosed) return;
     }
     const one = control(column, value);
-    await shell.asking(`${column.name} of row ${row._id}`, one.field, "Save", async () => {
+    await shell.asking(t`${column.name} of row ${row._id}`, one.field, t("Save"), async () => {
       await change("update", { table: table.name, id: row._id, data: { [column.name]: one.read() } });
       renew();
     });
@@ -240,7 +241,7 @@ export function showRows(place, shell, page) {
     const columns = table.columns.filter((column) => column.editable && column.type !== "blob");
     const controls = columns.map((column) => [column.name, control(column, null, true)]);
     const data = () => Object.fromEntries(controls.filter(([, one]) => one.given()).map(([name, one]) => [name, one.read()]));
-    return shell.asking(`A new row of ${table.name}`, el("div", { class: "page" }, controls.map(([, one]) => one.field)), "Add", async () => {
+    return shell.asking(t`A new row of ${table.name}`, el("div", { class: "page" }, controls.map(([, one]) => one.field)), t("Add"), async () => {
       for (const [, one] of controls) one.input.removeAttribute("aria-invalid");
       try {
         await change("insert", { table: table.name, data: data() });
@@ -253,7 +254,7 @@ export function showRows(place, shell, page) {
   }
 
   async function remove(row) {
-    if (!(await shell.confirm(`Remove row ${row._id} of ${table.name}?`, "Remove"))) return;
+    if (!(await shell.confirm(t`Remove row ${row._id} of ${table.name}?`, t("Remove")))) return;
     try {
       await change("delete", { table: table.name, id: row._id });
       renew();

@@ -1,7 +1,8 @@
 // The files of the site: a tree, an editor, uploads by drag and drop, and a look at the site that follows what is saved.
 import { post, upload } from "../../shell/api.js";
 import { freshId } from "../../shell/dom.js";
-import { bytes, counted } from "../../shell/format.js";
+import { bytes } from "../../shell/format.js";
+import { language, many, t } from "../../shell/text.js";
 import { toast } from "../../shell/toasts.js";
 import { fileTree } from "./tree.js";
 import { dropped } from "./drop.js";
@@ -9,7 +10,7 @@ import { dropped } from "./drop.js";
 const LANGUAGES = { html: "html", htm: "html", svg: "xml", xml: "xml", css: "css", js: "javascript", mjs: "javascript", json: "json", webmanifest: "json", md: "markdown" };
 const UPLOAD_MAX_BYTES = 50 * 1024 * 1024; // web/limits.py
 const NEW = {
-  html: '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>New page</title>\n<h1>New page</h1>\n<script src="/sdk/goop.js"></script>\n</html>\n',
+  html: `<!doctype html>\n<html lang="${language}">\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>${t("New page")}</title>\n<h1>${t("New page")}</h1>\n<script src="/sdk/goop.js"></script>\n</html>\n`,
 };
 const unsaved = new Map(); // path → text whose save was refused after the page was left
 const saving = new Map(); // path → promise of a save that is on its way
@@ -28,19 +29,19 @@ export async function showFiles(main, tools, shell) {
   const state = el("p", { class: "wrap small", role: "status" });
   const place = el("div", { class: "editor", tabindex: "-1", onkeydown: (event) => { if (event.target === place && event.key === "Enter" && editor) { event.preventDefault(); editor.focus(); } } });
   const other = el("div", { class: "shown-file" });
-  const save = el("button", { type: "button", class: "main", onclick: () => store() }, "Save");
-  const buttons = el("div", { class: "row" }, el("button", { type: "button", onclick: () => preview(open.path) }, "Preview"),
-    el("button", { type: "button", onclick: rename }, "Rename"), el("button", { type: "button", class: "danger", onclick: remove }, "Delete"), save);
-  const work = el("section", { class: "card script-work", hidden: true, "aria-label": "File" }, el("div", { class: "row apart" }, title, buttons), place, other, state);
-  const none = el("section", { class: "card", hidden: true }, el("p", { class: "soft" }, "Choose a file, or drop files here to put them into the site."));
+  const save = el("button", { type: "button", class: "main", onclick: () => store() }, t("Save"));
+  const buttons = el("div", { class: "row" }, el("button", { type: "button", onclick: () => preview(open.path) }, t("Preview")),
+    el("button", { type: "button", onclick: rename }, t("Rename")), el("button", { type: "button", class: "danger", onclick: remove }, t("Delete")), save);
+  const work = el("section", { class: "card script-work", hidden: true, "aria-label": t("File") }, el("div", { class: "row apart" }, title, buttons), place, other, state);
+  const none = el("section", { class: "card", hidden: true }, el("p", { class: "soft" }, t("Choose a file, or drop files here to put them into the site.")));
   const chosen = el("input", { type: "file", multiple: true, hidden: true, onchange: async () => { await bring([...chosen.files].map((file) => ({ path: file.name, file })), open ? folderOf(open.path) : ""); chosen.value = ""; } });
-  const more = el("p", { class: "small level-warn", hidden: !listing.more }, "Only the first 10,000 files are listed.");
+  const more = el("p", { class: "small level-warn", hidden: !listing.more }, t("Only the first 10,000 files are listed."));
 
   tools.replaceChildren(
-    el("button", { type: "button", onclick: create }, "New file"), el("button", { type: "button", onclick: () => chosen.click() }, "Upload"), chosen,
-    el("button", { type: "button", onclick: () => preview("") }, "Preview the site"));
+    el("button", { type: "button", onclick: create }, t("New file")), el("button", { type: "button", onclick: () => chosen.click() }, t("Upload")), chosen,
+    el("button", { type: "button", onclick: () => preview("") }, t("Preview the site")));
   const bench = el("div", { class: "scripts site-bench" },
-    el("section", { class: "card", "aria-label": "Files of the site" }, tree.element, more, el("p", { class: "small soft hint" }, "Scripts are on the page Scripts. Names that begin with a dot are never served, and not listed.")),
+    el("section", { class: "card", "aria-label": t("Files of the site") }, tree.element, more, el("p", { class: "small soft hint" }, t("Scripts are on the page Scripts. Names that begin with a dot are never served, and not listed."))),
     el("div", { class: "page" }, none, work));
   main.replaceChildren(bench);
   const ends = dropped(bench, (files, folder) => bring(files, folder));
@@ -62,12 +63,12 @@ export async function showFiles(main, tools, shell) {
     if (!open) return shell.guard(null);
     save.disabled = !unsent();
     save.hidden = !editor;
-    if (editor) state.textContent = unsent() ? "Not saved." : dirty() ? "Saving…" : "Saved. Visitors see it.";
+    if (editor) state.textContent = unsent() ? t("Not saved.") : dirty() ? t("Saving…") : t("Saved. Visitors see it.");
     shell.guard(dirty() ? mayLeave : null);
   }
 
   async function mayLeave() {
-    return !unsent() || shell.confirm(`Leave ${open.path} without saving?`, "Leave");
+    return !unsent() || shell.confirm(t`Leave ${open.path} without saving?`, t("Leave"));
   }
 
   const choosing = shell.choices();
@@ -96,12 +97,12 @@ export async function showFiles(main, tools, shell) {
     shell.note({ file: open.path });
     title.textContent = open.path;
     other.replaceChildren();
-    if (file.picture) other.append(el("img", { src: file.picture, alt: `The picture ${open.path}`, class: "picture" }));
+    if (file.picture) other.append(el("img", { src: file.picture, alt: t`The picture ${open.path}`, class: "picture" }));
     place.hidden = file.text === null;
     if (file.text === null) {
       state.textContent = `${file.why} ${bytes(file.size)}.`;
     } else {
-      editor = edit(place, { text: unsaved.get(open.path) ?? open.saved, label: `Content of ${open.path}`, language: LANGUAGES[endingOf(open.path)] || "", changed: paintState, save: store, run: store });
+      editor = edit(place, { text: unsaved.get(open.path) ?? open.saved, label: t`Content of ${open.path}`, language: LANGUAGES[endingOf(open.path)] || "", changed: paintState, save: store, run: store });
       unsaved.delete(open.path);
     }
     paint();
@@ -123,13 +124,13 @@ export async function showFiles(main, tools, shell) {
       saving.set(which.path, answered.catch(() => {}));
       const answer = await answered.finally(() => saving.delete(which.path));
       Object.assign(which, { version: answer.version, saved: text, sent: null });
-      if (isOpen(which)) toast("Saved. Visitors see it.", "good");
+      if (isOpen(which)) toast(t("Saved. Visitors see it."), "good");
     } catch (error) {
       which.sent = null;
       again = false;
       if (!isOpen(which)) {
         unsaved.set(which.path, text);
-        return toast(`${which.path} is not saved: ${error.message}. Your text is kept: open the file again.`, "bad");
+        return toast(t`${which.path} is not saved: ${error.message}. Your text is kept: open the file again.`, "bad");
       }
       paintState();
       if (error.status !== 409) return toast(error.message, "bad");
@@ -146,9 +147,9 @@ export async function showFiles(main, tools, shell) {
   async function settle(which, { message, body }) {
     if (body.text === null) {
       which.version = body.version; // "": the next save makes it again
-      return toast(`${message}. Your text is still here: save again to put it there.`, "bad");
+      return toast(t`${message}. Your text is still here: save again to put it there.`, "bad");
     }
-    const takeOver = await shell.confirm(`${message}. Load the file and lose what you wrote here?`, "Load the file");
+    const takeOver = await shell.confirm(t`${message}. Load the file and lose what you wrote here?`, t("Load the file"));
     Object.assign(which, { version: body.version, saved: body.text }); // the next save puts ours in its place
     if (takeOver && isOpen(which)) show({ path: which.path, version: body.version, text: body.text, picture: "" });
   }
@@ -170,7 +171,7 @@ export async function showFiles(main, tools, shell) {
   function asked(question, value, agree, does) {
     const id = freshId("path");
     const input = el("input", { id, value, required: true, autocomplete: "off", spellcheck: "false", class: "mono" });
-    const done = shell.asking(question, el("label", { class: "field", for: id }, "Path in the site, such as css/style.css", input), agree, () => does(input.value.trim().replace(/^\/+/, "")));
+    const done = shell.asking(question, el("label", { class: "field", for: id }, t("Path in the site, such as css/style.css"), input), agree, () => does(input.value.trim().replace(/^\/+/, "")));
     input.select();
     return done;
   }
@@ -178,7 +179,7 @@ export async function showFiles(main, tools, shell) {
   async function create() {
     if (!(await mayLeave())) return;
     const folder = open ? folderOf(open.path) : "";
-    await asked("A new file", folder ? `${folder}/` : "", "Create", async (path) => {
+    await asked(t("A new file"), folder ? `${folder}/` : "", t("Create"), async (path) => {
       await shell.post("site/save", { path, text: NEW[endingOf(path)] || "", version: "" });
       renew();
       show(await shell.read("site/read", { path }));
@@ -186,9 +187,9 @@ export async function showFiles(main, tools, shell) {
   }
 
   function rename() {
-    if (dirty()) return shell.toast("Save it first.", "bad");
+    if (dirty()) return shell.toast(t("Save it first."), "bad");
     const which = open;
-    return asked(`A new path for ${which.path}`, which.path, "Rename", async (path) => {
+    return asked(t`A new path for ${which.path}`, which.path, t("Rename"), async (path) => {
       await shell.post("site/rename", { path: which.path, new_path: path });
       renew();
       if (isOpen(which)) show(await shell.read("site/read", { path }));
@@ -197,7 +198,7 @@ export async function showFiles(main, tools, shell) {
 
   async function remove() {
     const which = open;
-    if (!(await shell.confirm(`Delete ${which.path}? Visitors no longer get it.`, "Delete"))) return;
+    if (!(await shell.confirm(t`Delete ${which.path}? Visitors no longer get it.`, t("Delete")))) return;
     try {
       await shell.post("site/delete", { path: which.path, version: which.version || null });
     } catch (error) {
@@ -219,14 +220,14 @@ export async function showFiles(main, tools, shell) {
     for (const { path, file } of files) {
       const target = folder ? `${folder}/${path}` : path;
       try {
-        if (file.size > UPLOAD_MAX_BYTES) throw new Error(`${target} has ${bytes(file.size)}; the most is ${bytes(UPLOAD_MAX_BYTES)}`);
+        if (file.size > UPLOAD_MAX_BYTES) throw new Error(t`${target} has ${bytes(file.size)}; the most is ${bytes(UPLOAD_MAX_BYTES)}`);
         if (await put(target, file)) done += 1;
       } catch (error) {
         toast(`${target}: ${error.message}`, "bad");
       }
       if (!shownNow) return;
     }
-    if (done) shell.toast(`${counted(done, "file")} uploaded.`, "good");
+    if (done) shell.toast(many(done, "{0} file uploaded.", "{0} files uploaded."), "good");
     await renew();
     if (files.length === 1 && done && !dirty()) choose(folder ? `${folder}/${files[0].path}` : files[0].path);
   }
@@ -237,7 +238,7 @@ export async function showFiles(main, tools, shell) {
       await send(false);
     } catch (error) {
       if (error.status !== 409) throw error;
-      if (!(await shell.confirm(`${path} is there already. Replace it?`, "Replace"))) return false;
+      if (!(await shell.confirm(t`${path} is there already. Replace it?`, t("Replace")))) return false;
       await send(true);
     }
     return true;

@@ -1,5 +1,6 @@
 // Templates: what there is, what one would do, as sentences, applying it with consent, and taking it back.
 import { upload } from "../../shell/api.js";
+import { mix, t } from "../../shell/text.js";
 import { dropped } from "./drop.js";
 
 const UPLOADED = null; // the name of the one that was uploaded last
@@ -9,30 +10,30 @@ export async function showTemplates(main, tools, shell) {
   let found = await shell.get("templates");
   const list = el("ul", { class: "list" });
   const now = el("p", { class: "wrap" });
-  const undo = el("button", { type: "button", onclick: () => takeBack() }, "Undo the last template");
+  const undo = el("button", { type: "button", onclick: () => takeBack() }, t("Undo the last template"));
   const place = el("div", { class: "page", "aria-live": "polite" });
   const chosen = el("input", { type: "file", accept: ".gz,.tgz,application/gzip", hidden: true, onchange: () => { if (chosen.files.length) bring(chosen.files[0]); chosen.value = ""; } });
-  tools.replaceChildren(el("button", { type: "button", onclick: () => chosen.click() }, "Upload a .tar.gz"), chosen);
+  tools.replaceChildren(el("button", { type: "button", onclick: () => chosen.click() }, t("Upload a .tar.gz")), chosen);
   const bench = el("div", { class: "columns templates" },
-    el("section", { class: "card page" }, el("h2", {}, "Templates"), now, el("p", { class: "row" }, undo),
-      el("p", { class: "small soft" }, "A template makes the whole site: pages, scripts and tables. What would happen is shown first. Drop a .tar.gz here to look at one of your own."), list),
+    el("section", { class: "card page" }, el("h2", {}, t("Templates")), now, el("p", { class: "row" }, undo),
+      el("p", { class: "small soft" }, t("A template makes the whole site: pages, scripts and tables. What would happen is shown first. Drop a .tar.gz here to look at one of your own.")), list),
     place);
   main.replaceChildren(bench);
   shell.atEnd(dropped(bench, ([first]) => bring(first.file)));
 
   function paint() {
-    now.replaceChildren(...(found.current ? ["The site has ", el("strong", {}, found.current), "."] : ["The site has no template."]));
+    now.replaceChildren(...(found.current ? mix("The site has {0}.", el("strong", {}, found.current)) : [t("The site has no template.")]));
     undo.hidden = !found.can_undo;
     list.replaceChildren(...found.templates.map((one) => el("li", { class: "row" },
       el("div", { class: "grow" }, el("strong", {}, one.name), el("p", { class: "small soft" }, one.description)),
-      el("button", { type: "button", "aria-label": `Look at ${one.name}`, onclick: () => plan(one.name) }, "Look"))));
+      el("button", { type: "button", "aria-label": t`Look at ${one.name}`, onclick: () => plan(one.name) }, t("Look")))));
   }
 
   const choosing = shell.choices();
 
   async function bring(file) {
     const isChosen = choosing();
-    place.replaceChildren(el("p", { class: "wait" }, `${file.name} is checked…`));
+    place.replaceChildren(el("p", { class: "wait" }, t`${file.name} is checked…`));
     try {
       await shell.whileShown(upload(`templates/upload?name=${encodeURIComponent(file.name)}`, file));
       if (isChosen()) await plan(UPLOADED);
@@ -61,7 +62,7 @@ export async function showTemplates(main, tools, shell) {
     }
   }
 
-  const refused = (error) => place.replaceChildren(el("section", { class: "card problem", role: "alert" }, el("h2", {}, "This is not possible"), el("p", { class: "wrap" }, `${error.message}.`)));
+  const refused = (error) => place.replaceChildren(el("section", { class: "card problem", role: "alert" }, el("h2", {}, t("This is not possible")), el("p", { class: "wrap" }, `${error.message}.`)));
 
   const sectionOf = ({ title, lines, warns }) => el("section", { class: "plan-part" }, el("h3", { class: warns ? "level-warn" : "" }, title), el("ul", {}, lines.map((text) => el("li", { class: "wrap" }, text))));
 
@@ -69,21 +70,21 @@ export async function showTemplates(main, tools, shell) {
     const isUndo = what.undo;
     const agreed = el("input", { type: "checkbox", onchange: () => { go.disabled = !agreed.checked; } });
     const keep = el("input", { type: "checkbox", checked: !switches, onchange: () => plan(name, !keep.checked) });
-    const go = el("button", { type: "button", class: "main", disabled: !isUndo, onclick: () => carryOut() }, isUndo ? "Undo" : `Apply ${what.name}`);
-    const heading = el("h2", { tabindex: "-1" }, isUndo ? `Take back ${what.name}` : what.name);
+    const go = el("button", { type: "button", class: "main", disabled: !isUndo, onclick: () => carryOut() }, isUndo ? t("Undo") : t`Apply ${what.name}`);
+    const heading = el("h2", { tabindex: "-1" }, isUndo ? t`Take back ${what.name}` : what.name);
     place.replaceChildren(el("section", { class: "card page plan-card" }, heading, what.description && el("p", { class: "soft wrap" }, what.description), sections.map(sectionOf),
-      !isUndo && (what.switches.length || !switches) ? el("label", { class: "row small" }, keep, "Leave the switches in goop.json as they are") : null,
-      isUndo ? null : el("label", { class: "row" }, agreed, el("span", { class: "wrap grow" }, "I have read this, and agree")),
-      el("div", { class: "row" }, go, el("button", { type: "button", onclick: () => { choosing(); place.replaceChildren(); } }, "Leave it"))));
+      !isUndo && (what.switches.length || !switches) ? el("label", { class: "row small" }, keep, t("Leave the switches in goop.json as they are")) : null,
+      isUndo ? null : el("label", { class: "row" }, agreed, el("span", { class: "wrap grow" }, t("I have read this, and agree"))),
+      el("div", { class: "row" }, go, el("button", { type: "button", onclick: () => { choosing(); place.replaceChildren(); } }, t("Leave it")))));
     heading.focus();
 
     async function carryOut() {
       go.disabled = true;
       try {
         const done = await shell.post(isUndo ? "templates/undo" : "templates/apply", isUndo ? { digest } : { name, switches, digest });
-        place.replaceChildren(el("section", { class: "card page", role: "status" }, el("h2", {}, isUndo ? `${done.name} is taken back` : `${done.name} is the site now`),
+        place.replaceChildren(el("section", { class: "card page", role: "status" }, el("h2", {}, isUndo ? t`${done.name} is taken back` : t`${done.name} is the site now`),
           el("ul", {}, done.notes.map((text) => el("li", { class: "level-warn wrap" }, text))),
-          el("p", { class: "row" }, el("a", { class: "button main", href: "#/site" }, "To the files"), el("a", { class: "button", href: "#/home" }, "Home"))));
+          el("p", { class: "row" }, el("a", { class: "button main", href: "#/site" }, t("To the files")), el("a", { class: "button", href: "#/home" }, t("Home")))));
         found = await shell.get("templates");
         paint();
       } catch (error) {

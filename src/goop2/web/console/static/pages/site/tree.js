@@ -1,6 +1,7 @@
 // The tree of the site's files: folders open and close by themselves, and are filled when they are opened first; a filter finds files.
 import { freshId } from "../../shell/dom.js";
-import { bytes, counted } from "../../shell/format.js";
+import { bytes } from "../../shell/format.js";
+import { many, t } from "../../shell/text.js";
 
 const FILTER_FROM = 12; // files that are seen at a glance
 const FOUND_MAX = 200;
@@ -11,10 +12,10 @@ export function fileTree(shell, { choose, isOpen }) {
   const { el } = shell;
   const id = freshId("find");
   const input = el("input", { id, type: "search", autocomplete: "off", spellcheck: "false", oninput: paint });
-  const field = el("label", { class: "field", for: id, hidden: true }, "Find a file", input);
+  const field = el("label", { class: "field", for: id, hidden: true }, t("Find a file"), input);
   const state = el("p", { class: "small soft", role: "status" });
   const box = el("div", { class: "scrolls file-tree", dataset: { folder: "" }, onkeydown: move });
-  const element = el("nav", { class: "filtered script-list", "aria-label": "Files" }, field, state, box);
+  const element = el("nav", { class: "filtered script-list", "aria-label": t("Files") }, field, state, box);
   const opened = new Map(); // folder → whether it is open
   let files = [];
   let below = new Map(); // folder → its entries
@@ -38,11 +39,11 @@ export function fileTree(shell, { choose, isOpen }) {
     const scrolled = box.scrollTop;
     if (words.length) {
       const found = files.filter((one) => !one.folder && words.every((word) => one.path.toLowerCase().includes(word)));
-      state.textContent = counted(found.length, "file");
-      box.replaceChildren(found.length ? el("ul", { class: "list" }, found.slice(0, FOUND_MAX).map((one) => line(one, one.path))) : el("p", { class: "soft small" }, "Nothing has this in its name."));
+      state.textContent = many(found.length, "{0} file", "{0} files");
+      box.replaceChildren(found.length ? el("ul", { class: "list" }, found.slice(0, FOUND_MAX).map((one) => line(one, one.path))) : el("p", { class: "soft small" }, t("Nothing has this in its name.")));
     } else {
       state.textContent = "";
-      box.replaceChildren(files.length ? branch("") : el("p", { class: "soft small" }, "The site is empty. Make a file, drop some here, or apply a template."));
+      box.replaceChildren(files.length ? branch("") : el("p", { class: "soft small" }, t("The site is empty. Make a file, drop some here, or apply a template.")));
     }
     box.scrollTop = scrolled;
     if (held) [...box.querySelectorAll("[data-path]")].find((one) => one.dataset.path === held)?.querySelector("a, summary")?.focus({ preventScroll: true });

@@ -1,0 +1,1 @@
+"""The languages of the console and the SDK: find the texts in the scripts, and compare them with the files of the languages."""
