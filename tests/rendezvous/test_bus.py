@@ -5,33 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatch
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 from tests.clock import Clock
 from tests.rendezvous.test_registry import a_peer
+from tests.rendezvous.test_said_relay import RELAY
 
 from goop2.cluster.keys import new_key
 from goop2.protocols.presence import Presence, write
 from goop2.rendezvous import bus as module
 from goop2.rendezvous import registry as registry_module
 from goop2.rendezvous.bus import RendezvousBus
-from goop2.rendezvous.bus_messages import BusHead, BusMessageError, heard_at, messages, opened, speaker_of, subject
+from goop2.rendezvous.bus_messages import BusHead, heard_at, messages, subject
 from goop2.rendezvous.limits import BUS_ANSWER_SECONDS, BUS_LINES_MAX, BUS_SILENT_SECONDS, UNCHANGED_SECONDS
 from goop2.rendezvous.registry import Registry, RegistryFullError
 from goop2.rendezvous.said_relay import ListedRelay
 
 ANN, BOB = a_peer(1), a_peer(2)
-RELAY = ListedRelay(
-    peer_id=a_peer(9),
-    addrs=(f"/ip4/192.0.2.9/tcp/4001/p2p/{a_peer(9)}",),
-    cleanup_delay_sec=5,
-    refresh_interval_sec=1200,
-    reservation_sec=3600,
-    circuit_sec=7200,
-    circuit_bytes=1 << 28,
-    free=7,
-)
 
 
 class Wire:
@@ -176,23 +166,6 @@ def test_nonsense_and_a_flood_are_dropped_and_said_once(wire: Wire, clock: Clock
     assert [each["event"].partition(" says ")[2] for each in told] == ["more than 100 things a minute; the rest is dropped"]
 
 
-@pytest.mark.parametrize(
-    "relay",
-    [
-        msgspec.structs.replace(RELAY, addrs=()),
-        msgspec.structs.replace(RELAY, addrs=(f"/ip4/192.0.2.9/tcp/4001/p2p/{ANN}",)),
-        msgspec.structs.replace(RELAY, addrs=("x" * 300,)),
-        msgspec.structs.replace(RELAY, free=-1),
-        msgspec.structs.replace(RELAY, circuit_sec=0),
-        msgspec.structs.replace(RELAY, circuit_bytes=2**60),
-    ],
-    ids=["nowhere", "another peer's", "long", "places", "seconds", "bytes"],
-)
-def test_a_relay_that_cannot_be_is_no_message(relay: ListedRelay) -> None:
-    with pytest.raises(BusMessageError, match="its relay has"):
-        opened(next(messages(BusHead("x", relay=relay))))
-
-
 def test_relays_are_listed_while_their_servers_are_there(wire: Wire, clock: Clock) -> None:
     north, south = Place(wire, clock, "north"), Place(wire, clock, "south", RELAY)
     assert north.bus.relays() == [RELAY]
@@ -229,9 +202,3 @@ def test_a_server_that_falls_silent_is_missed_once_and_heard_again(wire: Wire, c
         north.bus.join(wire)
         north.bus.beat()
     assert told == []
-
-
-@pytest.mark.parametrize("place", ["goop2-rendezvous", "goop2-rendezvous.x.all", f"goop2-rendezvous.{'U' * 56}.all.x"])
-def test_a_subject_that_names_no_server_is_none(place: str) -> None:
-    with pytest.raises(BusMessageError):
-        speaker_of(place)

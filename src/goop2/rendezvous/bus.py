@@ -60,6 +60,22 @@ class OtherServer:
     answered_at: float
     relay: ListedRelay | None = None
 
+    def spoke(self, head: BusHead, now: float) -> bool:
+        """Note what it says of itself; return whether it asks who is here and is to be answered."""
+        if head.start != self.start:
+            self.start, self.relay = head.start, None
+        if head.relay is not None:
+            self.relay = head.relay
+        self.heard_at = now
+        if not head.asks or now - self.answered_at < BUS_ANSWER_SECONDS:
+            return False
+        self.answered_at = now
+        return True
+
+    def excuse(self, now: float) -> None:
+        """Count as heard now: while there was no connection nobody was, and none is to blame for it."""
+        self.heard_at = now
+
 
 class RendezvousBus:
     """This server among the others. `hand_on` publishes an accepted announcement here; `relay` says what is told of the relay beside it."""
@@ -147,7 +163,7 @@ class RendezvousBus:
         """Begin with a connection: say who is here, and ask who is with the others."""
         self.bus = bus
         for other in self.servers.values():
-            other.heard_at = self._clock()  # nobody was heard while there was no connection, and is not to blame for it
+            other.excuse(self._clock())
         self._send(self._head(asks=True), self._registry.announced_here())
 
     def beat(self) -> None:
@@ -197,13 +213,7 @@ class RendezvousBus:
             other = self.servers[key] = OtherServer(f"{head.name} ({key[:_KEY_SHOWN]})".lstrip(), head.start, now, now - BUS_ANSWER_SECONDS)
             if self._told.pop((key, "gone"), self) is None:
                 _log.warning(f"the rendezvous server {other.name} is heard again")
-        if head.start != other.start:
-            other.start, other.relay = head.start, None
-        other.heard_at = now
-        if head.relay is not None:
-            other.relay = head.relay
-        if head.asks and now - other.answered_at >= BUS_ANSWER_SECONDS:
-            other.answered_at = now
+        if other.spoke(head, now):
             self._send(self._head(), self._registry.announced_here(), key)
         return True
 
