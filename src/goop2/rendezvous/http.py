@@ -237,8 +237,9 @@ class Rendezvous:
                 await asyncio.sleep(self._until_next_flush(reader.phase))
             else:
                 yield nothing
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
+            if not reader.news.is_set():  # as a rule it is, in a crowd; a wait costs a task and a timer
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
 
     def _until_next_flush(self, phase: int) -> float:
         """Return how long a reader waits that was just written to. Readers of one phase are woken at one moment, and then take the same."""
