@@ -94,7 +94,7 @@ class _Reader(asyncio.Protocol):
     expected: frozenset[bytes] | None
     seen: dict[bytes, float] = field(default_factory=dict)
     rest: bytes = b""
-    began: bool = False
+    began: asyncio.Event = field(default_factory=asyncio.Event)
     measuring: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -103,8 +103,8 @@ class _Reader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what came."""
-        if not self.began:
-            self.began = True
+        if not self.began.is_set():
+            self.began.set()
             self.heard.readers += data.startswith(b"HTTP/1.1 200")
             self.heard.refused += not data.startswith(b"HTTP/1.1 200")
         if self.measuring:
@@ -192,8 +192,7 @@ async def _simulate(crowd: Crowd, process: int, port: int, line: Connection) -> 
         readers.append(reader)
         if count % CONNECTED_AT_ONCE == 0:
             await asyncio.sleep(CONNECT_PAUSE_SECONDS)
-            while not reader.began:  # no faster than a server with little of a core lets them in: its queue holds 512
-                await asyncio.sleep(CONNECT_PAUSE_SECONDS)
+            await reader.began.wait()  # no faster than a server with little of a core lets them in: its queue holds 512
     line.send("connected")
     await loop.run_in_executor(None, line.recv)
     heard.posts, cpu = 0, time.process_time()
