@@ -198,6 +198,7 @@ def test_a_server_that_falls_silent_is_missed_once_and_heard_again(wire: Wire, c
     ]
     # Whoever was cut off itself does not blame the others.
     clock.now += BUS_SILENT_SECONDS
+    wire.listeners.clear()
     with capture_logs() as told:
         north.bus.join(wire)
         north.bus.beat()
