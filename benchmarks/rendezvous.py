@@ -58,14 +58,13 @@ CROWDS: Final = (
     Crowd("1,000 that hear everybody", 1000),
     Crowd("5,000 that ask for 50 each", 5000, 50),
     Crowd("2,000 that hear everybody", 2000),
-    Crowd("8,000 that ask for 50 each", 8000, 50),
 )
 
 INTRODUCTION = f"""`goop2 rendezvous` on loopback, and as many simulated peers as the line says: each has two connections,
 announces itself every {HEARTBEAT_SECONDS:.0f} s and reads `/events`. The simulation runs on the same cores as the server. "Late" is the
 longest time that one of {FOLLOWED * PROCESSES} followed readers did not hear of a peer that was there; from {SILENT_SECONDS:.0f} s on it
 counts as gone, and "lost" says how many times that happened, and of how many pairs of a followed reader and a peer. The first two lines are
-the targets; the others are beyond them. A server that gets no processor for seconds is late too: the load of the machine is in the
+the targets; the last one is beyond them. A server that gets no processor for seconds is late too: the load of the machine is in the
 last column."""
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from goop2.config import Address
 from goop2.rendezvous.http import Rendezvous
-from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, DESCRIPTORS_KEPT
+from goop2.rendezvous.limits import ACCEPTED_AT_ONCE, CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, DESCRIPTORS_KEPT
 from goop2.rendezvous.socket_protocol import SocketProtocol
 from goop2.web.http.listeners import BACKLOG, BoundListener, ListenerError, is_loopback
 from goop2.web.http.origins import Listener
@@ -45,7 +45,9 @@ async def open_rendezvous(
         port = sock.getsockname()[1]
         beside = await stack.enter_async_context(_relay(relay)) if relay else None
         rendezvous = Rendezvous(relay=beside, bus_key=bus[1] if bus else None)
-        bound = BoundListener(Listener(peer_id="", port=port, opened=not is_loopback(address.host)), (sock,))
+        # The loop takes one connection of a socket in each of its rounds, and a round is long when thousands are written to.
+        again = [stack.enter_context(contextlib.closing(sock.dup())) for _ in range(ACCEPTED_AT_ONCE - 1)]
+        bound = BoundListener(Listener(peer_id="", port=port, opened=not is_loopback(address.host)), (sock, *again))
         servers = HttpServers(OpenedProtocol if bound.listener.opened or proxies else LocalProtocol, proxies, tls)
         async with serve(servers, [(bound, rendezvous.app)], rendezvous.announcements.stop), _joined(rendezvous, bus):
             yield f"{'http' if tls is None else 'https'}://{Address(address.host, port)}"
