@@ -25,8 +25,14 @@ import psutil
 import uvloop
 
 from benchmarks.report import table
+from goop2.cluster.keys import new_key
 from goop2.protocols import base58
-from goop2.rendezvous.limits import SILENT_SECONDS
+from goop2.protocols.presence import Presence, write
+from goop2.rendezvous.announcement_log import Announcements
+from goop2.rendezvous.bus import RendezvousBus
+from goop2.rendezvous.bus_messages import BusHead, messages, subject
+from goop2.rendezvous.limits import ANNOUNCEMENTS_KEPT, SILENT_SECONDS
+from goop2.rendezvous.registry import Registry
 
 HEARTBEAT_SECONDS: Final = 5.0
 MEASURED_SECONDS: Final = 30.0
@@ -40,6 +46,8 @@ CONNECT_PAUSE_SECONDS: Final = 0.05
 PERCENT: Final = 100.0
 MICROSECONDS: Final = 1e6
 MEGABYTE: Final = 2**20
+BUS_MEASURED: Final = 5000
+ADDRESSES: Final = ("/ip4/192.0.2.7/tcp/4001", "/ip4/10.1.2.3/tcp/4001", "/ip6/2001:db8::7/tcp/4001")
 _WHO: Final = re.compile(rb'"peerId":"(\w+)"')
 _EVENT: Final = b"\ndata: "
 
@@ -93,7 +101,7 @@ class _Reader(asyncio.Protocol):
     expected: frozenset[bytes] | None
     seen: dict[bytes, float] = field(default_factory=dict)
     rest: bytes = b""
-    began: bool = False
+    began: asyncio.Event = field(default_factory=asyncio.Event)
     measuring: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,8 +110,8 @@ class _Reader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Count the readers that are let in, and the bytes of events while it is measured."""
-        if not self.began:
-            self.began = True
+        if not self.began.is_set():
+            self.began.set()
             self.heard.readers += data.startswith(b"HTTP/1.1 200")
             self.heard.refused += not data.startswith(b"HTTP/1.1 200")
         if self.measuring:
@@ -191,6 +199,7 @@ async def _simulate(crowd: Crowd, process: int, port: int, line: Connection) -> 
         readers.append(reader)
         if count % CONNECTED_AT_ONCE == 0:
             await asyncio.sleep(CONNECT_PAUSE_SECONDS)
+            await reader.began.wait()  # no faster than a server with little of a core lets them in: its queue holds 512
     line.send("connected")
     await loop.run_in_executor(None, line.recv)
     heard.posts, cpu = 0, time.process_time()
@@ -277,13 +286,29 @@ def _measured(crowd: Crowd) -> list[str]:
     ]
 
 
+def _bus_cost() -> float:
+    """Return the microseconds of processor time for an announcement of another server on a bus: read, noted and published."""
+    announcements = Announcements(ANNOUNCEMENTS_KEPT)
+    registry = Registry(time.monotonic, announcements.drop)
+    bus = RendezvousBus(new_key("one"), registry, lambda said: announcements.publish(said.peer_id, write(said)))
+    place = subject(new_key("other").public)
+    said = [write(Presence("update", _peer(number).decode(), "peer of the crowd", addrs=ADDRESSES, ts=1)) for number in range(BUS_MEASURED)]
+    sent = list(messages(BusHead("start", "other"), said))
+    begun = time.process_time()
+    for content in sent:
+        bus.take(place, content)
+    return MICROSECONDS * (time.process_time() - begun) / BUS_MEASURED
+
+
 def _sum(lines: list[list[str]]) -> str:
     """Return what the cost of an event says of a hundred thousand peers."""
     cost = float(lines[0][4])
-    asked = float(lines[1][4])
+    asked, bus = float(lines[1][4]), _bus_cost()
     return (
         "A hundred thousand peers that ask for 50 each are 500,000 events and 20,000 announcements a second; at "
-        f"{asked:.1f} µs an event (announcements included) that is {asked * 0.5:.1f} cores, so as many servers that share what they hear. "
+        f"{asked:.1f} µs an event (announcements included) that is {asked * 0.5:.1f} cores, so twenty servers of 5,000 "
+        "that are joined by a bus (`--bus`), with a core or less each. A server "
+        f"hears of the others' peers every ten seconds at {bus:.0f} µs, which is {bus / 100:.2f} of a core more for each. "
         f"If they heard everybody, it would be 10⁹ events a second, {cost * 1000:,.0f} cores and 250 GB/s, so a peer asks for those it "
         "knows."
     )

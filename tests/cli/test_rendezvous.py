@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import trustme
+from click.testing import CliRunner
 from tests.started import Started
+
+from goop2.cli.rendezvous import rendezvous
 
 SECONDS = 60
 COMMAND = [sys.executable, "-c", "from goop2.cli.main import main; main()", "rendezvous"]
@@ -61,6 +64,19 @@ def test_proxies_and_certificates_that_are_none_are_a_sentence(tmp_path: Path) -
     assert "--tls-cert and --tls-key belong together: give both" in refused("--tls-key", str(text))
     assert f"the certificate {nothing!r} cannot be read (No such file" in refused("--tls-cert", nothing, "--tls-key", str(text))
     assert "cannot be used" in refused("--tls-cert", str(text), "--tls-key", str(text))
+
+
+def test_a_bus_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+    nothing = str(tmp_path / "no.nk")
+    for arguments, says in (
+        (["--bus", "http://hub"], "'http://hub' is no address of a NATS server that may be used; allowed is "),
+        (["--bus", "nats://192.0.2.1:4222"], "'nats://192.0.2.1:4222' is no address of a NATS server that may be used"),
+        (["--bus", "tls://hub:4222"], "tls://hub:4222 needs --bus-key: goop2 cluster invite NAME DIR --rendezvous makes one"),
+        (["--bus", "tls://hub:4222", "--bus-key", nothing], f"{nothing}, the key for the cluster, cannot be read: No such file"),
+        (["--bus-key", nothing], "--bus-key belongs to --bus"),
+    ):
+        ended = CliRunner().invoke(rendezvous, arguments)
+        assert (ended.exit_code, says in ended.output.replace("\n", " ")) == (2, True), ended.output
 
 
 def test_with_a_certificate_it_is_told_with_https(tmp_path: Path) -> None:

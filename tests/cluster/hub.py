@@ -17,7 +17,7 @@ from tests.cli.command import environment
 from tests.started import Started
 
 from goop2.app import open_peer
-from goop2.cluster.setup_files import CONFIGURATION, FOLDER, ClusterFiles, invite, set_up
+from goop2.cluster.setup_files import CONFIGURATION, FOLDER, ClusterFiles, Role, invite, set_up
 from goop2.folder.creation import create
 from goop2.services.cluster_view import ClusterView
 from goop2.services.peer import Peer
@@ -71,9 +71,9 @@ class Hub:
     def url(self) -> str:
         return self.files.own_url
 
-    def invite(self, name: str) -> Path:
+    def invite(self, name: str, role: Role = "worker") -> Path:
         """Return the key of a machine, invited before the server starts."""
-        _, self.keys[name] = invite(self.folder, name, "worker")
+        _, self.keys[name] = invite(self.folder, name, role)
         return self.keys[name]
 
     def start(self) -> None:

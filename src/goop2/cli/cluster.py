@@ -72,7 +72,8 @@ def _reached_by(listen: Address) -> Iterator[str]:
 @click.argument("name", metavar="NAME")
 @folder_argument
 @click.option("--standby", is_flag=True, help="A machine that may take the peer over, not one that runs its scripts.")
-def invite(name: str, folder: Path, standby: bool) -> None:
+@click.option("--rendezvous", is_flag=True, help="A rendezvous server that is joined to others (goop2 rendezvous --bus).")
+def invite(name: str, folder: Path, standby: bool, rendezvous: bool) -> None:
     """Make a key for a machine, and let the server know it.
 
     Prints the file to carry there, and says the command that joins. Who holds the file can join: copy it as you would a password.
@@ -81,10 +82,14 @@ def invite(name: str, folder: Path, standby: bool) -> None:
     from goop2.cluster.setup_files import invite as make
 
     session.settings_of(folder)
-    files, file = make(folder, name, "standby" if standby else "worker")
+    if standby and rendezvous:
+        raise click.UsageError("--standby and --rendezvous exclude each other: invite two machines")
+    files, file = make(folder, name, "standby" if standby else "rendezvous" if rendezvous else "worker")
     output.answer(str(file))
     _reload(ask_to_reload(folder))
-    if not standby:
+    if rendezvous:
+        output.note(f"carry it to that machine; there: goop2 rendezvous --bus {files.url} --bus-key {file.name}")
+    elif not standby:
         output.note(f"carry it to that machine; there: goop2 worker --join {files.url} --key {file.name}")
 
 

@@ -13,6 +13,7 @@ from goop2.cli import logs, output, session
 from goop2.cli.main import EXIT_OK
 
 if TYPE_CHECKING:
+    from goop2.cluster.keys import ClusterKey
     from goop2.config import Address
     from goop2.web.http.proxies import Proxies
     from goop2.web.http.tls import TlsFiles
@@ -72,15 +73,51 @@ _FILE: Final = click.Path(path_type=Path)
 @click.option(
     "--proxy", "proxies", metavar="ADDRESS", multiple=True, callback=_proxies, help="Believe this proxy's X-Forwarded-For; repeatable."
 )
-def rendezvous(where: Address, relay: Address | None, certificate: Path | None, key: Path | None, proxies: Proxies) -> int:
+@click.option("--bus", metavar="URL", help="Join other rendezvous servers by this NATS server, such as tls://hub:4222.")
+@click.option("--bus-key", metavar="FILE", type=_FILE, help="This server's key there, made by goop2 cluster invite --rendezvous.")
+def rendezvous(
+    where: Address,
+    relay: Address | None,
+    certificate: Path | None,
+    key: Path | None,
+    proxies: Proxies,
+    bus: str | None,
+    bus_key: Path | None,
+) -> int:
     """Run a rendezvous server, until Ctrl-C.
 
     Peers that have its address in "presence.rendezvous_wan" learn of each other there. Its page shows who is here. To be reached by
     others it must listen beyond this machine: --http 0.0.0.0:8787. With a relay (--relay 0.0.0.0:4001) peers behind a router are
     reached through this machine, which carries what they say and cannot read it. Goop2 peers on other machines insist on TLS: give a
     certificate, or put a proxy with one in front and name its address with --proxy, so that limits count its clients and not the proxy.
+
+    Several servers are one for their peers when they are joined by a NATS server (--bus): docs/cluster.md says how.
     """
-    return session.run(_serve(where, relay, _tls(certificate, key, proxies), proxies))
+    return session.run(_serve(where, relay, _tls(certificate, key, proxies), proxies, _bus(bus, bus_key)))
+
+
+def _bus(url: str | None, file: Path | None) -> tuple[str, ClusterKey] | None:
+    """Return the NATS server and the key for it; without a file a new key, for a server on this machine that asks for none."""
+    if url is None:
+        if file is not None:
+            raise click.UsageError("--bus-key belongs to --bus: give the URL of the NATS server too")
+        return None
+    from goop2.cluster.bus import ClusterError
+    from goop2.cluster.keys import new_key, read_key
+    from goop2.cluster.nats_bus import check_installed, check_url
+
+    try:
+        check_url(url)
+        check_installed()
+        if file is not None:
+            return url, read_key(file)
+    except ClusterError as error:
+        raise click.UsageError(str(error)) from None
+    if not url.startswith("nats:"):
+        raise click.UsageError(
+            f"{url} needs --bus-key: goop2 cluster invite NAME DIR --rendezvous makes one where the NATS server was set up"
+        )
+    return url, new_key("rendezvous")
 
 
 def _tls(certificate: Path | None, key: Path | None, proxies: Proxies) -> TlsFiles | None:
@@ -115,14 +152,14 @@ def advice(where: Address, relay: Address | None, url: str) -> Iterator[str]:
     yield f"from elsewhere use the name or address that leads to this machine, and let {ports} through its router or firewall"
 
 
-async def _serve(where: Address, relay: Address | None, tls: TlsFiles | None, proxies: Proxies) -> int:
+async def _serve(where: Address, relay: Address | None, tls: TlsFiles | None, proxies: Proxies, bus: tuple[str, ClusterKey] | None) -> int:
     from goop2.cli.peer import end_on_signals
     from goop2.rendezvous.server import open_rendezvous
 
     told_to_end = asyncio.Event()
     end_on_signals(told_to_end.set)
     logs.set_up()
-    async with open_rendezvous(where, relay, proxies=proxies, tls=tls) as url:
+    async with open_rendezvous(where, relay, proxies=proxies, tls=tls, bus=bus) as url:
         output.answer(f"rendezvous is up  page: {url}/")
         for sentence in advice(where, relay, url):
             output.note(sentence)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import ssl
 from collections import deque
@@ -67,6 +68,12 @@ def check_url(url: str) -> None:
         kind.parse(url)
     except NotAllowedError:
         raise ClusterError(f"{url!r} is no address of a NATS server that may be used; allowed is {kind.allowed}") from None
+
+
+def check_installed() -> None:
+    """Raise `ClusterError` unless nats-py is there."""
+    if importlib.util.find_spec("nats") is None:
+        raise ClusterError(MISSING)
 
 
 def _client(key: ClusterKey) -> Client:

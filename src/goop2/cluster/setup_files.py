@@ -38,7 +38,7 @@ SERVER: Final = "nats-server"
 OWNER_NAME: Final = "owner"
 FILE_MAX_BYTES: Final = 1024 * 1024
 
-Role = Literal["worker", "standby"]
+Role = Literal["worker", "standby", "rendezvous"]
 
 
 class InvitedMachine(msgspec.Struct):
@@ -186,13 +186,7 @@ def configuration(place: Path, files: ClusterFiles) -> str:
     """Return the configuration of the server: encrypted, and each machine may say and hear nothing but its own."""
     users = [_user("owner", files.owner, _OWNER_SAYS, _OWNER_HEARS)]
     for name, member in sorted(files.nodes.items()):
-        says, hears = (
-            # A standby becomes the owner when it is promoted, so it may say and hear what the owner may.
-            (_OWNER_SAYS, _OWNER_HEARS)
-            if member.role == "standby"
-            else ((f"goop2-cluster.owner.{member.key}.>",), (f"goop2-cluster.node.{member.key}.>",))
-        )
-        users.append(_user(name, member.key, says, hears))
+        users.append(_user(name, member.key, *_allowed(member)))
     return f"""\
 # Written by goop2 cluster; changes are lost. nats-server 2.11 or newer: nats-server -c {_quoted(place / CONFIGURATION)}
 server_name: goop2
@@ -217,6 +211,16 @@ authorization {{
 {"".join(users)}  ]
 }}
 """
+
+
+def _allowed(member: InvitedMachine) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what a machine may say, and what it may hear."""
+    # A standby becomes the owner when it is promoted, so it may say and hear what the owner may.
+    if member.role == "standby":
+        return _OWNER_SAYS, _OWNER_HEARS
+    if member.role == "rendezvous":  # see rendezvous/bus_messages.py: in its own name alone
+        return (f"goop2-rendezvous.{member.key}.*",), ("goop2-rendezvous.*.all", f"goop2-rendezvous.*.{member.key}")
+    return (f"goop2-cluster.owner.{member.key}.>",), (f"goop2-cluster.node.{member.key}.>",)
 
 
 _OWNER_SAYS: Final = ("goop2-cluster.node.>", "goop2-cluster.owner.self.>", "$JS.>", "$KV.>", "$O.>", "_INBOX.>")

@@ -5,7 +5,9 @@ GET  /events    server-sent events: every peer that is here, then announcements 
                 ?peers=ID,ID,…: of these peers alone, at most ASKED_FOR_MAX
 GET  /healthz   "ok"
 GET  /          who is here, for people
-GET  /relay     the addresses of the relay beside it, for the name by which the client reached this server; 404 without a relay
+GET  /relay     the addresses of the relay beside it, for the name by which the client reached this server; where there is none, or it
+                has no free place, those of a relay beside another server on the bus (bus.py); 404 without a relay
+GET  /relays    all of them as a list: {"relays": […]}, each as /relay says it, with its free places; its own first
 GET  /ws        the same announcements over WebSocket, a text message each; what a client sends is published like a /publish, a page of
                 another origin is refused
 """
@@ -30,12 +32,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from goop2.net.address import peer_id
 from goop2.net.faults import AddressError
 from goop2.protocols.errors import RemoteProtocolError
-from goop2.protocols.presence import PRESENCE_MAX_BYTES, read, write
+from goop2.protocols.presence import PRESENCE_MAX_BYTES, Presence, read, write
 from goop2.protocols.source_network import network_of
 from goop2.rendezvous import page
 from goop2.rendezvous.announcement_log import EVERYBODY, AnnouncementReader, Announcements
 from goop2.rendezvous.limits import (
+    ANNOUNCEMENTS_KEPT,
     ASKED_FOR_MAX,
+    BUS_PEERS_MAX,
     DROPPED_PER_SOCKET_MAX,
     FLUSH_SECONDS,
     FULL_RETRY_SECONDS,
@@ -49,6 +53,8 @@ from goop2.rendezvous.limits import (
 from goop2.rendezvous.registry import AnnouncementRateError, Registry, RegistryFullError
 
 if TYPE_CHECKING:
+    from goop2.cluster.keys import ClusterKey
+    from goop2.rendezvous.bus import RendezvousBus
     from goop2.rendezvous.relay_server import RelayServer
 
 T = TypeVar("T")
@@ -61,9 +67,12 @@ _EVENTS_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options":
 class Rendezvous:
     """The state of the server, and its application."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, relay: RelayServer | None = None) -> None:
-        self.announcements = Announcements()
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, relay: RelayServer | None = None, bus_key: ClusterKey | None = None
+    ) -> None:
+        self.announcements = Announcements(ANNOUNCEMENTS_KEPT if bus_key is None else ANNOUNCEMENTS_KEPT + BUS_PEERS_MAX)
         self.registry = Registry(clock, self.announcements.drop)
+        self.bus = None if bus_key is None else self._joined_by(bus_key, clock)
         self._relay_beside = relay
         self.app = Starlette(
             routes=[
@@ -71,11 +80,20 @@ class Rendezvous:
                 Route("/events", self._listen),
                 WebSocketRoute("/ws", self._talk),
                 Route("/relay", self._relay),
+                Route("/relays", self._relays),
                 Route("/healthz", _healthy),
                 Route("/", self._page),
                 Route("/page.css", _fixed(page.STYLE, "text/css")),
                 Route("/page.js", _fixed(page.SCRIPT, "text/javascript")),
             ]
+        )
+
+    def _joined_by(self, key: ClusterKey, clock: Callable[[], float]) -> RendezvousBus:
+        # Here, because a server without a bus should not load what it needs.
+        from goop2.rendezvous.bus import RendezvousBus
+
+        return RendezvousBus(
+            key, self.registry, self._hand_on, lambda: None if self._relay_beside is None else self._relay_beside.listed(), clock
         )
 
     async def _publish(self, request: Request) -> Response:
@@ -97,8 +115,15 @@ class Rendezvous:
         """Take an announcement. Raises `RegistryFullError`, `RemoteProtocolError` and `AddressError`."""
         handed_on = self.registry.post(source, read(json))
         if handed_on is not None:
-            key = handed_on.peer_id if handed_on.type != "punch" else f"{handed_on.peer_id} {handed_on.target}"
-            self.announcements.publish(key, write(handed_on))
+            said = self._hand_on(handed_on)
+            if self.bus is not None:
+                self.bus.say(said)
+
+    def _hand_on(self, said: Presence) -> bytes:
+        """Publish an announcement; return it as JSON."""
+        json = write(said)
+        self.announcements.publish(said.peer_id if said.type != "punch" else f"{said.peer_id} {said.target}", json)
+        return json
 
     async def _listen(self, request: Request) -> Response:
         if request.method == "HEAD":  # whose answer ends with its headers: a stream would wait for a reader for ever
@@ -166,13 +191,23 @@ class Rendezvous:
                     dropped += 1
 
     async def _relay(self, request: Request) -> Response:
-        if self._relay_beside is None:
+        own, others = self._relay_beside, [] if self.bus is None else self.bus.relays()
+        elsewhere = next((each for each in others if each.free), None)
+        if own is not None and (own.free or elsewhere is None):
+            return _json(own.said_to(request.url.hostname or ""))
+        if elsewhere is None:
             return PlainTextResponse("there is no relay here\n", 404)
-        said = self._relay_beside.said_to(request.url.hostname or "")
-        return Response(msgspec.json.encode(said), 200, {"cache-control": "no-store"}, "application/json")
+        return _json(elsewhere)
+
+    async def _relays(self, request: Request) -> Response:
+        own = [] if self._relay_beside is None else [self._relay_beside.listed(request.url.hostname or "")]
+        return _json({"relays": [*own, *([] if self.bus is None else self.bus.relays())]})
 
     async def _page(self, _request: Request) -> Response:
-        return Response(page.render(self.registry.peers()), 200, page.HEADERS, "text/html")
+        relays = [] if self.bus is None else self.bus.relays()
+        servers = 0 if self.bus is None or not self.bus.joined else len(self.bus.servers)
+        own = [] if self._relay_beside is None else [self._relay_beside.listed()]
+        return Response(page.render(self.registry.peers(), [*own, *relays], servers), 200, page.HEADERS, "text/html")
 
     async def _stream(self, reader: AnnouncementReader, everybody: bool) -> AsyncIterator[bytes]:
         """Yield announcements as events."""
@@ -202,8 +237,9 @@ class Rendezvous:
                 await asyncio.sleep(self._until_next_flush(reader.phase))
             else:
                 yield nothing
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
+            if not reader.news.is_set():  # as a rule it is, in a crowd; a wait costs a task and a timer
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
 
     def _until_next_flush(self, phase: int) -> float:
         """Return how long a reader waits that was just written to. Readers of one phase are woken at one moment, and then take the same."""
@@ -265,6 +301,10 @@ def _asked_for(text: str) -> frozenset[str]:
 
 def _batched(peers: list[bytes]) -> Iterator[list[bytes]]:
     return (peers[at : at + TAKEN_AT_ONCE] for at in range(0, len(peers), TAKEN_AT_ONCE))
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), 200, {"cache-control": "no-store"}, "application/json")
 
 
 def _full(why: str) -> Response:

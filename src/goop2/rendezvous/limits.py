@@ -23,6 +23,8 @@ CONNECTIONS_PER_PEER: Final = 2
 PAGES_MAX: Final = 128
 """Connections beside those of peers: people who look at the page."""
 CONNECTIONS_MAX: Final = PEERS_MAX * CONNECTIONS_PER_PEER + PAGES_MAX
+ACCEPTED_AT_ONCE: Final = 16
+"""New connections in a round of the loop: with one, a server that had a fifth of a core for 3,400 peers let in no more."""
 CONNECTIONS_PER_NETWORK_MAX: Final = 64
 """Some thirty peers behind one router."""
 ANNOUNCEMENTS_KEPT: Final = 2 * PEERS_MAX
@@ -51,3 +53,33 @@ READERS_PER_SECOND: Final = 2000.0
 """Readers that are written to in a second: with more of them each is written to less often, and hears the newest all the same."""
 PAGE_PEERS_MAX: Final = 500
 """Shown on the page."""
+BUS_BEAT_SECONDS: Final = 5.0
+"""How often a server tells the others on a bus that it is there, as often as a peer."""
+BUS_SILENT_SECONDS: Final = 20.0
+"""A server is missed so long after its last word: four beats, and its peers are gone then too."""
+BUS_FLUSH_SECONDS: Final = 0.05
+"""What is announced within this time goes to the other servers as one message."""
+BUS_LINES_MAX: Final = 256
+"""Announcements in a message: some five milliseconds of work for who hears it."""
+BUS_MESSAGE_BYTES: Final = 128 * 1024
+"""Of announcements in a message as we send it, as a rule four hundred bytes each."""
+BUS_MESSAGE_MAX_BYTES: Final = 256 * 1024
+"""Of a message that is read."""
+BUS_PER_MINUTE: Final = 16 * PEERS_MAX
+"""Announcements of one server that are heard: its peers every 7.5 s at most, and as many changes. What comes beyond is dropped."""
+BUS_SERVERS_MAX: Final = 64
+"""Servers that are heard on a bus; each may bring as many peers as it has room for itself."""
+BUS_TOLD_MAX: Final = 8 * BUS_SERVERS_MAX
+"""Things of which the owner was told that are remembered, so that none is told twice."""
+BUS_WAITING_MAX: Final = 2048
+"""Messages that wait to be read; beyond it the oldest is dropped, and what it said comes again within ten seconds."""
+BUS_ANSWER_SECONDS: Final = 5.0
+"""One server is told who is here at most so often, however often it asks."""
+BUS_PEERS_MAX: Final = 16 * PEERS_MAX
+"""Announcements kept on a bus beside our own: a hundred thousand peers and more."""
+RELAY_SECONDS_MAX: Final = 7 * 24 * 3600
+"""Of any time that another server tells of its relay; ours are hours."""
+RELAY_PLACES_MAX: Final = 1_000_000
+"""Free places that another server may tell of its relay."""
+RELAY_BYTES_MAX: Final = 2**53
+"""That another server may tell of a circuit: what every implementation reads as a whole number."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from goop2.protocols.presence import Presence
 from goop2.rendezvous.limits import PAGE_PEERS_MAX
+from goop2.rendezvous.said_relay import ListedRelay
 
 HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -29,6 +30,7 @@ _PAGE: Final = """<!doctype html>
 <div id="here">
 <p class="count">{count}</p>
 {peers}
+{relays}
 </div>
 <footer>A meeting point for Goop2 peers. Names are what peers call themselves; nothing here proves them.</footer>
 </main>
@@ -42,6 +44,7 @@ STYLE: Final = """:root { color-scheme: light dark;
 }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 44rem; margin: 0 auto; padding: 3rem 1.25rem; }
+h2 { margin: 2rem 0 .75rem; font-size: 1.1rem; }
 h1 { margin: 0; font-size: 1.75rem; letter-spacing: -.01em; }
 .count, footer, .id { color: var(--soft); }
 .count { margin: .25rem 0 1.5rem; }
@@ -85,13 +88,28 @@ setInterval(soon, 10000);
 """
 
 
-def render(peers: Sequence[Presence]) -> str:
-    """Return the page with these peers on it."""
-    shown = "\n".join(
-        f'<li><span class="label">{escape(said.label or "(no name)")}</span><span class="id">{escape(said.peer_id)}</span></li>'
-        for said in peers[:PAGE_PEERS_MAX]
-    )
-    return _PAGE.format(count=_count(len(peers)), peers=f"<ul>\n{shown}\n</ul>" if shown else "")
+def render(peers: Sequence[Presence], relays: Sequence[ListedRelay] = (), servers: int = 0) -> str:
+    """Return the page with these peers and relays on it; `servers` others are joined by a bus."""
+    shown = "\n".join(_line(said.label or "(no name)", said.peer_id) for said in peers[:PAGE_PEERS_MAX])
+    others = f" · with {servers} other server{'s' if servers > 1 else ''}" if servers else ""
+    return _PAGE.format(count=_count(len(peers)) + others, peers=_list(shown), relays=_relays(relays))
+
+
+def _line(label: str, id_: str) -> str:
+    return f'<li><span class="label">{escape(label)}</span><span class="id">{escape(id_)}</span></li>'
+
+
+def _list(lines: str) -> str:
+    return f"<ul>\n{lines}\n</ul>" if lines else ""
+
+
+def _relays(relays: Sequence[ListedRelay]) -> str:
+    if not relays:
+        return ""
+    lines = [
+        _line(f"{each.free} free place{'' if each.free == 1 else 's'}", each.addrs[0] if each.addrs else each.peer_id) for each in relays
+    ]
+    return f"<h2>Relays</h2>\n{_list(chr(10).join(lines[:PAGE_PEERS_MAX]))}"
 
 
 def _count(number: int) -> str:

@@ -17,10 +17,11 @@ from goop2.folder.identity import ephemeral
 from goop2.net.dial_back import open_dial_back
 from goop2.net.faults import PortInUseError
 from goop2.net.host import Host, open_host
-from goop2.net.limits import DIAL_SECONDS, MEGABYTE_BYTES, RETRY_FIRST_SECONDS, HostLimits
+from goop2.net.limits import MEGABYTE_BYTES, HostLimits
 from goop2.net.listener import EVERY_ADDRESS, WILDCARDS
 from goop2.net.relay import CLEANUP_SECONDS, Relay, open_relay
 from goop2.peers.discovery.discovery import real_addresses
+from goop2.rendezvous.said_relay import ListedRelay, SaidRelay
 from goop2.web.http.listeners import ListenerError
 
 RELAY_LIMITS: Final = HostLimits(
@@ -34,33 +35,21 @@ RELAY_LIMITS: Final = HostLimits(
 _NAME: Final = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
 
 
-class SaidRelay(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to `GET /relay`. Existing peers read the seconds as integers, and treat a relay with 5.0 as missing. They read all of them
-    but the last three, which are ours.
-    """
-
-    peer_id: str
-    addrs: tuple[str, ...]
-    cleanup_delay_sec: int
-    """How soon the place of a peer that is gone is free."""
-    poll_deadline_sec: int = 30
-    """How long a peer may look for its circuit address before it asks for another place."""
-    connect_timeout_sec: int = math.ceil(DIAL_SECONDS)
-    refresh_interval_sec: int
-    """How often a peer looks after its place: two chances before it ends."""
-    recovery_grace_sec: int = math.ceil(RETRY_FIRST_SECONDS)
-    """How long a peer waits, when the relay is gone, before it comes again."""
-    reservation_sec: int
-    circuit_sec: int
-    circuit_bytes: int
-
-
 class RelayServer:
     """A relay that is running beside a rendezvous server."""
 
     def __init__(self, host: Host, relay: Relay) -> None:
         self._host = host
         self.relay = relay
+
+    @property
+    def free(self) -> int:
+        """Return how many more peers can have a place now."""
+        return max(0, self.relay.reservations.limits.places - len(self.relay.reservations))
+
+    def listed(self, name: str = "") -> ListedRelay:
+        """Return what `/relays` and other servers are told; without a name the addresses of this machine alone."""
+        return ListedRelay(**msgspec.structs.asdict(self.said_to(name)), free=self.free)
 
     def said_to(self, name: str) -> SaidRelay:
         """Return the answer for a client that reaches this server by `name`: if the relay listens everywhere, that name leads to it too."""

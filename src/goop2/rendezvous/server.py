@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import resource
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from goop2.config import Address
 from goop2.rendezvous.http import Rendezvous
-from goop2.rendezvous.limits import CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, DESCRIPTORS_KEPT
+from goop2.rendezvous.limits import ACCEPTED_AT_ONCE, CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, DESCRIPTORS_KEPT
 from goop2.rendezvous.socket_protocol import SocketProtocol
 from goop2.web.http.listeners import BACKLOG, BoundListener, ListenerError, is_loopback
 from goop2.web.http.origins import Listener
@@ -22,25 +23,46 @@ from goop2.web.http.timeout_protocol import TimeoutProtocol
 from goop2.web.http.tls import TlsFiles
 
 if TYPE_CHECKING:
+    from goop2.cluster.keys import ClusterKey
     from goop2.rendezvous.relay_server import RelayServer
 
 
 @contextlib.asynccontextmanager
 async def open_rendezvous(
-    address: Address, relay: Address | None = None, *, proxies: Proxies = NO_PROXIES, tls: TlsFiles | None = None
+    address: Address,
+    relay: Address | None = None,
+    *,
+    proxies: Proxies = NO_PROXIES,
+    tls: TlsFiles | None = None,
+    bus: tuple[str, ClusterKey] | None = None,
 ) -> AsyncIterator[str]:
     """Serve until the block is left, with a relay on the other address if there is one; yield the server's URL. Raises `ListenerError`.
 
-    `proxies` are believed about who asks; `tls` is the certificate, None: plain HTTP.
+    `proxies` are believed about who asks; `tls` is the certificate, None: plain HTTP. `bus`: a NATS server's URL, and the key for it.
     """
     async with contextlib.AsyncExitStack() as stack:
         sock = stack.enter_context(contextlib.closing(_bound(address)))
         port = sock.getsockname()[1]
-        rendezvous = Rendezvous(relay=await stack.enter_async_context(_relay(relay)) if relay else None)
-        bound = BoundListener(Listener(peer_id="", port=port, opened=not is_loopback(address.host)), (sock,))
+        beside = await stack.enter_async_context(_relay(relay)) if relay else None
+        rendezvous = Rendezvous(relay=beside, bus_key=bus[1] if bus else None)
+        # The loop takes one connection of a socket in each of its rounds, and a round is long when thousands are written to.
+        again = [stack.enter_context(contextlib.closing(sock.dup())) for _ in range(ACCEPTED_AT_ONCE - 1)]
+        bound = BoundListener(Listener(peer_id="", port=port, opened=not is_loopback(address.host)), (sock, *again))
         servers = HttpServers(OpenedProtocol if bound.listener.opened or proxies else LocalProtocol, proxies, tls)
-        async with serve(servers, [(bound, rendezvous.app)], rendezvous.announcements.stop):
+        async with serve(servers, [(bound, rendezvous.app)], rendezvous.announcements.stop), _joined(rendezvous, bus):
             yield f"{'http' if tls is None else 'https'}://{Address(address.host, port)}"
+
+
+@contextlib.asynccontextmanager
+async def _joined(rendezvous: Rendezvous, bus: tuple[str, ClusterKey] | None) -> AsyncIterator[None]:
+    """Be on the bus in the block, whenever its server is there."""
+    staying = None if bus is None or rendezvous.bus is None else asyncio.create_task(rendezvous.bus.stay_joined(bus[0]))
+    try:
+        yield
+    finally:
+        if staying is not None:
+            staying.cancel()
+            await asyncio.gather(staying, return_exceptions=True)
 
 
 class LocalProtocol(TimeoutProtocol):
