@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import hypothesis
 import pytest
+from _pytest.mark.expression import Expression
 from tests.started import take_back_signals
 
 TESTS = Path(__file__).parent
@@ -79,8 +81,8 @@ STARTS_A_PEER = re.compile(
 )
 NEEDS_A_BROWSER = re.compile(r"^(from|import) (playwright|selenium|tests\.web\.(browser|real)|tests\.e2e\.steps)", re.MULTILINE)
 
-EXCLUDES_ALONE = re.compile(r"not \w+(?: and not \w+)*")
-"""A marker expression that only excludes, such as that of `make quick`."""
+MARKED_ALONE = re.compile(r"\bmark\.(browser|interop|long|slow)\b")
+"""The marker of a single test, or one more of a whole file."""
 
 take_back_signals()
 
@@ -111,12 +113,21 @@ def marks(path: Path) -> tuple[str, ...]:
     return tuple(name for name, holds in wanted.items() if holds)
 
 
+@cache
+def may_be_wanted(path: Path, expression: str) -> bool:
+    """Tell whether the marker expression can hold for a test of this file."""
+    some = sorted(set(MARKED_ALONE.findall(path.read_text("utf-8"))) - set(marks(path)))
+    wanted = Expression.compile(expression)
+    found = (set(marks(path)) | set(more) for count in range(len(some) + 1) for more in combinations(some, count))
+    return any(wanted.evaluate(lambda name, /, **_: name in names) for names in found)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Skip a file that the marker expression excludes as a whole: importing it only to deselect its tests takes half of the collection."""
     expression = str(config.getoption("markexpr"))
-    if collection_path.suffix != ".py" or TESTS not in collection_path.parents or not EXCLUDES_ALONE.fullmatch(expression):
+    if not expression or collection_path.suffix != ".py" or TESTS not in collection_path.parents:
         return None
-    return True if set(marks(collection_path)) & set(expression.split()) else None
+    return None if may_be_wanted(collection_path, expression) else True
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
