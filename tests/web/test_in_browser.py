@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 from tests.web.axe import complaints
-from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
+from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened, whole
 from tests.web.http.test_site_ports import SAFARI
 from tests.web.served import Served, served
 
@@ -38,7 +38,7 @@ GREET = 'function handle(args) return "Hello, " .. args .. "!" end'
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with launched() as one:
+    async with launched(whole()) as one:
         yield one
 
 
