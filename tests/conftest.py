@@ -1,7 +1,7 @@
 """Set up every test: default signals for what it starts, a state folder outside the user's home, and the markers of its file.
 
 `make quick` leaves out the marked tests: `browser` (needs one), `interop` (needs other implementations), `slow` (starts processes, waits or
-computes much). A single slow test in a quick file carries `@pytest.mark.slow` itself.
+computes much). A single slow test in a quick file carries `@pytest.mark.slow` itself. `make test` leaves out what is `long`.
 """
 
 from __future__ import annotations
@@ -79,10 +79,53 @@ SLOW_FILES = frozenset(
 STARTS_A_PEER = re.compile(
     r"^from tests\.(web\.served|net\.hosts|cli\.command|e2e\.peers)|^from tests\.started import Started", re.MULTILINE
 )
+LONGEST = (
+    "web/console/test_app.py",
+    "web/api/test_listen.py",
+    "web/test_real_browsers.py",
+    "web/test_console_states.py",
+    "web/test_console_shell.py",
+    "web/test_in_browser.py",
+    "web/test_console_late.py",
+    "cli/test_data.py",
+    "web/test_console_workbench.py",
+    "web/console/test_tables.py",
+    "web/test_sdk_corpus.py",
+    "test_readme.py",
+    "e2e/test_hole_punching.py",
+    "e2e/test_two_peers.py",
+    "folder/templates/test_looks.py",
+    "folder/templates/test_listening.py",
+    "web/test_console_site.py",
+    "e2e/test_listening.py",
+    "hostile/test_worker_wear.py",
+    "web/test_sdk_goop2.py",
+    "folder/templates/test_tictactoe.py",
+    "services/listen/test_operations.py",
+    "e2e/test_relay.py",
+    "services/backup/test_service.py",
+    "interop/test_gossip.py",
+    "interop/test_old.py",
+    "e2e/test_ipv6.py",
+    "interop/test_autonat.py",
+    "kept/test_kept.py",
+    "peers/test_hosted_session.py",
+    "hostile/test_strangers.py",
+    "recording/test_commands.py",
+    "interop/test_go_punching.py",
+    "e2e/test_bad_line.py",
+    "interop/test_js_reach.py",
+    "e2e/test_found.py",
+    "web/test_sdk_components.py",
+    "e2e/test_in_step.py",
+    "e2e/test_paused.py",
+    "web/console/controls/test_groups.py",
+)
+"""Files of half a minute and more, the longest first: a file is one worker's, so one begun late keeps the others waiting at the end."""
 NEEDS_A_BROWSER = re.compile(r"^(from|import) (playwright|selenium|tests\.web\.(browser|real)|tests\.e2e\.steps)", re.MULTILINE)
 
-MARKED_ALONE = re.compile(r"\bmark\.(browser|interop|long|slow)\b")
-"""The marker of a single test, or one more of a whole file."""
+MARKED_ALONE = re.compile(r"\b(?:mark\.|from tests\.)(browser|interop|long|slow)\b")
+"""The marker of a single test, or of some of its parameters."""
 
 take_back_signals()
 
@@ -119,7 +162,7 @@ def may_be_wanted(path: Path, expression: str) -> bool:
     some = sorted(set(MARKED_ALONE.findall(path.read_text("utf-8"))) - set(marks(path)))
     wanted = Expression.compile(expression)
     found = (set(marks(path)) | set(more) for count in range(len(some) + 1) for more in combinations(some, count))
-    return any(wanted.evaluate(lambda name, /, **_: name in names) for names in found)
+    return any(wanted.evaluate(names.__contains__) for names in found)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -141,7 +184,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test as its file is."""
+    """Mark each test as its file is, and begin with the longest files."""
+    rank = {TESTS / file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
     for item in items:
         if TESTS in item.path.parents:
             for name in marks(item.path):
