@@ -22,7 +22,7 @@ from playwright.async_api import Browser, Page
 from tests.cli.command import goop2
 from tests.e2e.peers import Running, running
 from tests.services.listen.sounds import FRAME_SECONDS, encoded, mp3, noise
-from tests.web.browser import launched, opened
+from tests.web.browser import launched, opened, whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -39,7 +39,7 @@ LISTEN = "--autoplay-policy=no-user-gesture-required", "--mute-audio"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with launched(flags=LISTEN) as one:
+    async with launched(whole(), LISTEN) as one:
         yield one
 
 

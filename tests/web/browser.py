@@ -1,7 +1,7 @@
 """A real browser: Debian's Chromium through Playwright, nothing of it from the net. Tests skip where there is none.
 
 Where Debian's headless shell is installed it is used: the same engine without the window around it. A page of the console takes a third
-of the processor's time there. What keeps strangers' pages apart is tried in the whole browser (`whole`).
+of the processor's time there. What keeps strangers' pages apart, and what plays sound, is tried in the whole browser (`whole`).
 """
 
 from __future__ import annotations
