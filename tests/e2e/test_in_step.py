@@ -80,7 +80,7 @@ async def off(bob: Running, page: Page) -> float:
         assert isinstance(state, dict)
         heard, at, still = await page.evaluate("[Goop.listen.heard(audio), Date.now() / 1000, audio.paused || audio.readyState < 3]")
         found.append(float("inf") if still else abs(heard - state["position"] - (at - state["updated_at"])))
-        await page.wait_for_timeout(100)
+        await page.wait_for_timeout(100)  # so that the readings are of different moments
     return statistics.median(found)
 
 
@@ -104,7 +104,7 @@ async def test_three_listeners_of_two_peers_hear_the_hosts_second(browser: Brows
         pages = [await stack.enter_async_context(opened(browser, address)) for address in addresses]
         for page in pages:
             await page.evaluate("Goop.listen.join(audio)")
-        await asyncio.sleep(max(0.0, began + 60 - time.monotonic()))
+        await asyncio.sleep(max(0.0, began + 60 - time.monotonic()))  # the minute that is promised
         after_a_minute = [await off(bob, page) for page in pages]
         assert ask(bob, "state")["listeners"] == 2, "a page of the host's site, and a peer"
 
@@ -113,7 +113,7 @@ async def test_three_listeners_of_two_peers_hear_the_hosts_second(browser: Brows
 
         for page in pages:
             await page.context.set_offline(True)
-        await asyncio.sleep(5)
+        await asyncio.sleep(5)  # the break that is promised to be made up for
         for page in pages:
             await page.context.set_offline(False)
         after_a_stall = await come_into_step(bob, pages)

@@ -41,7 +41,7 @@ def _killed_while_writing(path: Path) -> int:
         finally:
             os._exit(1)
     os.close(write)
-    time.sleep(random.uniform(0.0, 0.02))
+    time.sleep(random.uniform(0.0, 0.02))  # the moment is what is tried
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     with open(read, "rb") as acknowledged:  # noqa: PTH123 - a pipe

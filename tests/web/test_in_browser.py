@@ -133,7 +133,7 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         await page.wait_for_function("() => heard.length === 1")
         heard = (await page.evaluate("() => heard"))[0]
         assert (heard["from"], heard["content"], heard["type"]) == (up.peer.identity.peer_id, "Hello, Ann!", "direct")
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # a message to the wrong page would be here by now
         assert await other.evaluate("() => heard") == []
 
 

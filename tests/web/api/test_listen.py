@@ -358,13 +358,13 @@ async def test_a_page_whose_player_failed_or_whose_host_was_away_comes_back(up: 
         await all_with_the_host(up, [page])
         await page.route("**/api/listen/state", lambda route: route.abort())
         await control(up, "seek", seconds=30)  # the page is told that something happened, and cannot ask what
-        await page.wait_for_timeout(500)
+        await page.wait_for_timeout(500)  # its questions fail meanwhile
         await page.unroute("**/api/listen/state")
         await all_with_the_host(up, [page])
 
 
 async def test_who_has_gone_counts_no_more(up: Served, tmp_path: Path) -> None:
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # the ends of the browsers' connections are heard
     assert up.peer.listening.listeners() == 0
 
 
@@ -373,7 +373,7 @@ async def test_an_mp3_that_is_slow_to_come_is_asked_for_with_more_time_and_begin
     mp3(up.folder / "slow.mp3", [9] * 6000)
 
     async def slow(route: Route) -> None:
-        await asyncio.sleep(SLOW_SECONDS)
+        await asyncio.sleep(SLOW_SECONDS)  # the slow line that is tried
         await route.continue_()
 
     async with playing(up, "slow.mp3", 5), launched(whole()) as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
