@@ -14,7 +14,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from _pytest.mark.expression import Expression
+from _pytest.mark.expression import Expression, ExpressionMatcher
 from tests.started import take_back_signals
 
 TESTS = Path(__file__).parent
@@ -156,13 +156,18 @@ def marks(path: Path) -> tuple[str, ...]:
     return tuple(name for name, holds in wanted.items() if holds)
 
 
+def matcher(names: set[str]) -> ExpressionMatcher:
+    """Tell pytest's expressions of a test that has these markers."""
+    return lambda name, /, **_: name in names
+
+
 @cache
 def may_be_wanted(path: Path, expression: str) -> bool:
     """Tell whether the marker expression can hold for a test of this file."""
     some = sorted(set(MARKED_ALONE.findall(path.read_text("utf-8"))) - set(marks(path)))
     wanted = Expression.compile(expression)
     found = (set(marks(path)) | set(more) for count in range(len(some) + 1) for more in combinations(some, count))
-    return any(wanted.evaluate(names.__contains__) for names in found)
+    return any(wanted.evaluate(matcher(names)) for names in found)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
