@@ -48,7 +48,7 @@ test: $(READY) ## run every test but the long ones, and print which share of the
 coverage: $(READY) ## list the coverage of each module, the least covered first; as the last make test measured it
 	@$(BIN)/coverage report --sort=cover --skip-covered
 
-quick: $(READY) ## check style and types, and run the unit tests; takes about a minute and a half on two cores
+quick: $(READY) ## check style and types, and run the unit tests; takes less than a minute on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
