@@ -54,6 +54,7 @@ SLOW_FILES = frozenset(
         "scripting/test_site_helpers.py",
         "scripting/test_watch.py",
         "scripting/test_worker.py",
+        "scripting/test_worker_supply.py",
         "services/backup/test_service.py",
         "services/backup/test_standby.py",
         "services/chat/test_service.py",
