@@ -16,11 +16,13 @@ RUNS := $(VENV)/.runs
 SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
 BOTH_CORES := -n 2 --dist loadfile --no-loadscope-reorder
+# The other tests wait for processes and pages half of their time, so that two of them keep a core busy.
+TWO_A_CORE := -n 4 --dist loadfile --no-loadscope-reorder
 QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults chaos load soak mutate fuzz
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults chaos load long soak mutate fuzz
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -32,21 +34,21 @@ demo: $(RUNS) ## run every template in one peer, in your browser
 
 # Coverage is that of the unit tests, in the process of pytest: in peers, commands and workers that the other tests start nothing is measured,
 # since it would slow them down, and a worker's wall lets it write nothing.
-test: $(READY) ## run every test, and print which share of the lines the unit tests run
+test: $(READY) ## run every test but the long ones, and print which share of the lines the unit tests run
 	@unit=passed; others=passed; \
 	echo "The unit tests, with coverage:"; \
 	COVERAGE_CORE=$$($(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 		$(BIN)/pytest -q $(BOTH_CORES) -m "$(QUICK)" --cov --cov-report= || unit=failed; \
 	echo "Lines of src that the unit tests run: $$($(BIN)/coverage report --format=total) % (make coverage lists the modules)"; \
 	echo "The other tests:"; \
-	$(BIN)/pytest -q $(BOTH_CORES) -m "not ($(QUICK))" || others=failed; \
+	$(BIN)/pytest -q $(TWO_A_CORE) -m "not ($(QUICK)) and not long" || others=failed; \
 	echo "Unit tests: $$unit. Other tests: $$others."; \
 	[ $$unit$$others = passedpassed ]
 
 coverage: $(READY) ## list the coverage of each module, the least covered first; as the last make test measured it
 	@$(BIN)/coverage report --sort=cover --skip-covered
 
-quick: $(READY) ## check style and types, and run the unit tests; takes about a minute and a half on two cores
+quick: $(READY) ## check style and types, and run the unit tests; takes less than a minute on two cores
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -58,6 +60,10 @@ check: $(READY) ## check style, types, import contracts and documentation
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_docs.py tests/docs/test_links.py tests/docs/test_reference.py tests/docs/test_commands.py
+
+long: $(READY) ## run what is left out of make test, or tried less often there: a thousand failures of a worker, 200 kills; takes minutes
+	$(BIN)/pytest -q $(BOTH_CORES) -m long
+	GOOP2_EXAMPLES=1000 $(BIN)/pytest -q -n 2 tests/storage/test_hidden_rows.py
 
 interop: $(READY) ## build the environment of py-libp2p in your cache, and run the tests against other implementations
 	@$(BIN)/python -m tests.interop.python_environment

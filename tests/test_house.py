@@ -98,3 +98,27 @@ def test_an_object_is_whole_when_it_is_made() -> None:
         for name in assigned_afterwards(node)
     }
     assert later == set()
+
+
+SLEEPS = frozenset(("asyncio.sleep", "time.sleep", "page.wait_for_timeout"))
+
+
+def sleeps(node: ast.AST, in_loop: bool = False) -> Iterator[ast.Call]:
+    """Give the calls that let time pass, without those that look again and again for something, and without `sleep(0)`."""
+    for child in ast.iter_child_nodes(node):
+        looks = isinstance(child, ast.For) and any(isinstance(each, ast.Break | ast.Return) for each in ast.walk(child))
+        inner = looks or isinstance(child, ast.While)
+        if isinstance(child, ast.Call) and not in_loop and ast.unparse(child.func) in SLEEPS and ast.unparse(child.args[0]) != "0":
+            yield child
+        yield from sleeps(child, False if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else in_loop or inner)
+
+
+def test_a_sleep_of_a_test_says_why_beside_it() -> None:
+    mute = []
+    for path in (ROOT / "tests").rglob("*.py"):
+        text = path.read_text()
+        lines = text.split("\n") if "sleep(" in text or "wait_for_timeout(" in text else []
+        for call in sleeps(ast.parse(text)) if lines else ():
+            if "#" not in lines[call.lineno - 1] and not lines[call.lineno - 2].lstrip().startswith("#"):
+                mute.append(f"{path.relative_to(ROOT)}:{call.lineno}")
+    assert mute == []

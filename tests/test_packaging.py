@@ -99,14 +99,15 @@ def _system(tmp_path: Path, *there: str, user: int = 0, wanted: str = "") -> tup
     return told.read_text(), ran.stderr
 
 
+BROWSERS = ("chromium", "chromium-headless-shell")
 ENCODERS = ("sox", "lame", "flac", "oggenc", "opusenc")
 
 
 def test_what_pypi_does_not_have_is_installed_where_it_is_missing(tmp_path: Path) -> None:
     asked, said = _system(tmp_path)
-    browsers = {"chromium", "firefox-esr", "webkit2gtk-driver", "xvfb"}
+    browsers = {"chromium", "chromium-headless-shell", "firefox-esr", "webkit2gtk-driver", "xvfb"}
     assert {"libseccomp2", *browsers, "sox", "lame", "flac", "vorbis-tools", "opus-tools", "iproute2", "nftables"} <= set(asked.split())
-    missing = ["libseccomp", "Chromium", "One", "ip", "Firefox", "WebKitGTK's"]
+    missing = ["libseccomp", "Chromium", "The", "One", "ip", "Firefox", "WebKitGTK's"]
     assert [line.split()[0] for line in said.splitlines()] == missing, "apt did nothing, so it is said"
 
 
@@ -128,14 +129,14 @@ def test_the_demo_installs_nothing_that_only_tests_need() -> None:
 
 
 def test_what_is_there_is_not_installed_again(tmp_path: Path) -> None:
-    asked, _ = _system(tmp_path, "chromium", *ENCODERS)
+    asked, _ = _system(tmp_path, *BROWSERS, *ENCODERS)
     assert "libseccomp2" in asked
     assert "chromium" not in asked
     assert "sox" not in asked
 
 
 def test_who_may_not_install_is_told_what_is_missing(tmp_path: Path) -> None:
-    asked, said = _system(tmp_path, "chromium", *ENCODERS[1:], user=1000)
+    asked, said = _system(tmp_path, *BROWSERS, *ENCODERS[1:], user=1000)
     assert asked == ""
     assert "install libseccomp2" in said
     assert "tests of some audio formats are skipped" in said

@@ -5,6 +5,7 @@ They are made from the commands themselves, and committed; a test compares. Page
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,10 @@ COMPLETIONS = {
     "zsh": "zsh/site-functions/_goop2",
     "fish": "fish/vendor_completions.d/goop2.fish",
 }
+
+
+LIST_INDENT = "    "
+"""Before an example of a command's text. It is ours: Python 3.13 takes the margin of a docstring away, and older ones keep it."""
 
 
 def files() -> dict[str, str]:
@@ -47,7 +52,13 @@ def page(path: tuple[str, ...], command: click.Command) -> str:
         ".SH NAME",
         f"{name} \\- {escaped(command.get_short_help_str(200))}",
     ]
-    lines += [".SH SYNOPSIS", f".B {escaped(words)}", escaped(usage), ".SH DESCRIPTION", *paragraphs(command.help or "")]
+    lines += [
+        ".SH SYNOPSIS",
+        f".B {escaped(words)}",
+        escaped(usage),
+        ".SH DESCRIPTION",
+        *paragraphs(inspect.cleandoc(command.help or ""), LIST_INDENT),
+    ]
     options = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context)) and record[1]]
     lines += [".SH OPTIONS", *(line for option, text in options for line in (".TP", f"\\fB{escaped(option)}\\fR", escaped(text)))]
     if isinstance(command, click.Group):
@@ -59,13 +70,13 @@ def page(path: tuple[str, ...], command: click.Command) -> str:
     return "\n".join(lines) + "\n"
 
 
-def paragraphs(text: str) -> Iterator[str]:
-    """Yield the lines of a text of click's: paragraphs, and lists that are not to be filled (\\b)."""
+def paragraphs(text: str, indent: str = "") -> Iterator[str]:
+    """Yield the lines of a text of click's: paragraphs, and lists that are not to be filled (\\b), with `indent` before each line."""
     for number, paragraph in enumerate(re.split(r"\n\s*\n", text.strip())):
         if number:
             yield ".PP"
         if paragraph.lstrip().startswith("\b"):
-            yield from (".nf", *(escaped(line) for line in paragraph.split("\n")[1:]), ".fi")
+            yield from (".nf", *(escaped(indent + line) for line in paragraph.split("\n")[1:]), ".fi")
         else:
             yield escaped(" ".join(paragraph.split()))
 

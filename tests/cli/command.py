@@ -118,7 +118,7 @@ class Terminal:
             try:
                 self.raw += os.read(self._ours, 65536).decode("utf-8", "replace")
             except OSError:  # the other side is closed
-                time.sleep(0.01)
+                time.sleep(0.01)  # read again at once, it would be as closed, and the loop that waits for the end would spin
                 return
         if "\x1b[6n" in self.raw:  # a terminal asked where its cursor is answers
             self.raw = self.raw.replace("\x1b[6n", "")

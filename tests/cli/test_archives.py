@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def other(tmp_path: Path) -> Path:
     """Another program's database, outside of the peer folder."""
     file = tmp_path / "private" / "other.sqlite"
     file.parent.mkdir()
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection, connection:
         connection.executescript("CREATE TABLE logins(password TEXT); INSERT INTO logins VALUES ('hunter2')")
     return file
 

@@ -439,7 +439,7 @@ def test_a_backup_beside_a_running_peer_is_of_one_moment(filled: Path, running: 
 
 def test_a_backup_is_restored_in_one_command(filled: Path, tmp_path: Path) -> None:
     assert goop2("data", filled, "backup", tmp_path / "b.db").returncode == 0
-    with sqlite3.connect(filled / "data.db") as database:
+    with closing(sqlite3.connect(filled / "data.db")) as database, database:
         database.execute("DELETE FROM posts")
     done = goop2("data", filled, "restore", tmp_path / "b.db")
     assert done.returncode == 0, done.stderr
@@ -470,7 +470,7 @@ def test_what_is_no_file_is_no_backup(filled: Path, tmp_path: Path, name: str) -
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "＝1+1"])
 def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(filled: Path, text: str) -> None:
-    with sqlite3.connect(filled / "data.db") as database:
+    with closing(sqlite3.connect(filled / "data.db")) as database, database:
         database.execute("UPDATE posts SET title = ? WHERE _id = 1", (text,))
     exported = goop2("data", filled, "export", "posts").stdout
     rows = list(csv.DictReader(io.StringIO(exported, newline="")))
@@ -479,7 +479,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text(filled: Path, tex
 
 @pytest.mark.parametrize("text", ["-5", "+3.5", "-1e9", "a=b", "plain", "'quoted"])
 def test_what_is_no_formula_is_exported_as_it_is(filled: Path, text: str) -> None:
-    with sqlite3.connect(filled / "data.db") as database:
+    with closing(sqlite3.connect(filled / "data.db")) as database, database:
         database.execute("UPDATE posts SET title = ? WHERE _id = 1", (text,))
     rows = list(csv.DictReader(io.StringIO(goop2("data", filled, "export", "posts").stdout)))
     assert rows[0]["title"] == text

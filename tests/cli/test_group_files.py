@@ -11,12 +11,15 @@ from tests.cli.test_peers import ALICE, on_the_network, running
 
 from goop2.folder.identity import load_or_create
 
+BOB = f"Bob {os.getpid()}"
+"""No other test beside this one has a peer of this name near by, which would make it the name of several."""
+
 
 def test_a_file_is_shared_listed_fetched_and_removed(tmp_path: Path) -> None:
     alice, bob = tmp_path / "alice", tmp_path / "bob"
     content = os.urandom(5_000_000)
     (tmp_path / "thesis.pdf").write_bytes(content)
-    with running(alice, ALICE), running(bob, "Bob") as address:
+    with running(alice, ALICE), running(bob, BOB) as address:
         for folder in (alice, bob):
             on_the_network(folder)
         assert goop2("connect", alice, address).returncode == 0
@@ -30,11 +33,11 @@ def test_a_file_is_shared_listed_fetched_and_removed(tmp_path: Path) -> None:
         assert goop2("group", "files", bob, "list").stdout == f"{group}  Papers  (1 file shared here, 5.0 MB)\n"
         assert goop2("group", "files", alice, "list", group).stderr.startswith(f"not_found: '{group}' is no group of type 'files'")
         assert goop2("group", "join", host, group, "--dir", alice).returncode == 0
-        assert goop2("group", "files", alice, "list", group).stdout == "Bob  5.0 MB  thesis.pdf\n"
+        assert goop2("group", "files", alice, "list", group).stdout == f"{BOB}  5.0 MB  thesis.pdf\n"
         fetched = goop2("group", "files", alice, "fetch", group, "thesis.pdf")
         assert (fetched.returncode, fetched.stdout) == (0, f"{alice / 'received' / group / 'thesis.pdf'}\n")
         assert Path(fetched.stdout.strip()).read_bytes() == content
-        copied = goop2("group", "files", alice, "fetch", group, "thesis.pdf", "--from", "Bob", "--to", tmp_path / "copy.pdf", "--json")
+        copied = goop2("group", "files", alice, "fetch", group, "thesis.pdf", "--from", BOB, "--to", tmp_path / "copy.pdf", "--json")
         assert (json.loads(copied.stdout)["path"], (tmp_path / "copy.pdf").read_bytes()) == (str(tmp_path / "copy.pdf"), content)
         for arguments, sentence in (
             (("fetch", group, "nosuch"), "not_found: nobody who is here shares a file 'nosuch'"),

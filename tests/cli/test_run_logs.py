@@ -118,7 +118,7 @@ def test_beside_a_running_peer_calls_are_done_by_it_and_its_runs_are_followed(fo
         wait_until_it_answers(folder)
         save("fails", "this does not compile")
         with start("logs", folder, "-f", "--json") as following:
-            time.sleep(1.0)
+            time.sleep(1.0)  # the follower says nothing until there is something to follow
             called = goop2("lua", "chat", folder, "!fails now", "--as", "12D3KooWOther")
             assert called.stdout == "Script error: fails:4: attempt to index local 'x' (a nil value)\n"
             assert called.stderr == "fails: warn: about to fail\n"

@@ -148,7 +148,7 @@ def test_nohup_keeps_a_peer_from_ending_with_its_terminal(folder: Path) -> None:
         assert process.stdout
         process.stdout.readline()
         process.send_signal(signal.SIGHUP)
-        time.sleep(1)
+        time.sleep(1)  # a peer that heeds the signal would be gone by now
         assert process.poll() is None
         process.terminate()
         assert process.wait(PATIENCE_SECONDS) == 0
@@ -180,7 +180,7 @@ def test_a_peer_takes_all_descriptors_its_user_may_have_and_survives_their_end(f
         for _ in range(2 * LOW_LIMIT):
             with contextlib.suppress(OSError):  # a connection beyond what there is room for may be reset
                 held.append(socket.create_connection(("127.0.0.1", port)))
-        time.sleep(2)
+        time.sleep(2)  # its network loads meanwhile, without a descriptor
         for each in held:
             each.close()
         assert answers_soon(f"http://127.0.0.1:{port}/healthz")

@@ -106,7 +106,7 @@ async def test_a_call_ends_when_its_seconds_are_over_and_when_it_is_cancelled() 
         await until(lambda: it.told(Ended))
         assert it.told(Ended)[0].code == "timeout"
         it.call(2, LOOP)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until the script runs
         it.tell(Cancel(2))
         await until(lambda: it.node.under_way == 0)
         assert len(it.told(Ended)) == 1
@@ -137,10 +137,10 @@ async def test_a_node_that_leaves_waits_for_the_owners_word_and_for_its_calls() 
     async with played() as it:
         it.call(1, LOOP, seconds=0.5)
         leaving = asyncio.create_task(it.node.leave())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # its first turn
         assert it.beat.leaving
         it.tell(Farewell())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # one that does not wait for its call would be done
         assert not leaving.done()
         await leaving
         assert it.told(Ended)[0].code == "timeout"

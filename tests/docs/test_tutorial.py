@@ -57,7 +57,7 @@ class Reader:
         path = self.peer / step.about
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(step.text)
-        await asyncio.sleep(RELOAD_LIVE_SECONDS)
+        await asyncio.sleep(RELOAD_LIVE_SECONDS)  # as long as the documentation says
         if step.about.startswith("schemas/"):
             await self._until(lambda: "guests" in done("goop2 data supper tables", self.folder)[1])
 

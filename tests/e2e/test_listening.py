@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page
 from tests.cli.command import goop2
 from tests.e2e.peers import Running, running
 from tests.services.listen.sounds import encoded, wav
-from tests.web.browser import launched, opened
+from tests.web.browser import launched, opened, whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,7 +40,7 @@ def two(tmp_path: Path) -> Iterator[tuple[Running, Running]]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with launched() as one:
+    async with launched(whole()) as one:
         yield one
 
 

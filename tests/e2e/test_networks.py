@@ -64,10 +64,10 @@ def interface(machine: Machine) -> str:
 def test_an_interface_that_blinks_ends_no_discovery(cable: tuple[Machine, Machine], tmp_path: Path) -> None:
     a, b = cable
     with running(tmp_path / "alice", "Alice", a) as alice:
-        time.sleep(2)
+        time.sleep(2)  # it has said once that it is there
         _run("-n", a.namespace, "link", "del", interface(a))
         _cable(a, a.address, b, b.address)
-        time.sleep(BLINK_SECONDS)
+        time.sleep(BLINK_SECONDS)  # nobody tells a program that its interface came back
         with running(tmp_path / "bob", "Bob", b) as bob:
             until(lambda: alice.sees() == ["Bob"], alice.process)
             until(lambda: bob.sees() == ["Alice"], bob.process)

@@ -36,7 +36,7 @@ def test_a_download_that_pauses_for_20_seconds_comes_whole_and_nobody_holds_it_m
                 while answer.readline() != b"\r\n":
                     pass
                 got = hashlib.sha256(answer.read(MEGABYTE_BYTES))
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(PAUSE_SECONDS)  # the pause that is tried
                 assert _resident(alice.process.pid, bob.process.pid) - before < HELD_MAX_BYTES
                 while piece := answer.read(MEGABYTE_BYTES):
                     got.update(piece)

@@ -65,7 +65,7 @@ async def negotiates_streams(address: str) -> None:
     async with connected(address) as connection, asyncio.TaskGroup() as tasks:
         for each in range(10_000):
             tasks.create_task(spoken(connection, (DATA, KEPT, SITE, MQ)[each % 4]))
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # so that what is answered meanwhile is heard
 
 
 async def sends_a_line_without_end(address: str) -> None:
@@ -97,7 +97,7 @@ async def reads_no_answer(address: str) -> None:
 
         for _ in range(10_000):
             tasks.create_task(ask())
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # as fast as a film is asked for without a pause
 
 
 async def ignores_windows(address: str) -> None:

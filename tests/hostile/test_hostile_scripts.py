@@ -77,9 +77,9 @@ async def attack(pool: Pool, number: int, case: Case, place: str, allowed: float
 
 
 async def cpu_afterwards(pid: int) -> float:
-    await asyncio.sleep(STOP_SECONDS)
+    await asyncio.sleep(STOP_SECONDS)  # it has so long to stop
     before = cpu_seconds(pid)
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # over which its use is measured
     after = cpu_seconds(pid)
     return 0.0 if before is None or after is None else after - before
 

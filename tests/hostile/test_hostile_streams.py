@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.long import few_and_many
 from tests.net.hosts import LOOPBACK, connect, loopback_host
 from tests.services.listen.sounds import wav
 
@@ -28,7 +29,6 @@ from goop2.services.peer import Peer
 
 CONTENT, SITE, DATA, MQ, LISTEN = (f"/goop/{name}/1.0.0" for name in ("content", "site", "data", "mq", "listen"))
 NOBODY = "/ip4/127.0.0.1/tcp/9"
-ROUNDS = 15
 AT_ONCE = 16
 OURS = (RemoteProtocolError, NetworkError, ChatError, TimeoutError)
 """What an exchange may end with: the stranger's fault, or a refusal."""
@@ -143,7 +143,8 @@ async def said(stranger: Host, to: str, protocol: str, request: bytes) -> bytes:
     return answer
 
 
-async def test_whatever_comes_is_answered_or_refused_and_the_peer_goes_on(attacked: Attacked) -> None:
+@few_and_many("rounds", 4, 60)
+async def test_whatever_comes_is_answered_or_refused_and_the_peer_goes_on(attacked: Attacked, rounds: int) -> None:
     here = attacked.network.host.peer_id
     group = attacked.network.groups.host("Friends", "template").id
     session = (await attacked.peer.listening.create("Evening")).id
@@ -153,7 +154,7 @@ async def test_whatever_comes_is_answered_or_refused_and_the_peer_goes_on(attack
         await said(attacked.stranger, here, protocol, request)
     assert [error for error in attacked.ended if not isinstance(error, OURS)] == []
 
-    sent = [(protocol, spoilt(request, chance)) for _ in range(ROUNDS) for protocol, request in requests]
+    sent = [(protocol, spoilt(request, chance)) for _ in range(rounds) for protocol, request in requests]
     answers = []
     for begin in range(0, len(sent), AT_ONCE):
         exchanges = (said(attacked.stranger, here, protocol, request) for protocol, request in sent[begin : begin + AT_ONCE])

@@ -1,4 +1,4 @@
-"""kill -9 of a whole peer under load, at two hundred random moments, and of a worker inside a write.
+"""kill -9 of a whole peer under load, at fifty random moments (two hundred in `make long`), and of a worker inside a write.
 
 What was acknowledged is there, no transaction is there by half, and the file is sound (issue "Data", "Must hold").
 """
@@ -22,12 +22,12 @@ from typing import Any
 
 import pytest
 from tests.hostile.loaded_peer import CALLERS
+from tests.long import few_and_many
 from tests.started import Started
 
 from goop2.app import open_peer
 from goop2.scripting.engine import Failure, Success
 
-MOMENTS = 200
 CHECKED_EVERY = 25
 BEFORE_THE_FIRST_ANSWER = 0.1
 """Share of kills that hit a peer while it starts."""
@@ -141,17 +141,18 @@ def check(folder: Path, mother: Mother) -> None:
                 assert int(kept[f"last {caller}"]) >= number, "an acknowledged key is lost"
 
 
-def test_a_peer_killed_at_any_moment_loses_nothing_it_acknowledged(folder: Path) -> None:
+@few_and_many("moments", 50, 200)
+def test_a_peer_killed_at_any_moment_loses_nothing_it_acknowledged(folder: Path, moments: int) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     chance = random.Random(seed)
     with Mother(folder) as mother:
-        for moment in range(1, MOMENTS + 1):
+        for moment in range(1, moments + 1):
             mother.one_life(chance)
             if moment % CHECKED_EVERY == 0:
                 check(folder, mother)
         mother.stop()
-    assert mother.answers > MOMENTS
+    assert mother.answers > moments
     check(folder, mother)
 
 

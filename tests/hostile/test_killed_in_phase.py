@@ -118,7 +118,7 @@ class Survivor:
 
     async def remember(self) -> None:
         """How much there is now, when what is under way has ended."""
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # workers end and others come up
         self.before = await self.level()
 
     async def level(self) -> dict[str, int]:

@@ -31,7 +31,7 @@ async def test_a_peer_stopped_under_load_leaves_no_write_ahead_log(tmp_path: Pat
                     await asyncio.sleep(0)
 
             writing = [asyncio.create_task(keep_writing(peer, number)) for number in range(6)]
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(1.0)  # the load that is tried
         for task in writing:
             task.cancel()
         await asyncio.gather(*writing, return_exceptions=True)

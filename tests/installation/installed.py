@@ -125,7 +125,7 @@ def imported_by_an_idle_peer(goop2: Path, home: Path) -> set[str]:
             if time.monotonic() > end:
                 raise InstallError("the peer does not come on the network")
             time.sleep(0.1)
-        time.sleep(SETTLED_SECONDS)
+        time.sleep(SETTLED_SECONDS)  # the rest of its imports come after the socket
     return {line.rpartition("|")[2].strip() for line in "".join(said).splitlines() if line.startswith("import time:")}
 
 

@@ -56,7 +56,7 @@ async def test_what_is_said_is_heard_both_ways_once(build: Build, tmp_path: Path
             await other.publish(TOPIC, each)
         await until(lambda: len(member.heard) >= len(said))
         came = [await other.came(TOPIC) for _ in said]
-        await asyncio.sleep(MESH_SECONDS)
+        await asyncio.sleep(MESH_SECONDS)  # a second copy would be here by now
         assert sorted(member.heard) == sorted((other.id, each) for each in said)
         assert sorted(came) == sorted((member.host.peer_id, each) for each in said)
         assert other.all_that_came(TOPIC) == []
@@ -80,7 +80,7 @@ async def test_what_one_says_is_handed_on_to_the_other_and_back(tmp_path: Path) 
         member = await stack.enter_async_context(ours())
         await meet(go, member)
         await meet(js, member)
-        await asyncio.sleep(MESH_SECONDS)
+        await asyncio.sleep(MESH_SECONDS)  # until their meshes stand, which they do not tell
         await go.publish(TOPIC, b"of go")
         assert await js.came(TOPIC) == (go.id, b"of go")
         await js.publish(TOPIC, b"of js")
@@ -107,12 +107,12 @@ async def test_what_we_missed_is_offered_and_asked_for_once(
         await meet(middle, member)
         await far.subscribe(TOPIC)
         await far.connect(middle.address)
-        await asyncio.sleep(MESH_SECONDS)
+        await asyncio.sleep(MESH_SECONDS)  # until their meshes stand, which they do not tell
         leave_mesh(member, middle)
-        await asyncio.sleep(MESH_SECONDS)
+        await asyncio.sleep(MESH_SECONDS)  # until it counts as left
         await far.publish(TOPIC, b"from afar")
         await until(lambda: member.heard == [(far.id, b"from afar")])
-        await asyncio.sleep(MESH_SECONDS)
+        await asyncio.sleep(MESH_SECONDS)  # a second copy would be here by now
         assert len(asked) == 1
         assert member.heard == [(far.id, b"from afar")]
 

@@ -64,7 +64,7 @@ async def dial(host: Host, other: Other) -> None:
     for _ in range(5):
         with contextlib.suppress(UnreachableError):
             return await host.connect(other.id, [parse(other.address)])
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(1.1)  # its count of a second begins anew
     pytest.fail("it lets nobody in")
 
 

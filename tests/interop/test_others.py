@@ -413,7 +413,7 @@ async def test_their_signs_are_believed_about_themselves_alone_and_ours_reach_th
         found = met.network.roster.get(met.other.id)
         if found is not None and found.label == "Ferris":
             break
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # it is said again as a peer says it
     assert found is not None
     assert (found.label, found.proved, found.addresses) == ("Ferris", True, (met.other.address,))
     assert {peer.label for peer in met.network.roster.peers()} == {"Ferris"}

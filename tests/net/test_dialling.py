@@ -44,7 +44,7 @@ class Net:
         if seconds < 0:
             raise OtherPeerError("somebody else")
         try:
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(seconds)  # as long as this address takes
         except asyncio.CancelledError:
             self.abandoned.append(transport)
             raise

@@ -29,7 +29,7 @@ ECHO = "/test/echo"
 
 async def never(stream: Stream) -> None:
     """Reads nothing and answers nothing."""
-    await asyncio.sleep(60)
+    await asyncio.sleep(60)  # until it is cancelled
 
 
 # Exchanges.
@@ -136,7 +136,7 @@ async def answers(callee: Host, *said: bytes) -> bytes:
     try:
         for each in said:
             writer.write(each)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # so that each arrives as a packet of its own
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.3):
                 while piece := await reader.read(1000):

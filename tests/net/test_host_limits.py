@@ -20,7 +20,7 @@ ECHO = "/test/echo"
 
 async def never(stream: Stream) -> None:
     """Reads nothing and answers nothing."""
-    await asyncio.sleep(60)
+    await asyncio.sleep(60)  # until it is cancelled
 
 
 async def test_a_sender_that_ignores_the_window_loses_the_connection_and_fills_nothing() -> None:
@@ -224,5 +224,5 @@ async def test_a_reader_that_pauses_for_seconds_gets_everything() -> None:
 
         await callee.serve(ECHO, handler)
         async with await caller.open(callee.peer_id, ECHO) as stream:
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(1.5)  # a reader that is slow, within its bound
             assert len(await read_all(stream)) == size

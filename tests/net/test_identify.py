@@ -121,7 +121,7 @@ async def test_a_peer_that_never_answers_is_waited_for_no_longer_than_the_bound(
     async with loopback_host() as caller, loopback_host() as callee:
 
         async def never(stream: Stream) -> None:
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # until it is cancelled
 
         await callee.serve(IDENTIFY, never)
         await connect(caller, callee)

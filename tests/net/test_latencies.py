@@ -56,7 +56,7 @@ async def test_a_peer_that_answers_no_ping_keeps_no_latency_and_holds_up_nobody(
     async with loopback_host() as caller, loopback_host() as silent, loopback_host() as honest, open_latencies(caller) as latencies:
 
         async def hold(_stream: Stream) -> None:
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # until it is cancelled
 
         await silent.serve(PING, hold)
         for callee in (silent, honest):
@@ -73,7 +73,7 @@ async def test_the_end_ends_a_measurement() -> None:
     async with two_hosts() as (caller, callee):
 
         async def hold(_stream: Stream) -> None:
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # until it is cancelled
 
         await callee.serve(PING, hold)
         async with open_latencies(caller) as latencies:

@@ -154,7 +154,7 @@ def test_a_reader_that_pauses_for_long_gets_everything() -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(write(ours))
                 await theirs.read(65536)
-                await asyncio.sleep(20)
+                await asyncio.sleep(20)  # this loop's clock jumps
                 assert len(await read_all(theirs)) > size - FIRST_WINDOW_BYTES
 
     run(main)
@@ -307,7 +307,7 @@ def test_a_connection_whose_other_side_is_gone_without_a_word_is_lost_after_a_wh
 def test_an_idle_connection_lives_on() -> None:
     async def main() -> None:
         async with two_muxers() as (dialler, dialled):
-            await asyncio.sleep(24 * 3600)
+            await asyncio.sleep(24 * 3600)  # this loop's clock jumps
             ours, theirs = await pair(dialler, dialled)
             await ours.write(b"good morning")
             assert await theirs.read(65536) == b"good morning"

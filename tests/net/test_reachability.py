@@ -81,7 +81,7 @@ async def test_an_address_on_our_own_private_network_says_nothing(two: tuple[Hos
     async with open_reachability(client, own=lambda: ("127.0.0.1",)) as known:
         await connect(client, server)
         await until(lambda: client.connections(server.peer_id)[0].identified is not None)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # an answer that is believed would be in it by now
         assert known.is_reachable is None
 
 
@@ -114,7 +114,7 @@ async def test_a_server_that_dialled_nobody_is_not_believed(two: tuple[Host, Hos
     async with open_reachability(client) as known:
         await connect(client, server)
         await asyncio.wait_for(asked.wait(), 10)
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.7)  # an answer that is believed would be in it by now
         assert (known.addresses, known.is_reachable) == ((), None)
 
 
@@ -135,7 +135,7 @@ async def test_a_yes_of_version_1_counts_when_somebody_came_and_not_else(two: tu
         async with open_reachability(client) as known:
             await connect(client, server)
             await asyncio.wait_for(answered.wait(), 10)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # until the answer is weighed
             assert known.is_reachable is (True if comes else None)
 
 

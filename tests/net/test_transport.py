@@ -136,7 +136,7 @@ async def test_a_slow_reader_is_waited_for_and_gets_all_of_it() -> None:
         content = os.urandom(3 * MEGABYTE)
         one.send(content)
         one.send(b"last")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the system's buffers are full by now
         assert one.heard.sent_batches == 0
         came = b""
         async with asyncio.timeout(20):
@@ -146,7 +146,7 @@ async def test_a_slow_reader_is_waited_for_and_gets_all_of_it() -> None:
                 await asyncio.sleep(0)
         assert came == content + b"last"
         asked_before = one.heard.asked
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # many turns of a loop that asks too often
         assert one.heard.asked <= asked_before + 1, "it asks for more to send all the time"
 
 
@@ -164,7 +164,7 @@ async def test_the_end_closes_the_socket(what: str) -> None:
 async def test_a_reset_while_it_sends_is_the_end_too() -> None:
     async with carried() as one:
         one.send(bytes(3 * MEGABYTE))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the system's buffers are full by now
         # Its reader would tell, too.
         asyncio.get_running_loop().remove_reader(one.socket)
         one.other.close()
@@ -176,7 +176,7 @@ async def test_who_is_done_reads_to_the_other_sides_end_and_is_not_ended_by_what
         assert one.transport.finish()
         assert one.is_closed()
         one.send(b"an answer nobody hears")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # an error of this send would be here by now
         one.other.send(b"still talking")
         await until(lambda: one.heard.came == b"still talking")
         one.other.close()
@@ -193,7 +193,7 @@ async def test_after_the_end_nothing_is_written_to_who_has_the_number_now() -> N
         stranger, beside = pair if pair[0].fileno() == number else pair[::-1]
         assert stranger.fileno() == number
         one.send(b"too late")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # what is sent would be there by now
         beside.setblocking(False)
         with pytest.raises(BlockingIOError):
             beside.recv(100)

@@ -165,7 +165,7 @@ async def test_who_says_a_byte_at_a_time_has_no_more_time_than_who_says_nothing(
 
 async def _drip(raw: Raw, data: bytes) -> None:
     for byte in data:
-        await asyncio.sleep(SHORT_SECONDS / 8)
+        await asyncio.sleep(SHORT_SECONDS / 8)  # the drip that is tried
         await raw.send(bytes([byte]))
 
 
@@ -227,7 +227,7 @@ async def _replayed(raw: Raw) -> None:
         _RECORDED.append(handshake.receive(other.receive(_RECORDED[0])))
     for each in _RECORDED:
         await raw.send(each)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # so that each arrives as a packet of its own
 
 
 async def _forged(raw: Raw) -> None:

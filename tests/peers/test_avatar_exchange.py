@@ -42,7 +42,7 @@ async def shown(ours: Joined, peer: str) -> bytes | None:
 async def settled(gopher: GoPicture, times: int) -> None:
     """Until it was asked so many times, and a moment more in which it may be asked once too often."""
     await until(lambda: gopher.asked >= times)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # a question too many would be here by now
     assert gopher.asked == times
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def from_go(meeting: Meeting, *, keys_of_others: bool) -> None:
     (meeting.folder / "site/index.html").write_text("<h1>alice</h1>")
     made, _ = payload_keys.make(meeting.folder)
     meeting.known[load_or_create(meeting.folder).peer_id] = made.public_text
-    with sqlite3.connect(meeting.folder / "data.db") as database:
+    with closing(sqlite3.connect(meeting.folder / "data.db")) as database, database:
         extra = ", public_key TEXT" if keys_of_others else ""
         database.execute(f"CREATE TABLE _peer_cache (peer_id TEXT PRIMARY KEY, content TEXT, addrs TEXT{extra})")
         row = [
@@ -145,7 +145,7 @@ async def test_with_a_folder_that_came_from_go_whose_key_others_know(meeting: Me
 
 async def test_a_view_in_the_place_of_the_keys_of_others_is_not_read(meeting: Meeting) -> None:
     from_go(meeting, keys_of_others=True)
-    with sqlite3.connect(meeting.folder / "data.db") as database:
+    with closing(sqlite3.connect(meeting.folder / "data.db")) as database, database:
         database.execute("DROP TABLE _peer_cache")
         endless = (
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS peer_id, 'x' AS public_key FROM n WHERE i < 0"

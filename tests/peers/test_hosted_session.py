@@ -116,7 +116,7 @@ async def test_where_everybody_is_is_said_again_while_it_plays(pair: Pair) -> No
     await listening.pause()
     await until(lambda: pair.wire.got[-1][2]["listen"]["action"] == "pause")
     count = len(pair.wire.got)
-    await asyncio.sleep(3 * SYNCED_SECONDS)
+    await asyncio.sleep(3 * SYNCED_SECONDS)  # a pause that is not heeded would send some
     assert len(pair.wire.got) == count
 
 

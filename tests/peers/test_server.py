@@ -246,7 +246,7 @@ async def test_a_retry_is_acknowledged_again_and_kept_once(two: Pair) -> None:
     for _ in range(2):
         assert json.loads(await asked(two.caller, two.callee, message, mq.PROTOCOL)) == {"type": "ack", "id": "the-same", "seq": 1}
     await until(lambda: bool(two.replies))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # a second reply would be here by now
     assert (len(two.received), len(two.replies)) == (1, 1)
 
 
@@ -255,7 +255,7 @@ async def test_a_retry_that_comes_while_the_first_is_being_kept_has_its_outcome(
     message = mq.send(mq.Message("the-same", 1, "chat", msgspec.Raw(b'{"content":"hi"}')))
     two.may_keep.clear()
     tries = [asyncio.create_task(asked(two.caller, two.callee, message, mq.PROTOCOL)) for _ in range(2)]
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # an answer before its time would be here by now
     assert not any(each.done() for each in tries)
     if fails:
         two.fail_to_keep.append(OSError("disk full"))
@@ -291,7 +291,7 @@ async def test_a_message_nobody_acknowledges_is_sent_once_more_and_then_given_up
 
     async def deaf(stream: Stream) -> None:
         got.append(await stream.read())
-        await asyncio.sleep(10)
+        await asyncio.sleep(10)  # until the sender gives up
 
     monkeypatch.setattr(client_module, "ACK_SECONDS", 0.2)
     await two.callee.serve(mq.PROTOCOL, deaf)
@@ -311,7 +311,7 @@ async def test_a_request_that_comes_a_byte_a_second_is_given_up(two: Pair, monke
         with contextlib.suppress(StreamBrokenError):
             for _ in range(6):
                 await stream.write(b"x")
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # the drip that is tried
         with pytest.raises(StreamBrokenError):
             await stream.read(2)
 
@@ -327,7 +327,7 @@ async def test_a_message_that_is_refused_is_answered_with_the_reason_and_not_sen
     with pytest.raises(MessageRejectedError, match="does not take the message: too many messages") as refusal:
         await two.client.chat(two.callee.peer_id, "hi", 1)
     assert (refusal.value.code, refusal.value.retry_after_seconds) == ("rate_limited", 12)
-    await asyncio.sleep(2 * RESEND_AFTER_SECONDS)
+    await asyncio.sleep(2 * RESEND_AFTER_SECONDS)  # it would be sent again by now
     assert two.received == []
     id_ = await two.client.chat(two.callee.peer_id, "hi", 1)
     assert [message.id for message in two.received] == [id_]

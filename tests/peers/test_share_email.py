@@ -42,7 +42,7 @@ async def test_an_address_is_told_to_those_it_is_shared_with(tmp_path: Path, sha
             await until(lambda: email_of(alice, bob) == told)
         else:
             await bob.network.client.send(alice.id, topics.IDENTITY, b"{}")
-            await asyncio.sleep(1)
+            await asyncio.sleep(1)  # an answer that tells it would be here by now
             assert email_of(alice, bob) == ""
         assert alice.peer.owner.email == "alice@example.org", "to the own scripts it is known"
         if share == "bob":

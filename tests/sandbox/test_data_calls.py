@@ -310,7 +310,7 @@ async def test_a_transaction_has_its_second_and_no_more(tmp_path: Path, endless:
     ) as peer:
         await call(peer, "make")
         hogging = asyncio.create_task(call(peer, "hog"))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # until the script holds the database
         written = await call(peer, "write", caller=Caller("bob"))
         assert isinstance(written, int)
         assert failed(await hogging) == "hog: goop.db held the database longer than a second; what it wrote was undone"
@@ -345,7 +345,7 @@ async def test_waiting_for_the_lock_is_not_holding_it(tmp_path: Path) -> None:
         await call(peer, "make")
         peer.database.begin()
         waiting = asyncio.create_task(call(peer, "write"))
-        await asyncio.sleep(LOCK_MAX_SECONDS + 0.5)
+        await asyncio.sleep(LOCK_MAX_SECONDS + 0.5)  # longer than it may hold the lock
         peer.database.rollback()
         assert await waiting == 1
 

@@ -55,5 +55,5 @@ async def test_a_worker_that_only_waits_stays(tmp_path: Path) -> None:
     async with native_workers(tmp_path) as workers:
         await workers.out("worker.data._database.changed('INSERT INTO t VALUES (1)')")
         before = workers.pool.worker_pids
-        await asyncio.sleep(3.5)
+        await asyncio.sleep(3.5)  # longer than the check of idle workers needs to find one that does something
         assert workers.pool.worker_pids == before

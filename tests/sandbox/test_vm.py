@@ -64,6 +64,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS)
 def test_an_endless_recursion_has_its_place_and_its_trace_every_time(flavour: str, body: str) -> None:
     calls_of_c = flavour == "lua51" and "__index" in body  # plain Lua counts them apart
@@ -260,6 +261,7 @@ def test_a_python_exception_in_the_host_shows_only_its_name(flavour: str) -> Non
     assert ran.text == "hello:1: RuntimeError in the host"
 
 
+@pytest.mark.slow
 def test_a_vm_is_gone_when_it_is_let_go(flavour: str) -> None:
     """Lua holds the gate and the gate holds Lua: without a hand it stays until the collector comes by."""
     host = HostCalls(lambda message: None, lambda: NO_ANSWER, ())

@@ -432,7 +432,7 @@ async def test_scripts_are_read_while_the_compiler_starts_and_compiled_when_it_h
     starting: asyncio.Future[None] = loop.create_future()
     scanning = asyncio.create_task(peer.catalog.scan(starting))
     await asyncio.wait_for(read.wait(), 5)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # a scan that does not wait would be done
     assert not scanning.done()
     assert not peer.compiler.asked
     starting.set_result(None)

@@ -47,7 +47,7 @@ async def test_a_worker_comes_with_its_socket_and_a_handle_and_its_end_is_heard(
     assert is_alive(pid)
     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     await gone(pid)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the fork server tells of an end a moment later
     assert exits == [(pid, -signal.SIGKILL)]
     sock.close()
     os.close(pidfd)
@@ -58,7 +58,7 @@ async def test_a_worker_ends_when_the_peer_closes_its_socket(fork_server: ForkSe
     sock.close()
     await gone(pid)
     os.close(pidfd)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the fork server tells of an end a moment later
     assert [ended for ended, _ in exits] == [pid]
 
 
@@ -88,7 +88,7 @@ async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_no_descriptor_and_
     before = descriptors()
     for turn in range(30):
         task = asyncio.create_task(fork_server.spawn())
-        await asyncio.sleep(turn * 0.0001)
+        await asyncio.sleep(turn * 0.0001)  # the moment is what is tried
         task.cancel()
         try:
             late, _, late_pidfd = await task

@@ -199,7 +199,7 @@ async def test_a_call_cancelled_while_it_waits_leaves_the_line() -> None:
     async with open_pool(InvocationLimits(workers=1)) as pool:
         running, _ = await started(pool, invocation_of(LOOP, seconds=0.5))
         waiting = asyncio.create_task(pool.run(invocation_of(HELLO)))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # until it stands in the line
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         assert len(pool._queue) == 0
@@ -210,7 +210,7 @@ async def test_more_than_256_waiting_are_turned_away_at_once() -> None:
     async with open_pool(InvocationLimits(workers=1)) as pool:
         running, _ = await started(pool, invocation_of(LOOP, stranger(0), seconds=30.0))
         waiting = [asyncio.create_task(pool.run(invocation_of(HELLO, stranger(n)))) for n in range(WAITING_MAX)]
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # until they stand in the line
         assert await pool.run(invocation_of(HELLO, stranger("late"))) == QUEUE_FULL
         assert not running.done()
         running.cancel()
@@ -222,7 +222,7 @@ async def test_one_caller_holds_at_most_a_quarter_of_the_workers() -> None:
         calls = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(1), seconds=0.8))) for _ in range(8)]
         most = 0
         for _ in range(50):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # half a second of looks
             most = max(most, len(pool._running))
         assert most == 2
         other = await pool.run(invocation_of(HELLO, stranger(2)))
@@ -233,7 +233,7 @@ async def test_one_caller_holds_at_most_a_quarter_of_the_workers() -> None:
 async def test_ten_strangers_with_endless_scripts_do_not_stop_the_owner() -> None:
     async with open_pool(InvocationLimits(workers=8)) as pool:
         calls = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=30.0))) for n in range(10)]
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.6)  # until all of them hold what they can get
         for _ in range(3):
             assert await hello(pool) == b"Hello, Alice!"
         assert not any(call.done() for call in calls)
@@ -249,7 +249,7 @@ async def looping(pool: Pool, callers: int, connections: int) -> list[asyncio.Ta
             pass
 
     loops = [asyncio.create_task(keep_asking(f"loops-{number}")) for number in range(callers) for _ in range(connections)]
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # until all of them hold what they can get
     return loops
 
 
@@ -264,7 +264,7 @@ async def test_callers_whose_calls_are_short_are_answered_beside_callers_who_loo
             outcome = await pool.run(invocation_of(HELLO, stranger(f"short-{number % 10}")))
             assert outcome.payload == b"Hello, !"
             waits.append(watch.seconds)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # three seconds of calls, so that loops end and begin meanwhile
         assert sorted(waits)[54] < 0.5
         for loop in loops:
             loop.cancel()
@@ -276,7 +276,7 @@ async def test_a_caller_who_loops_shares_its_account_with_every_id_of_its_addres
             asyncio.create_task(pool.run(invocation_of(LOOP, Caller(f"id-{number}", address="203.0.113.7"), seconds=30.0)))
             for number in range(16)
         ]
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.6)  # until all of them hold what they can get
         assert len(pool._running) == InvocationLimits(workers=8).workers_per_caller
         for loop in loops:
             loop.cancel()
@@ -286,7 +286,7 @@ async def test_with_two_workers_a_caller_who_loops_stands_behind_the_others() ->
     async with open_pool(InvocationLimits(workers=2)) as pool:
         first = asyncio.create_task(pool.run(invocation_of(LOOP, stranger("loops"), seconds=1.2)))
         more = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger("loops"), seconds=30.0))) for _ in range(3)]
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # until the first of them stands before the others
         assert (await pool.run(invocation_of(HELLO, stranger("short")))).payload == b"Hello, !"
         assert first.done()
         assert not any(loop.done() for loop in more)
@@ -357,7 +357,7 @@ async def test_a_peer_operation_that_hangs_ends_at_the_deadline() -> None:
 
     async def commands(_invocation: Invocation) -> Answer:
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # until it is cancelled
         finally:
             ended.set()
         raise AssertionError
@@ -411,7 +411,7 @@ def test_nothing_survives_a_peer_that_is_killed() -> None:
 async def test_a_caller_at_its_share_goes_on_when_one_of_its_calls_is_killed() -> None:
     async with open_pool(InvocationLimits(workers=4)) as pool:
         first = asyncio.create_task(pool.run(invocation_of(LOOP, stranger(1), seconds=0.3)))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until the first one runs
         second = await pool.run(invocation_of(HELLO, stranger(1)))
         assert second.payload == b"Hello, !"
         await first

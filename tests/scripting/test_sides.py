@@ -67,7 +67,7 @@ async def test_with_two_workers_the_owner_is_answered_beside_a_stranger_who_loop
         for number in range(4):
             await pool.run(invocation_of(HELLO, stranger(number)))
         loops = [asyncio.create_task(pool.run(invocation_of(LOOP, stranger(n), seconds=30.0))) for n in range(3)]
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # until all of them hold what they can get
         assert (await pool.run(invocation_of(HELLO, OWNER, 20.0))).payload == b"Hello, !"
         for loop in loops:
             loop.cancel()

@@ -54,7 +54,7 @@ class Peer:
     async def watched(self) -> AsyncIterator[None]:
         """Watched, with the watchers standing."""
         watching = asyncio.create_task(self.catalog.watch(self.stop))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the watchers do not tell when they stand
         yield
         self.stop.set()
         await asyncio.wait_for(watching, 5)
@@ -279,7 +279,7 @@ async def test_looks_without_an_event_are_seldom_where_the_kernel_tells_of_every
         looks += 1
 
     watching = asyncio.create_task(watch_folders(lambda: [tmp_path], look, stop, lambda: is_all))
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(1.2)  # more than one of the shorter pauses between looks
     stop.set()
     await watching
     assert (looks == 1) == seldom
@@ -307,7 +307,7 @@ async def test_a_watcher_that_fails_in_the_middle_is_replaced(peer: Peer, monkey
         nonlocal failures
         if failures < 2:
             failures += 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # it fails a moment after its start
             raise ExceptionGroup("unhandled errors", [RuntimeError("error in underlying watcher")])
         async for changes in real(*arguments, **options):
             yield changes
@@ -334,7 +334,7 @@ async def test_a_cancelled_watch_ends_at_once(peer: Peer, there: bool) -> None:
     if there:
         peer.make("hello.lua")
     watching = asyncio.create_task(peer.catalog.watch(peer.stop))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # the watchers do not tell when they stand
     watching.cancel()
     done, _ = await asyncio.wait({watching}, timeout=1)
     assert done
@@ -358,11 +358,11 @@ async def test_a_save_that_empties_the_file_first_keeps_the_last_good_version(pe
         await live(lambda: peer.source("hello") == "old")
         for content in ("", " \n", ""):  # and emptied again before the first is judged
             file.write_text(content)
-            await asyncio.sleep(EMPTY_HELD_SECONDS * 0.6)
+            await asyncio.sleep(EMPTY_HELD_SECONDS * 0.6)  # most of the time an empty file is not believed
             assert peer.source("hello") == "old"
             assert peer.catalog.listing()[0].state == "ok"
             file.write_text("old")
-            await asyncio.sleep(RELOAD_LIVE_SECONDS)
+            await asyncio.sleep(RELOAD_LIVE_SECONDS)  # as long as the documentation says
         file.write_text("new")
         await live(lambda: peer.source("hello") == "new")
 
@@ -455,7 +455,7 @@ async def test_looks_without_an_event_come_the_more_seldom_the_longer_they_take(
     async def look() -> None:
         nonlocal looks
         looks += 1
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LOOK_SECONDS)  # a look that takes longer than the pause between two
 
     watching = asyncio.create_task(watch_folders(lambda: [tmp_path], look, stop))
     begun = time.monotonic()

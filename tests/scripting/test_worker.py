@@ -76,7 +76,7 @@ async def fake_worker() -> AsyncIterator[tuple[Events, WorkerProcess, socket.soc
 async def test_messages_are_handed_on_in_order() -> None:
     async with fake_worker() as (events, _, theirs, alive):
         theirs.send(READY + frame(Log("info", "x")) + frame(Done("ok", b"y", 5)))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until they are read
         assert events.heard == ["ready", Log("info", "x"), Done("ok", b"y", 5)]
         assert alive()
 
@@ -97,7 +97,7 @@ async def test_a_worker_that_speaks_garbage_is_ended(what: str) -> None:
     async with fake_worker() as (events, _, theirs, alive):
         theirs.send(GARBAGE[what])
         await asyncio.wait_for(events.lost.wait(), 1)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the system ends a process a moment after the signal
         assert not alive()
         assert len(events.broken) == 1
 
@@ -106,7 +106,7 @@ async def test_a_worker_that_closes_its_socket_and_goes_on_is_ended() -> None:
     async with fake_worker() as (events, _, theirs, alive):
         theirs.close()
         await asyncio.wait_for(events.lost.wait(), 1)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the system ends a process a moment after the signal
         assert not alive()
 
 
@@ -116,7 +116,7 @@ async def test_kill_may_be_called_again_and_after_the_end() -> None:
         worker.kill()
         await asyncio.wait_for(events.lost.wait(), 1)
         worker.kill()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the system ends a process a moment after the signal
         assert not alive()
 
 

@@ -39,7 +39,7 @@ async def test_an_idle_worker_killed_from_outside_is_replaced_and_no_call_notice
     async with open_pool() as pool:
         for pid in pool.worker_pids:
             os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the ends are heard, and others come up
         assert await hello(pool) == b"Hello, Alice!"
 
 
@@ -86,7 +86,7 @@ async def test_workers_beyond_the_warm_ones_end_after_a_while_without_need(monke
     async with open_pool(InvocationLimits(workers=6)) as pool:
         await asyncio.gather(*(pool.run(invocation_of(LOOP, stranger(n), seconds=0.6)) for n in range(4)))
         await until(lambda: len(pool.worker_pids) == WARM_WORKERS)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # three times what an idle worker is kept for
         assert len(pool.worker_pids) == WARM_WORKERS
         assert await hello(pool) == b"Hello, Alice!"
 
@@ -107,7 +107,7 @@ async def test_stop_while_workers_come_up_is_quick_and_leaves_nothing() -> None:
     for pause in (0.0, 0.005, 0.01, 0.02):
         async with open_pool(InvocationLimits(workers=8)) as pool:
             calls = [asyncio.create_task(pool.run(invocation_of(LOOP, OWNER))) for _ in range(8)]
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause)  # the moment is what is tried
             await asyncio.wait_for(pool.stop(), 2)
             assert {outcome.code for outcome in await asyncio.gather(*calls)} == {ErrorCode.UNAVAILABLE}
     await until(lambda: descriptors() <= before)

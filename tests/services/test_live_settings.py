@@ -66,7 +66,7 @@ async def test_a_call_under_way_ends_as_it_began_and_no_worker_of_before_is_left
     await called(peer, "me")
     before = set(peer.pool.worker_pids)
     under_way = asyncio.create_task(called(peer, "waits"))
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # until the script runs
     await take(peer, "profile", label="Freda")
     assert await called(peer, "me") == "Freda"
     assert await under_way == "Fred"

@@ -96,7 +96,7 @@ async def test_no_file_is_applied_while_files_and_tables_change_together(folder:
     with files.held():
         save(folder, POSTS)
         applying = asyncio.create_task(files.apply())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # what does not wait would be done
         assert (applying.done(), columns(folder)) == (False, [])
     await applying
     assert columns(folder) == ["title"]

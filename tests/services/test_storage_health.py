@@ -104,7 +104,7 @@ async def test_a_large_database_is_said_once_at_the_start(tmp_path: Path) -> Non
     with capture_logs() as lines:
         async with open_peer(folder, {}, watch=True) as peer:
             assert len([warning for warning in peer.warnings if "of the 4 MB of storage.max_mb" in warning]) == 1
-            await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS)
+            await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS)  # a second warning would be here by now
     assert not [line for line in lines if line["event"] == "the database grows"]
 
 
@@ -168,7 +168,7 @@ async def test_a_database_nothing_happens_to_is_left_alone_and_missed_within_a_s
     async with open_peer(folder, {}, watch=True) as peer:
         assert isinstance(await called(peer, "fill"), Success)
         before = looks
-        await asyncio.sleep(2 * LONGER_THAN_A_LOOK_SECONDS)
+        await asyncio.sleep(2 * LONGER_THAN_A_LOOK_SECONDS)  # looks without a reason would be counted
         assert looks == before
         (folder / "data.db").rename(tmp_path / "away.db")
         watch = Stopwatch()
@@ -206,7 +206,7 @@ async def test_what_a_worker_says_of_a_sound_database_is_looked_into_and_not_bel
         async with open_peer(made(tmp_path / "p"), {}, watch=True) as peer:
             for _ in range(30):
                 assert peer.health.judge(said) == said
-                await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS / 20)
+                await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS / 20)  # thirty words come within a look and a half
                 assert peer.health.problem == ""
     assert not [line for line in lines if line["event"] == "the database cannot be used"]
 
@@ -223,7 +223,7 @@ async def test_what_workers_say_makes_the_file_be_read_once_in_a_while(tmp_path:
     async with open_peer(made(tmp_path / "p"), {}, watch=True) as peer:
         for _ in range(30):
             peer.health.judge(DAMAGED)
-            await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS / 20)
+            await asyncio.sleep(LONGER_THAN_A_LOOK_SECONDS / 20)  # thirty words come within a look and a half
     assert checks == 1
 
 

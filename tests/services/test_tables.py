@@ -91,7 +91,7 @@ async def test_text_that_cannot_be_read_is_answered_and_told_the_owner_once(tabl
 async def test_a_query_that_takes_long_is_ended_and_the_owner_does_not_wait_for_it(tables: Tables) -> None:
     begun = time.monotonic()
     slow = asyncio.create_task(tables.perform("query", BOB, {"table": "posts", "where": SLOW}))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # until the query runs
     assert await ask(tables, "count", OWNER, table="posts") == {"count": 13}
     assert not slow.done()
     outcome = await slow
@@ -128,7 +128,7 @@ async def test_a_crowd_nobody_knows_with_slow_queries_keeps_nobody_waiting_beyon
     crowd = [
         asyncio.create_task(tables.perform("query", Caller(f"new-{number}"), {"table": "posts", "where": SLOW})) for number in range(20)
     ]
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # until the queries run
     begun = time.monotonic()
     assert await ask(tables, "count", BOB, table="posts") == {"count": 13}
     assert time.monotonic() - begun < STRANGER_SECONDS

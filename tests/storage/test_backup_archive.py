@@ -71,7 +71,8 @@ def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
 def test_it_has_the_form_of_sqlites_archives(tmp_path: Path) -> None:
     with open_archive(tmp_path / "a.db") as archive:
         put(archive, "site/a", b"text")
-    rows = sqlite3.connect(tmp_path / "a.db").execute("SELECT name, mode, mtime, sz, data FROM sqlar").fetchall()
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        rows = connection.execute("SELECT name, mode, mtime, sz, data FROM sqlar").fetchall()
     assert rows == [("site/a", 0o644, 1, 4, b"text")]  # sz is the length of data: stored as it is
 
 
@@ -88,11 +89,13 @@ def test_a_link_in_its_place_is_not_written_through(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="it is a link; move it away"), open_archive(tmp_path / "a.db"):
         pass
     assert other.execute("SELECT name FROM sqlite_schema").fetchall() == [("a",)]
+    other.close()
 
 
 def test_an_archive_with_a_trigger_that_came_with_a_folder_is_refused(tmp_path: Path) -> None:
     with open_archive(tmp_path / "a.db"):
         pass
-    sqlite3.connect(tmp_path / "a.db").execute("CREATE TRIGGER t AFTER INSERT ON sqlar BEGIN DELETE FROM goop2_note; END")
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("CREATE TRIGGER t AFTER INSERT ON sqlar BEGIN DELETE FROM goop2_note; END")
     with pytest.raises(StorageError, match="another program"), open_archive(tmp_path / "a.db"):
         pass

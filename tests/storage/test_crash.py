@@ -1,4 +1,4 @@
-"""kill -9 at two hundred random moments: nothing acknowledged is lost, nothing half done is seen."""
+"""kill -9 at fifty random moments (two hundred in `make long`): nothing acknowledged is lost, nothing half done is seen."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from tests.long import few_and_many
+
 from goop2.storage import key_value
 from goop2.storage.database import Database, open_database
 from goop2.storage.key_value import Store
 from goop2.storage.registry_schema import create_schema
 
-MOMENTS = 200
 STORE = Store("function", "f")
 
 
@@ -40,14 +41,15 @@ def _killed_while_writing(path: Path) -> int:
         finally:
             os._exit(1)
     os.close(write)
-    time.sleep(random.uniform(0.0, 0.02))
+    time.sleep(random.uniform(0.0, 0.02))  # the moment is what is tried
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     with open(read, "rb") as acknowledged:  # noqa: PTH123 - a pipe
         return int.from_bytes(acknowledged.read()[-8:], "little")
 
 
-def test_what_was_acknowledged_survives_every_kill(tmp_path: Path) -> None:
+@few_and_many("moments", 50, 200)
+def test_what_was_acknowledged_survives_every_kill(tmp_path: Path, moments: int) -> None:
     path = tmp_path / "data.db"
     database = open_database(path)
     create_schema(database)
@@ -55,11 +57,11 @@ def test_what_was_acknowledged_survives_every_kill(tmp_path: Path) -> None:
         database.rows(f"CREATE TABLE {table} (_id INTEGER PRIMARY KEY AUTOINCREMENT)")
     database.close()
     kept = 0
-    for moment in range(MOMENTS):
+    for moment in range(moments):
         kept = max(kept, _killed_while_writing(path))
         if moment % 20 == 0:
             _check(path, kept)
-    assert kept > MOMENTS
+    assert kept > moments
     _check(path, kept)
 
 

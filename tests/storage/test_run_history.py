@@ -178,7 +178,7 @@ async def test_whoever_asks_is_answered_although_runs_never_cease(history: RunHi
             await asyncio.sleep(0)
 
     running = asyncio.create_task(keep_busy())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # until there is always one to write
     async with asyncio.timeout(5):
         assert await history.find(RunFilter(), 1)
     busy = False

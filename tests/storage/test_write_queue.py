@@ -75,7 +75,7 @@ def hogs(folder: Path, hold: float) -> Iterator[None]:
                 time.sleep(hold)
                 database.commit()
         pids.append(pid)
-    time.sleep(0.5)
+    time.sleep(0.5)  # until each of them has its turn now and then
     try:
         yield
     finally:
@@ -135,7 +135,7 @@ def test_a_call_has_the_lock_for_one_second_in_all_and_is_told_so(folder: Path) 
         database.turn.begin_invocation()
         for _ in range(4):
             database.begin()
-            time.sleep(0.3)
+            time.sleep(0.3)  # it holds the lock for so long
             database.commit()
         for write in (database.begin, lambda: database.changed("INSERT INTO t VALUES (1)")):
             with pytest.raises(LockTimeSpentError, match="for 1 s in all, the most one call may"):
@@ -211,7 +211,7 @@ def another_process(folder: Path, *, seconds: float) -> Iterator[None]:
         assert queue is not None
         queue.enter()
         os.write(told, b"x")
-        time.sleep(seconds)
+        time.sleep(seconds)  # it holds the lock for so long
         os._exit(0)
     os.read(ready, 1)
     try:
@@ -246,7 +246,7 @@ def test_a_script_at_the_front_waits_while_the_peer_wants_to_write(folder: Path)
     if pid == 0:
         queue_of(folder).enter()
         os._exit(0)
-    time.sleep(0.2)
+    time.sleep(0.2)  # who does not wait at the gate would be gone
     assert os.waitpid(pid, os.WNOHANG) == (0, 0)
     peer.open_gate()
     assert os.waitpid(pid, 0)[1] == 0
@@ -289,7 +289,7 @@ def test_the_lock_time_of_a_script_counts_transactions_and_single_writes(folder:
     database: Database = open_database(folder / FILE, rank=Rank.SCRIPT)
     database.changed("CREATE TABLE t (x)")
     database.begin()
-    time.sleep(0.1)
+    time.sleep(0.1)  # it holds the lock for so long
     database.rollback()
     assert 0.1 <= database.turn.lock_seconds < LOCK_MAX_SECONDS
     before = database.turn.lock_seconds

@@ -1,4 +1,8 @@
-"""A real browser: Debian's Chromium through Playwright, nothing of it from the net. Tests skip where there is none."""
+"""A real browser: Debian's Chromium through Playwright, nothing of it from the net. Tests skip where there is none.
+
+Where Debian's headless shell is installed it is used: the same engine without the window around it. A page of the console takes a third
+of the processor's time there. What keeps strangers' pages apart, and what plays sound, is tried in the whole browser (`whole`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+WHOLE = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", *WHOLE)
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -35,12 +40,17 @@ UNSEEN = """
 """Headless pages are always looked at, unless they are told otherwise."""
 
 
-def executable() -> str:
-    """Path of a Chromium; skips the test where there is none."""
-    found = os.environ.get("GOOP2_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+def executable(names: Sequence[str] = NAMES) -> str:
+    """Path of the first Chromium of these; skips the test where there is none."""
+    found = os.environ.get("GOOP2_TEST_BROWSER") or next(filter(None, map(shutil.which, names)), None)
     if found is None:
         pytest.skip("no Chromium here: as root `make system` installs it, else install the package chromium")
     return found
+
+
+def whole() -> str:
+    """Path of the Chromium that people use."""
+    return executable(WHOLE)
 
 
 @asynccontextmanager

@@ -101,6 +101,7 @@ async def test_the_script_opened_at_load_does_not_replace_the_one_chosen(page: P
 
 async def test_a_script_that_comes_late_does_not_take_what_was_written_since(page: Page) -> None:
     await go_to(page, "scripts?kind=command&name=first")
+    await expect(page.locator(".cm-content")).to_contain_text("first")  # else it never comes: the answer about the second is late
     async with late(page, "**/scripts/read", says(name="second")) as answer:
         await page.get_by_role("link", name="!second").click()
         await answer.asked()

@@ -187,7 +187,7 @@ EMPTY: dict[str, State] = {name: at(name) for name in PAGES}
 
 
 async def _late(route: Route) -> None:
-    await asyncio.sleep(SLOW_SECONDS)
+    await asyncio.sleep(SLOW_SECONDS)  # the slow line that is tried
     await route.continue_()
 
 

@@ -65,7 +65,7 @@ async def test_a_peer_whose_scripts_hang_goes_on_and_ends(tmp_path: Path, hang: 
         longest = 0.0
         for _ in range(20):  # longer than a pulse of the watchers
             began = time.monotonic()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # over which a turn that is held up is looked for
             longest = max(longest, time.monotonic() - began)
         assert longest < 2
         began = time.monotonic()

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 from tests.web.axe import complaints
-from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened
+from tests.web.browser import PATIENCE_MS, UNSEEN, launched, opened, whole
 from tests.web.http.test_site_ports import SAFARI
 from tests.web.served import Served, served
 
@@ -38,7 +38,7 @@ GREET = 'function handle(args) return "Hello, " .. args .. "!" end'
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with launched() as one:
+    async with launched(whole()) as one:
         yield one
 
 
@@ -133,7 +133,7 @@ async def test_a_command_from_a_page_is_answered_to_it_alone(browser: Browser, u
         await page.wait_for_function("() => heard.length === 1")
         heard = (await page.evaluate("() => heard"))[0]
         assert (heard["from"], heard["content"], heard["type"]) == (up.peer.identity.peer_id, "Hello, Ann!", "direct")
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # a message to the wrong page would be here by now
         assert await other.evaluate("() => heard") == []
 
 

@@ -60,7 +60,7 @@ async def all_at_once(up: Served) -> AsyncIterator[None]:
         database.execute("BEGIN IMMEDIATE")
         try:
             yield
-            await asyncio.sleep(GATHERING_SECONDS)
+            await asyncio.sleep(GATHERING_SECONDS)  # until they all stand before the lock
         finally:
             database.execute("COMMIT")
 
@@ -121,5 +121,5 @@ async def looking(
 
 
 async def _late(route: Route) -> None:
-    await asyncio.sleep(SLOW_SECONDS)
+    await asyncio.sleep(SLOW_SECONDS)  # the slow line that is tried
     await route.continue_()

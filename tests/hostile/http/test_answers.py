@@ -34,7 +34,7 @@ def flooding(head: bytes, piece: bytes, pause: float = 0.0) -> Handler:
 
 def silent() -> Handler:
     async def handle(_: Heard, __: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # until the client gives up
 
     return handle
 
@@ -163,7 +163,7 @@ async def test_a_handshake_that_never_ends_is_left_and_closed(stage: Stage) -> N
 
 async def test_all_hops_together_have_the_time_of_one(stage: Stage) -> None:
     async def slowly_onward(heard: Heard, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.15)  # a share of the time all hops have
         await answering(b"", "302 Found", ["Location: /"])(heard, writer)
 
     await stage.house("evil.example", slowly_onward)
@@ -242,7 +242,7 @@ async def test_an_address_that_is_silent_leaves_time_for_the_next(stage: Stage, 
 
     async def one_is_silent(host: str, port: int, timeout: float | None = None) -> httpcore.AsyncNetworkStream:  # noqa: ASYNC109
         if host == ANOTHER:
-            await asyncio.sleep(timeout or 60)
+            await asyncio.sleep(timeout or 60)  # until the client gives up
             raise httpcore.ConnectTimeout
         return await real(host, port, timeout)
 

@@ -51,7 +51,7 @@ async def raw(sender: Host, receiver: Host, *sent: bytes) -> Stream:
     with contextlib.suppress(Exception):  # it may be reset at any byte
         for piece in sent:
             await stream.write(piece)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # so that it is read before it is reset
     return stream
 
 

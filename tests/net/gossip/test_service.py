@@ -108,7 +108,7 @@ async def test_the_connection_stays_for_a_moment_while_last_words_are_read(monke
 
     async def waits(late: Host, stream: Stream) -> None:
         await until(lambda: stream.muxed.read_ended)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # the other side notices the end of the stream
         connected.extend(late.peers())
 
     async with late_reader(waits) as heard:
@@ -250,7 +250,7 @@ async def test_a_stream_through_a_relay_moves_to_a_direct_connection() -> None:
 async def test_a_gossip_that_begins_late_is_met_at_once() -> None:
     async with asyncio.timeout(SECONDS), member() as ann, loopback_host() as host:
         await connect(host, ann.host)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the other one has asked, and found nobody who knows the protocol
         bob = Member(host)
         async with open_gossip(host, TOPIC, bob.hear) as bob.gossip:
             await until(lambda: bob.host.peer_id in ann.gossip.neighbours() and ann.host.peer_id in bob.gossip.neighbours())
@@ -278,7 +278,7 @@ async def test_there_is_no_heartbeat_while_there_is_nobody(monkeypatch: pytest.M
     monkeypatch.setattr(Router, "heartbeat", beat)
     async with asyncio.timeout(SECONDS), member() as ann:
         await ann.gossip.publish(b"to nobody")
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # heartbeats that went on would be counted
         alone = beats
         async with member() as bob:
             await acquainted(ann, bob)
@@ -314,7 +314,7 @@ async def test_who_sends_gossip_is_answered_whatever_it_says_it_speaks(monkeypat
     async with asyncio.timeout(SECONDS), member() as bob, loopback_host() as eve:
         await eve.serve(PROTOCOLS[0], hear)
         await connect(eve, bob.host)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # an answer before its time would be here by now
         before = answered.is_set()
         await raw(eve, bob.host, LISTENS)
         await answered.wait()

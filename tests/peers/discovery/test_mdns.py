@@ -118,7 +118,7 @@ async def test_an_interface_that_comes_back_with_its_address_is_joined_anew(monk
     await until(lambda: len(opened) == 1)
     places[:] = [(3, "192.0.2.7")]
     await until(lambda: len(opened) == 2)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # a third opening would be here by now
     assert opened == [["192.0.2.7"]] * 2
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)

@@ -115,7 +115,7 @@ async def test_signs_go_on_though_one_way_hangs(monkeypatch: pytest.MonkeyPatch)
         given.append(said.type)
 
     async def hanging(_said: Presence) -> None:
-        await asyncio.sleep(3600)
+        await asyncio.sleep(3600)  # until it is cancelled
 
     async with open_announcer(lambda: Presence("online", ANN), [hanging, way], asyncio.Event()):
         await until(lambda: len(given) >= 3)

@@ -59,7 +59,7 @@ async def alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     host, roster = Alone(), Roster(OWN, time.monotonic)
     redialer = Redialer(cast(Any, host), roster, RememberedPeers(folder), Troubles())
     running = asyncio.create_task(redialer.run())
-    await asyncio.sleep(20 * LOOK_SECONDS)
+    await asyncio.sleep(20 * LOOK_SECONDS)  # looks without a reason would be counted
     assert host.looks == 1, "nobody to look after"
     yield host, redialer, roster
     running.cancel()
@@ -77,7 +77,7 @@ async def test_a_connection_that_comes_and_an_announcement_are_looked_after(tmp_
     async with alone(tmp_path, monkeypatch) as (host, _, roster), asyncio.timeout(5):
         host.connected(object())
         await until(lambda: host.looks >= 2)
-        await asyncio.sleep(5 * LOOK_SECONDS)
+        await asyncio.sleep(5 * LOOK_SECONDS)  # looks that are under way come to their end
         looks = host.looks
         roster.hearsay(Presence("online", OTHER))
         await until(lambda: host.looks >= looks + 5)  # until it is offline

@@ -98,7 +98,7 @@ async def test_a_server_that_does_not_answer_is_told_of_after_a_while_and_when_i
         await until(lambda: url in troubles.current)
         assert troubles.current[url].startswith(f"the rendezvous server {url} does not answer (")
         assert "check presence.rendezvous_wan" in troubles.current[url]
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # it is asked many times meanwhile
         assert len(troubles.notes) == 1, "however often it is asked"
         async with open_rendezvous(Address("127.0.0.1", int(url.rsplit(":", 1)[1]))):
             await until(lambda: troubles.current == {})
@@ -174,7 +174,7 @@ async def test_a_flood_of_events_takes_a_share_of_a_core(content: bytes) -> None
     async with endless(EVENTS, content) as url, open_server(url, heard.append, Troubles()) as server:
         await until(lambda: server.reached)
         began, used = time.monotonic(), time.thread_time()
-        await asyncio.sleep(2)
+        await asyncio.sleep(2)  # over which its use is measured
         assert time.thread_time() - used < 2 * module.HEARING_SHARE * (time.monotonic() - began), "the flooding server is in it too"
 
 

@@ -189,7 +189,7 @@ async def test_a_relay_that_asks_for_it_gets_another_reservation_at_once(monkeyp
         for _ in range(3):
             kept.place.refresh()
         await until(lambda: len(kept.host.reserved) > before)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # a second reservation would be asked for by now
         assert len(kept.host.reserved) == before + 1, "the next one in ten seconds at the earliest"
         assert kept.place.relay == RELAY
         assert [line[20:] for line in kept.place.log][-2:] == ["the relay asks for a new reservation", "a reservation is made"]

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -78,7 +78,8 @@ def restored(tmp_path: Path, name: str) -> Path:
 
 
 def notes_in(folder: Path) -> list[str]:
-    return [text for (text,) in sqlite3.connect(folder / "data.db").execute("SELECT text FROM notes")]
+    with closing(sqlite3.connect(folder / "data.db")) as connection:
+        return [text for (text,) in connection.execute("SELECT text FROM notes")]
 
 
 async def test_rows_and_files_arrive_and_what_is_written_last_too(folder: Path, tmp_path: Path) -> None:

@@ -302,7 +302,7 @@ async def test_conversations_come_latest_first(peer: Peer) -> None:
 async def test_no_script_stands_before_a_message(peer: Peer) -> None:
     """One script holds the write lock for most of its second, another reads without end, while messages come."""
     running = [asyncio.create_task(peer.engine.call(peer.owner, name, b"{}")) for name in ("slow", "hold", "slow", "hold")]
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # until the scripts run
     for number in range(10):
         begun = time.monotonic()
         await peer.chat.receive(ALICE, str(number), f"message {number}", 1)

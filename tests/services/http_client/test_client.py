@@ -45,7 +45,7 @@ async def test_one_caller_has_its_share_of_requests_and_the_owner_any_number(sta
     quick = await stage.house("quick.example", answering(), address="8.8.4.4")
     client = stage.client()
     greedy = [asyncio.create_task(fetch(client, "http://slow.example/", 10)) for _ in range(REQUESTS_AT_ONCE_PER_CALLER + 5)]
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # more connections would be here by now
     assert house.connections == REQUESTS_AT_ONCE_PER_CALLER
     await client.fetch(get("http://quick.example/"), Caller("another"), 2)
     await client.fetch(get("http://quick.example/"), Caller("stranger", owner=True), 2)

@@ -25,7 +25,7 @@ class Sockets(httpcore.AsyncMockBackend):
         return Stream(self)
 
     async def close(self) -> None:
-        await asyncio.sleep(self._closing_takes)
+        await asyncio.sleep(self._closing_takes)  # what a close takes
         self.closed += 1
 
 
@@ -82,15 +82,15 @@ async def test_whoever_cancels_twice_leaves_nothing_open() -> None:
     async def hang() -> None:
         async with EgressConnector(admit, sockets) as network:
             await network.connect_tcp("host", 80)
-            await asyncio.sleep(60)
+            await asyncio.sleep(60)  # until it is cancelled
 
     task = asyncio.create_task(hang())
     for _ in range(3):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # so that it is cancelled inside its close too
         task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # a second close would be counted by now
     assert sockets.closed == 1
 
 

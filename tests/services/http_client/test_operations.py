@@ -222,7 +222,7 @@ async def test_what_the_owner_allows_is_reached(stage: Stage, tmp_path: Path) ->
 
 def never() -> Handler:
     async def handle(_: Heard, __: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # until the client gives up
 
     return handle
 
@@ -248,7 +248,7 @@ async def test_a_script_can_say_that_a_request_took_too_long(stage: Stage, tmp_p
 
 async def test_the_second_request_has_what_the_first_left(stage: Stage, tmp_path: Path) -> None:
     async def slow(heard: Heard, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.5 if heard.path == "/" else 60)
+        await asyncio.sleep(0.5 if heard.path == "/" else 60)  # a share of the time both have
         await answering()(heard, writer)
 
     await stage.house("good.example", slow)

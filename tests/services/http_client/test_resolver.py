@@ -63,7 +63,7 @@ async def test_a_silent_resolver_is_given_up(resolver: Resolver, monkeypatch: py
 async def test_lookups_given_up_still_count_so_that_threads_stay_few(resolver: Resolver) -> None:
     lookups = Lookups(resolver)
     slow = [asyncio.create_task(lookups.addresses("slow", 80, A)) for _ in range(LOOKUPS_AT_ONCE_PER_CALLER)]
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # until they are in their threads
     for each in slow:
         each.cancel()
     one_more = asyncio.create_task(lookups.addresses("name", 80, A))

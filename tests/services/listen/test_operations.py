@@ -159,7 +159,7 @@ async def test_a_peer_that_ends_by_an_error_keeps_where_it_was(tmp_path: Path) -
             await peer.listening.load("track.wav")
             await peer.listening.seek(7)
             await peer.listening.play()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # so that it plays when the peer ends
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -283,7 +283,7 @@ async def test_a_call_whose_worker_is_killed_is_told_so_and_is_not_made_again(up
     assert (answer.status, answer.json["code"]) == (503, "unavailable")
     assert answer.json["message"] == "the worker of this call ended; the call may have been carried out"
     assert "retry-after" not in answer.headers, "nobody should be led to ask again: it may have been carried out"
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # a second run would be there by now
     assert len(_runs_of(up, "forever")) == begun + 1
     assert not up.peer.pool._running
 

@@ -16,7 +16,7 @@ import pytest_asyncio
 from mutagen.id3 import APIC, ID3
 from playwright.async_api import Page, Route
 from tests.services.listen.sounds import FRAME_SECONDS, encoded, mp3, mp3_frame, noise, wav
-from tests.web.browser import launched, opened
+from tests.web.browser import launched, opened, whole
 from tests.web.served import Served, served
 
 from goop2.web.api import listen
@@ -191,7 +191,7 @@ async def test_three_listeners_are_where_the_host_is_also_after_a_seek_and_a_bre
     await control(up, "create", name="Evening")
     await control(up, "load", path="track.wav")
     await control(up, "play")
-    async with launched() as browser, AsyncExitStack() as stack:
+    async with launched(whole()) as browser, AsyncExitStack() as stack:
         pages = [
             await stack.enter_async_context(opened(browser, f"http://{up.visitor(name)}/listen.html")) for name in ("ann", "bob", "cid")
         ]
@@ -263,11 +263,12 @@ async def test_what_is_heard_of_an_mp3_of_varying_bitrate_is_what_the_host_plays
     silence.write_bytes(silence.read_bytes() + (up.folder / "noise.mp3").read_bytes())
     flags = "--autoplay-policy=no-user-gesture-required", "--mute-audio"
     async with (
-        launched(flags=flags) as browser,
+        launched(whole(), flags) as browser,
         opened(browser, f"http://{up.visitor('ann')}/listen.html") as page,
         playing(up, "vbr.mp3", begins),
     ):
-        assert await page.evaluate(ONSET) == pytest.approx(300, abs=IN_STEP_SECONDS)
+        async with asyncio.timeout(330 - begins + PATIENCE_SECONDS):
+            assert await page.evaluate(ONSET) == pytest.approx(300, abs=IN_STEP_SECONDS)
 
 
 async def test_a_browser_that_wants_a_click_first_gets_one(up: Served) -> None:
@@ -276,7 +277,7 @@ async def test_a_browser_that_wants_a_click_first_gets_one(up: Served) -> None:
     loud = PAGE.replace("<audio muted></audio>", f"<audio></audio><script>{script} Goop.listen.join(audio);</script>")
     (up.folder / "site/loud.html").write_text(loud)
     flags = "--autoplay-policy=document-user-activation-required", "--mute-audio"
-    async with playing(up, "track.wav", 5), launched(flags=flags) as browser, opened(browser, "about:blank") as page:
+    async with playing(up, "track.wav", 5), launched(whole(), flags) as browser, opened(browser, "about:blank") as page:
         said: list[str] = []
         page.on("console", lambda line: said.append(line.text) if line.type == "log" else None)
         async with page.expect_console_message(lambda line: line.text == "blocked"):
@@ -291,28 +292,33 @@ async def test_a_browser_that_wants_a_click_first_gets_one(up: Served) -> None:
         assert await page.evaluate("Goop.listen.hearing(audio)") == "left"
 
 
+RATES = """async () => {
+  const audio = document.querySelector("audio"), rates = new Set();
+  while (Goop.listen.position() - Goop.listen.heard(audio) < 0.2) {
+    audio.playbackRate = 0.5;  // it falls behind
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  audio.playbackRate = 1;  // no further: until the player's next look it would lose as much again
+  window.jumps = 0;
+  audio.addEventListener("seeking", () => jumps++);
+  audio.addEventListener("loadstart", () => jumps++);
+  while (Math.abs(Goop.listen.position() - Goop.listen.heard(audio)) > 0.05) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    rates.add(audio.playbackRate);
+  }
+  return [...rates];
+}"""
+"""The rates at which this page makes up for a fifth of a second, and in `jumps` whether it went there at once instead."""
+
+
 @pytest.mark.parametrize("file", ["track.wav", "track.mp3"])
 async def test_a_small_difference_is_made_up_for_by_the_rate_alone(up: Served, file: str) -> None:
     encoded(up.folder / "track.wav", up.folder / "track.mp3", "-V", "2")
-    async with playing(up, file, 2), launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
+    async with playing(up, file, 2), launched(whole()) as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
         await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
         await all_with_the_host(up, [page])
-        rates = await page.evaluate("""async () => {
-            const audio = document.querySelector("audio"), rates = new Set();
-            while (Goop.listen.position() - Goop.listen.heard(audio) < 0.2) {
-                audio.playbackRate = 0.5;  // it falls behind
-                await new Promise((resolve) => setTimeout(resolve, 10));
-            }
-            audio.playbackRate = 1;  // no further: until the player's next look it would lose as much again
-            window.jumps = 0;
-            audio.addEventListener("seeking", () => jumps++);
-            audio.addEventListener("loadstart", () => jumps++);
-            while (Math.abs(Goop.listen.position() - Goop.listen.heard(audio)) > 0.05) {
-                await new Promise((resolve) => setTimeout(resolve, 50));
-                rates.add(audio.playbackRate);
-            }
-            return [...rates];
-        }""")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            rates = await page.evaluate(RATES)
         assert await page.evaluate("jumps") == 0
         assert 1 < max(rates) <= 1.06
         await all_with_the_host(up, [page])
@@ -321,7 +327,11 @@ async def test_a_small_difference_is_made_up_for_by_the_rate_alone(up: Served, f
 async def test_an_mp3_is_followed_through_a_pause_a_seek_and_another_track(up: Served) -> None:
     encoded(up.folder / "track.wav", up.folder / "track.mp3", "-V", "2")
     mp3(up.folder / "next.mp3", [9] * 2000)
-    async with launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page, playing(up, "track.mp3", 5):
+    async with (
+        launched(whole()) as browser,
+        opened(browser, f"http://{up.visitor('ann')}/listen.html") as page,
+        playing(up, "track.mp3", 5),
+    ):
         await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
         await all_with_the_host(up, [page])
         await control(up, "pause")
@@ -336,7 +346,11 @@ async def test_an_mp3_is_followed_through_a_pause_a_seek_and_another_track(up: S
 
 
 async def test_a_page_whose_player_failed_or_whose_host_was_away_comes_back(up: Served) -> None:
-    async with playing(up, "track.wav", 5), launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
+    async with (
+        playing(up, "track.wav", 5),
+        launched(whole()) as browser,
+        opened(browser, f"http://{up.visitor('ann')}/listen.html") as page,
+    ):
         await page.route("**/api/listen/audio**", lambda route: route.abort())
         await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
         await until(page, "document.querySelector('audio').error !== null")
@@ -344,13 +358,13 @@ async def test_a_page_whose_player_failed_or_whose_host_was_away_comes_back(up: 
         await all_with_the_host(up, [page])
         await page.route("**/api/listen/state", lambda route: route.abort())
         await control(up, "seek", seconds=30)  # the page is told that something happened, and cannot ask what
-        await page.wait_for_timeout(500)
+        await page.wait_for_timeout(500)  # its questions fail meanwhile
         await page.unroute("**/api/listen/state")
         await all_with_the_host(up, [page])
 
 
 async def test_who_has_gone_counts_no_more(up: Served, tmp_path: Path) -> None:
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # the ends of the browsers' connections are heard
     assert up.peer.listening.listeners() == 0
 
 
@@ -359,10 +373,10 @@ async def test_an_mp3_that_is_slow_to_come_is_asked_for_with_more_time_and_begin
     mp3(up.folder / "slow.mp3", [9] * 6000)
 
     async def slow(route: Route) -> None:
-        await asyncio.sleep(SLOW_SECONDS)
+        await asyncio.sleep(SLOW_SECONDS)  # the slow line that is tried
         await route.continue_()
 
-    async with playing(up, "slow.mp3", 5), launched() as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
+    async with playing(up, "slow.mp3", 5), launched(whole()) as browser, opened(browser, f"http://{up.visitor('ann')}/listen.html") as page:
         await page.route("**/api/listen/audio**", slow)
         await page.evaluate("Goop.listen.join(document.querySelector('audio'))")
         await all_with_the_host(up, [page])

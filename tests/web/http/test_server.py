@@ -37,7 +37,7 @@ async def test_a_server_ticks_while_somebody_is_connected_and_not_otherwise(monk
         servers = HttpServers()
         async with serve(servers, [(listener, app)], lambda: None):
             ((server, _),) = servers._running
-            await asyncio.sleep(20 * TICK_SECONDS)
+            await asyncio.sleep(20 * TICK_SECONDS)  # ticks without a connection would be counted
             assert ticks["all"] == 1
             server.server_state.default_headers = [(b"date", b"yesterday")]
             reader, writer = await asyncio.open_connection("127.0.0.1", listener.listener.port)
@@ -49,7 +49,7 @@ async def test_a_server_ticks_while_somebody_is_connected_and_not_otherwise(monk
             writer.close()
             await writer.wait_closed()
             await until(lambda: not server.server_state.connections)
-            await asyncio.sleep(3 * TICK_SECONDS)
+            await asyncio.sleep(3 * TICK_SECONDS)  # a tick that is under way comes to its end
             before = ticks["all"]
-            await asyncio.sleep(20 * TICK_SECONDS)
+            await asyncio.sleep(20 * TICK_SECONDS)  # ticks without a connection would be counted
             assert ticks["all"] == before

@@ -50,7 +50,7 @@ class Running:
         for piece in sent:
             writer.write(piece)
         self._writers.append(writer)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until the server has read it
         return reader, writer
 
     async def close(self) -> None:
@@ -99,7 +99,7 @@ async def test_a_trickle_is_not_patience() -> None:
     async with running() as here:
         _, writer = await here.connect(HEAD)
         writer.write(b"X-Slow: still here\r\n")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until the server has read it
         assert here.sweep_after(HEAD_SECONDS + 1) == 0
 
 
@@ -122,7 +122,7 @@ async def test_a_second_request_on_a_kept_connection_has_the_same_end() -> None:
         reader, writer = await here.connect(HEAD + b"\r\nabcd")
         await reader.readuntil(b"xx")
         writer.write(b"GET / HT")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until the server has read it
         assert here.sweep_after(HEAD_SECONDS + 1) == 0
 
 
@@ -131,7 +131,7 @@ async def test_blank_lines_keep_no_connection() -> None:
         reader, writer = await here.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"xx")
         writer.write(b"\r\n")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # until the server has read it
         assert here.sweep_after(HEAD_SECONDS - 1) == 1
         assert here.sweep_after(HEAD_SECONDS + 1) == 0
 
@@ -222,10 +222,10 @@ async def test_a_reader_that_takes_nothing_is_let_go_and_a_slow_one_is_not() -> 
         with socket.create_connection(("127.0.0.1", here.port)) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
             sock.sendall(b"GET /50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # until the buffers are full
             assert here.sweep_after(STALLED_SECONDS - 5) == 1
             await asyncio.to_thread(take, sock, 8 << 20)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # until the buffers are full again
             assert here.sweep_after(STALLED_SECONDS - 1) == 1, "it took something meanwhile"
             assert here.sweep_after(2 * STALLED_SECONDS) == 0
 

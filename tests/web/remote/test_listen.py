@@ -105,7 +105,7 @@ async def followed(up: Served, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     yield followed
     followed.leave()
     up.web.remote.network = None
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # streams of the test's pages end
 
 
 def at(up: Served, peer: str = HOST) -> str:

@@ -78,7 +78,7 @@ async def ends(stream: Stream) -> None:
 async def drips(stream: Stream) -> None:
     for _ in range(100):
         await stream.write(b"x")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the drip that is tried
 
 
 @pytest.mark.parametrize(
