@@ -9,7 +9,22 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import data, fairness, footprint, goodput, idle, lock, many_sites, outbound, p2p, rendezvous, report, scripting, web
+from benchmarks import (
+    console,
+    data,
+    fairness,
+    footprint,
+    goodput,
+    idle,
+    lock,
+    many_sites,
+    outbound,
+    p2p,
+    rendezvous,
+    report,
+    scripting,
+    web,
+)
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
@@ -24,6 +39,7 @@ SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "footprint": footprint.run,
     "idle": idle.run,
     "sites": many_sites.run,
+    "console": console.run,
 }
 
 
