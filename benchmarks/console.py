@@ -294,8 +294,8 @@ def _section(pages: Sequence[tuple[str, Timed]], clicks: Sequence[tuple[str, Tim
     points = [(at, megabytes) for at, megabytes, _ in settled]
     memory = (
         f"The page of runs was watched for {samples[-1][0]:.1f} minutes while at most {CALLS_A_SECOND} scripts a second ran. The heap after"
-        f" a collection was {samples[0][1]:.1f} MB at first, {settled[0][1]:.1f} MB after a third of the time and {samples[-1][1]:.1f} MB at"
-        f" the end, {slope(points):+.3f} MB a minute since then; {samples[0][2]:,} nodes at first, {samples[-1][2]:,} at the end."
+        f" a collection was {samples[0][1]:.1f} MB at first, {settled[0][1]:.1f} MB after a third of the time and {samples[-1][1]:.1f} MB"
+        f" at the end, {slope(points):+.3f} MB a minute since then; {samples[0][2]:,} nodes at first, {samples[-1][2]:,} at the end."
     )
     introduction = (
         f"Chromium at 1280 pixels beside `goop2 peer` with {SCRIPTS:,} scripts, {TABLES} tables, {RUNS:,} runs and a table of {ROWS:,}"
