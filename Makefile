@@ -20,7 +20,7 @@ QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults chaos load soak mutate
+.PHONY: help setup system demo test coverage quick check bench lock vendor screenshots pages site release-check record house interop install-check old faults chaos load soak mutate fuzz
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile
@@ -75,9 +75,13 @@ load: $(READY) ## let 1,000 visitors ask for MINUTES=10, then beside ten hostile
 soak: $(READY) ## let visitors ask for MINUTES=60, and see that nothing of the peer grows
 	@$(BIN)/python -m proof.load $(or $(MINUTES),60) soak
 
+fuzz: $(READY) ## give any bytes to whatever reads untrusted ones, MINUTES=10 for all, led by coverage (atheris)
+	@UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)-fuzz" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --locked --project tools/fuzz --python $(BIN)/python
+	@GOOP2_ATHERIS="$$($(VENV)-fuzz/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")" $(BIN)/python -m proof.fuzz $(or $(MINUTES),10) $(TARGETS)
+
 mutate: $(READY) ## change guarding code EACH=15 times a module, and see whether a test fails; takes an hour
 	@UV="$(CURDIR)/$(BIN)/uv" UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)-mutation" \
-		$(BIN)/uv run --quiet --project tools/mutation --locked python tools/mutation/mutants.py $(or $(EACH),15)
+		$(BIN)/uv run --quiet --project tools/mutation --locked python tools/mutation/mutants.py $(or $(EACH),15) $(ONLY)
 
 pages: $(READY) ## make manual pages, completions and the reference in docs/ anew, after a change to a command, a setting, an endpoint
 	$(BIN)/python tools/manual_pages.py

@@ -11,6 +11,7 @@ import uvloop
 
 from benchmarks import (
     console,
+    curves,
     data,
     fairness,
     footprint,

@@ -25,7 +25,7 @@ class SqliteHost:
         fill(self._connection, rows)
 
     def __call__(self, operation: bytes, sql: bytes, *arguments: Scalar) -> tuple[Scalar, ...]:
-        """The host function."""
+        """Run a statement as the host function of the bare VM: no guard, no policy, no limit."""
         bound = [value.decode() if isinstance(value, bytes) else value for value in arguments]
         cursor = self._connection.execute(sql.decode(), bound)
         if operation == b"db.exec":

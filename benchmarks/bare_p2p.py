@@ -50,7 +50,7 @@ def host() -> IHost:
 
 
 async def line(stream: NetStream) -> bytes:
-    """A line, whole."""
+    """Return a whole line, with its end."""
     got = b""
     while not got.endswith(b"\n"):
         got += await stream.read(READ_BYTES)
@@ -58,14 +58,14 @@ async def line(stream: NetStream) -> bytes:
 
 
 async def answer(stream: NetStream) -> None:
-    """One exchange."""
+    """Answer one request, and close the stream."""
     await line(stream)
     await stream.write(ANSWER)
     await stream.close()
 
 
 async def keep_answering(stream: NetStream) -> None:
-    """One exchange after another."""
+    """Answer one request after the other over one stream."""
     with contextlib.suppress(StreamError):
         while True:
             await line(stream)
@@ -73,7 +73,7 @@ async def keep_answering(stream: NetStream) -> None:
 
 
 async def send(path: str, stream: NetStream) -> None:
-    """The file, as it is read."""
+    """Send the file as it is read, piece by piece."""
     await line(stream)
     with open(path, "rb") as content:  # noqa: ASYNC230, PTH123 (as plainly as it goes)
         await stream.write(b"OK application/octet-stream %d\n" % os.fstat(content.fileno()).st_size)
@@ -83,7 +83,7 @@ async def send(path: str, stream: NetStream) -> None:
 
 
 async def serve(file: str) -> None:
-    """Until it is ended."""
+    """Serve the three protocols until the process is ended; print the address first."""
     this = host()
     async with this.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]):
         for protocol, handler in ((NEW, answer), (KEPT, keep_answering), (FILE, partial(send, file))):

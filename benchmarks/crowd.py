@@ -28,7 +28,7 @@ class Caller:
         self._port = port
 
     async def connect(self) -> None:
-        """Open the connection."""
+        """Open the connection over which all requests go."""
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
 
     async def ask(self) -> bool:
@@ -62,7 +62,7 @@ async def hostile(caller: Caller) -> None:
 
 
 async def main(port: int, host: str, innocents: int, seconds: float, callers: int, connections: int) -> None:
-    """Run the crowd for so long."""
+    """Run the crowd for so many seconds, and print what the innocent ones have seen."""
     latencies: list[float] = []
     failed: list[None] = []
     end = time.perf_counter() + seconds

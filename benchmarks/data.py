@@ -41,7 +41,7 @@ class Round:
 
 
 async def run() -> str:
-    """The whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     async with bench_peer(WORKERS, DATA_WORKLOADS) as peer:
         fill(peer.database.connection)
         lines = [await _compare(peer, workload) for workload in DATA_WORKLOADS]

@@ -28,7 +28,7 @@ the clients share the two cores with the peer. Target: the 99th percentile at mo
 
 
 async def run() -> str:
-    """The whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     lines = [await asyncio.to_thread(_measure, callers, connections) for callers, connections in HOSTILE]
     heads = ["callers that loop × connections of each", "median, ms", "99 of 100, ms", "longest, ms", "failed"]
     return "\n\n".join(["## Fairness", INTRODUCTION, table(heads, lines)])

@@ -34,7 +34,7 @@ start takes."""
 
 
 async def run() -> str:
-    """Return the whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     return await asyncio.to_thread(_section)
 
 

@@ -26,7 +26,7 @@ with the peer. Target: {MANY:,} such connections leave at least {TARGET} of the 
 
 
 async def run() -> str:
-    """The whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     return await asyncio.to_thread(_measure)
 
 

@@ -118,7 +118,7 @@ def _mark(shape: str, x: float, y: float, colour: str) -> str:
 
 
 def draw(figures: Figures, yardsticks: Mapping[str, int]) -> None:
-    """Write the plot."""
+    """Write the plot of these figures to SVG."""
     SVG.write_text(drawn(figures, yardsticks), "utf-8")
 
 

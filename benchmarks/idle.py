@@ -22,7 +22,7 @@ is a thread that went on after it had slept."""
 
 
 async def run() -> str:
-    """Return the whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     return await asyncio.to_thread(_section)
 
 

@@ -35,7 +35,7 @@ class Client(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio.Protocol."""
+        """Take the connection that was made (asyncio.Protocol)."""
         self._transport = cast(asyncio.Transport, transport)
         self._ask()
 
@@ -49,7 +49,7 @@ class Client(asyncio.Protocol):
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """asyncio.Protocol."""
+        """Take what has come (asyncio.Protocol)."""
         self._received += data
         head, whole, body = self._received.partition(b"\r\n\r\n")
         head = head.lower()
@@ -63,7 +63,7 @@ class Client(asyncio.Protocol):
             self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio.Protocol."""
+        """Take note that the connection has ended (asyncio.Protocol)."""
         del exc
         self._forget()
         self._crowd.come(self._host)
@@ -98,7 +98,7 @@ class Crowd:
 
 
 async def main(port: int, host: str, connections: int, seconds: float) -> None:
-    """Count for so long."""
+    """Count requests for so many seconds, after a while in which nothing counts."""
     crowd = Crowd(port)
     for number in range(connections):
         crowd.come(f"i{number}.{host}")

@@ -43,7 +43,7 @@ class _Counting(importlib.abc.Loader):
             return created
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code."""
+        """Run the module's code, and count what that costs."""
         with _Count(self._name):
             self._loader.exec_module(module)
 

@@ -39,7 +39,7 @@ THREADS: Final = "other threads: the record of runs on disk"
 
 
 class Sampler:
-    """Sees which layer runs."""
+    """Look now and then which layer of the program runs."""
 
     def __init__(self) -> None:
         self.layers: Counter[str] = Counter()
@@ -47,13 +47,13 @@ class Sampler:
         self._here = self._everywhere = 0
 
     def start(self) -> None:
-        """From now on."""
+        """Begin to look, from now on."""
         self._pass()
         signal.signal(signal.SIGPROF, self._look)
         signal.setitimer(signal.ITIMER_PROF, INTERVAL_SECONDS, INTERVAL_SECONDS)
 
     def stop(self) -> None:
-        """No more."""
+        """Stop looking; what was counted stays."""
         signal.setitimer(signal.ITIMER_PROF, 0)
 
     def _look(self, _signal: int, frame: FrameType | None) -> None:
@@ -96,7 +96,7 @@ def layer_of(file: str) -> str:
 
 
 def shares(counted: Counter[str]) -> dict[str, float]:
-    """Per cent."""
+    """Return layer → its share of all that was counted, in per cent."""
     total = counted.total() or 1
     return {layer: 100 * counted[layer] / total for layer in (*(layer for layer, _ in LAYERS), OTHER, THREADS)}
 

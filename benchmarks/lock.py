@@ -45,7 +45,7 @@ INTRODUCTION = f"""{HOGS} callers call a script again and again that writes in o
 
 
 async def run() -> str:
-    """The whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     lines = []
     for hold, others, message in ((SHORT_SECONDS, 1.1, 0.5), (LONGEST_SECONDS, None, 1.5)):
         with tempfile.TemporaryDirectory() as name:

@@ -26,7 +26,7 @@ after the last start. Each has a fork server and the workers of its start."""
 
 
 async def run() -> str:
-    """Return the whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     command = alone([sys.executable, "-m", "benchmarks.many_sites"])
     return await asyncio.to_thread(lambda: subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 

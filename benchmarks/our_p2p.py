@@ -62,7 +62,7 @@ Call = Callable[[], Awaitable[data.Answer]]
 
 
 def as_it_calls(network: PeerNetwork, peer: str) -> Call:
-    """A call."""
+    """Return a call as the peer makes it, over a kept stream where there is one."""
     return lambda: network.client.call(peer, "hello")
 
 
@@ -92,7 +92,7 @@ async def dial(address: str, count: int) -> float:
 
 
 async def calls(call: Call, seconds: float, at_once: float) -> float:
-    """Calls a second."""
+    """Return how many calls a second are answered with so many at once."""
     count, begun = 0, time.perf_counter()
 
     async def keep_calling() -> None:

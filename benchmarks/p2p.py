@@ -67,7 +67,7 @@ Asked = Callable[[tuple[str, ...]], float]
 
 
 async def run() -> str:
-    """The whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     return await asyncio.to_thread(_measure)
 
 
@@ -111,7 +111,7 @@ def _where(folder: Path) -> str:
 
 
 def _sampled(folder: Path, exchange: tuple[str, ...]) -> list[dict[str, float]]:
-    """Who asks, and who answers."""
+    """Return the shares of the layers, of the peer that asks and of the one that answers."""
     result, asks = folder / "sampled.json", Counter[str]()
     with _peer(folder, sampled=result) as address:
         for _ in range(LAYER_RUNS):

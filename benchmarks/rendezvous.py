@@ -46,7 +46,7 @@ _EVENT: Final = b"\ndata: "
 
 @dataclass(frozen=True)
 class Crowd:
-    """What is simulated."""
+    """The crowd that is simulated: so many peers, and how many others each asks for."""
 
     name: str
     peers: int
@@ -97,11 +97,11 @@ class _Reader(asyncio.Protocol):
     measuring: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the events."""
+        """Ask for the stream of events."""
         cast("asyncio.Transport", transport).write(self.request)
 
     def data_received(self, data: bytes) -> None:
-        """Count what came."""
+        """Count the readers that are let in, and the bytes of events while it is measured."""
         if not self.began:
             self.began = True
             self.heard.readers += data.startswith(b"HTTP/1.1 200")
@@ -147,12 +147,12 @@ class _Poster(asyncio.Protocol):
         self._heard.ended += 1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Post from now on."""
+        """Post announcements from now on."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none of its classes
         self._post()
 
     def data_received(self, data: bytes) -> None:
-        """Count the answers."""
+        """Count the answers to the posts, taken or refused."""
         taken = data.count(b"HTTP/1.1 204")
         self._heard.posts += taken
         self._heard.refused += not taken
@@ -209,7 +209,7 @@ def _process(crowd: Crowd, process: int, port: int, line: Connection) -> None:
 
 
 async def run() -> str:
-    """Return the whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     lines = [await asyncio.to_thread(_measured, crowd) for crowd in CROWDS]
     head = [
         "peers",

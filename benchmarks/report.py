@@ -18,7 +18,7 @@ and are medians of several rounds; absolute numbers belong to the machine named 
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Return a table in Markdown, with a head line."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -44,7 +44,7 @@ class Round:
 
 
 async def run() -> str:
-    """The whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     async with bench_peer(WORKERS) as peer:
         throughputs = [await _compare(peer, workload) for workload in WORKLOADS]
         processor = await _processor_time(peer, WORKLOADS[0])

@@ -29,7 +29,7 @@ class Client(asyncio.Protocol):
         """Set while nothing is under way."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio.Protocol."""
+        """Take the connection that was made (asyncio.Protocol)."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
@@ -60,7 +60,7 @@ class Client(asyncio.Protocol):
 
 
 async def main(port: int, host: str, per_second: float, seconds: float, body: bytes) -> None:
-    """Ask, and print."""
+    """Ask so many times a second for so many seconds; print median, 99th percentile and longest of the latencies, in ms."""
     head = f"POST /api/data/lua/call HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     loop = asyncio.get_running_loop()
     clients = [(await loop.create_connection(lambda: Client(head.encode() + body), "127.0.0.1", port))[1] for _ in range(CONNECTIONS)]

@@ -35,7 +35,7 @@ medians. The client (wrk; for the steady rate one of ours, which counts from whe
 
 
 async def run() -> str:
-    """The whole section."""
+    """Measure, and return the section of docs/benchmarks.md."""
     return await asyncio.to_thread(_measure)
 
 
@@ -69,7 +69,7 @@ def peer_of(folder: Path, scripts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _most(site: str, connections: int) -> list[str]:
-    """As many as it takes."""
+    """Measure as many requests as the peer answers over so many connections; return a line of the table."""
     figures = [_wrk(site, connections) for _ in range(ROUNDS)]
     rate, median, p99 = (statistics.median(column) for column in zip(*figures, strict=True))
     return [f"{connections} connections, each always asking", f"**{rate:,.0f}**", f"≥ {TARGET:,}", f"{median:.1f}", f"{p99:.1f}", ""]

@@ -40,7 +40,7 @@ FAULTS: Final[list[Fault]] = []
 
 
 def fault(function: Fault) -> Fault:
-    """Add a fault to the table."""
+    """Add a fault to the table of those that are tried."""
     FAULTS.append(function)
     return function
 

@@ -37,7 +37,7 @@ TABLE: Final = {
 
 
 class FaultyPeer:
-    """A `goop2 peer` under way."""
+    """A `goop2 peer` that was started as a process, and what it prints."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -58,7 +58,7 @@ ENDLESS: Final = _call(0, "endless")
 
 @dataclass
 class Seen:
-    """What came of it."""
+    """What the visitors have seen: how long each answer took, and what failed."""
 
     latencies: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

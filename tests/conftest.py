@@ -48,6 +48,7 @@ SLOW_FILES = frozenset(
         "scripting/test_sides.py",
         "scripting/test_watch.py",
         "scripting/test_worker.py",
+        "scripting/test_worker_supply.py",
         "services/backup/test_service.py",
         "services/chat/test_service.py",
         "services/http_client/test_operations.py",

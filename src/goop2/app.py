@@ -2,8 +2,6 @@
 
 No other module connects rooms (tests/test_composition.py). Host calls that need a room above `scripting`, such as the site's files, the web
 or a listening session, are given to the pool here, so that `scripting` imports none of them.
-
-Longer than 500 lines, since each part of a peer is opened here and nowhere else.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,47 +25,34 @@ from goop2.folder.identity import Identity, load_or_create
 from goop2.folder.regular_files import shown
 from goop2.folder.site_files import SiteFiles
 from goop2.sandbox.answers import Answer, several
-from goop2.sandbox.messages import Setup
 from goop2.scripting import shared_code
 from goop2.scripting.api import FUNCTIONS, PRIVATE
 from goop2.scripting.api.rules import rules
-from goop2.scripting.api.stubs import stubs
 from goop2.scripting.api.testing import TESTING
 from goop2.scripting.catalog import Catalog
 from goop2.scripting.engine import Engine
-from goop2.scripting.invocation import Caller, Invocation, PeerOperation
-from goop2.scripting.limits import MEGABYTE_BYTES, InvocationLimits
+from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
-from goop2.services.avatars import Avatars, open_avatars
 from goop2.services.backup.service import open_backup
-from goop2.services.chat.message_store import MessageStore
-from goop2.services.chat.service import ChatService, open_chat
-from goop2.services.groups.closing import telling_scripts
 from goop2.services.groups.script_operations import GroupOperations
-from goop2.services.groups.service import GroupService, open_groups
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
 from goop2.services.listen.operations import operations as listen_operations
-from goop2.services.listen.service import ListenService, open_listening
-from goop2.services.listen.tracks import Library
 from goop2.services.live_settings import LiveSettings
 from goop2.services.missed_calls import MissedCalls
+from goop2.services.owner import owner_of
 from goop2.services.peer import Peer
 from goop2.services.rest_api import function as api
 from goop2.services.rooms.script_operations import RoomOperations
-from goop2.services.rooms.service import RoomService
 from goop2.services.schedules.service import open_schedules
 from goop2.services.schema_files import SchemaFiles, open_schemas
-from goop2.services.script_keys import ScriptKeys, open_script_keys
+from goop2.services.script_settings import limits_of, run_limits_of, setup_for
 from goop2.services.script_tests.limits import WORKERS
 from goop2.services.script_tests.runner import Bench, TestDesk, open_bench
-from goop2.services.shared_files.service import SharedFiles, open_shared_files
+from goop2.services.services import Services, open_services
 from goop2.services.site_operations import site_read
 from goop2.services.storage_health import StorageHealth
-from goop2.services.table_desk import TableDesk, open_desk
-from goop2.services.table_imports import TableImports, open_imports
-from goop2.services.tables import Tables, open_tables
 from goop2.services.templates.service import TemplateParts, TemplateService
 from goop2.services.transformations import Transformations
 from goop2.services.watchers import watching
@@ -75,9 +60,7 @@ from goop2.storage.database import FILE, Database
 from goop2.storage.file_quota import Quota, quota_of
 from goop2.storage.migrations import open_folder
 from goop2.storage.run_history import RunHistory, open_run_history
-from goop2.storage.run_limits import RunLimits
 from goop2.storage.told import not_told
-from goop2.storage.typed_tables import Owner
 
 if TYPE_CHECKING:
     from goop2.cluster.owner import Cluster
@@ -126,19 +109,18 @@ async def open_peer(
 
         clusters: list[Cluster] = []
 
-        async def apply(wanted: Settings) -> None:
-            """Tell the parts that work with settings of new ones."""
-            limits = limits_of(wanted)
-            setup = setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota)
-            await scripting.pool.renew(setup, limits)
-            for cluster in clusters:
-                cluster.renew(setup, limits)
-            operations.update(_http(wanted, world))
-            scripting.engine.use(limits)
-            await run_history.use(run_limits_of(wanted))
-
+        apply = _apply_settings(folder, opened, scripting, run_history, operations, clusters, world=world, flavour=flavour)
         live_settings = LiveSettings(settings, apply)
-        services = await _open_services(stack, folder, opened, scripting.engine, live_settings)
+        starting = open_services(
+            folder,
+            opened.identity,
+            live_settings,
+            scripting.engine,
+            files=opened.files,
+            script_dir=opened.script_dir,
+            health=opened.health,
+        )
+        services = await stack.enter_async_context(starting)
         if watch:  # only what runs as the peer of the folder may remove what an earlier one has left
             services.imports.sweep()
         # Opened last and so ended first: it uses the connection that is closed at the very end.
@@ -149,7 +131,7 @@ async def open_peer(
         # Beside a running peer, schedules run there. They use all of the above, so they end first.
         beside_none = watch and elsewhere is None
         opening = open_schedules(
-            scripting.catalog, scripting.engine, lambda: _owner_of(opened.identity, live_settings.current), folder, running=beside_none
+            scripting.catalog, scripting.engine, lambda: owner_of(opened.identity, live_settings.current), folder, running=beside_none
         )
         schedules = await stack.enter_async_context(opening)
         templates = _templates(folder, environment, opened, scripting, services, schemas, live_settings)
@@ -326,67 +308,35 @@ def _open_cluster(folder: Path, opened: _OpenFolder, scripting: _OpenScripting, 
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _OpenServices:
-    """The services of the peer, and what was odd when they opened."""
+def _apply_settings(
+    folder: Path,
+    opened: _OpenFolder,
+    scripting: _OpenScripting,
+    history: RunHistory,
+    operations: dict[str, PeerOperation],
+    clusters: list[Cluster],
+    *,
+    world: Dependencies | None,
+    flavour: str,
+) -> Callable[[Settings], Awaitable[None]]:
+    """Return what tells the parts that work with settings of new ones; `operations` and `clusters` may still grow."""
 
-    avatars: Avatars
-    chat: ChatService
-    grouping: GroupService
-    rooms: RoomService
-    shared_files: SharedFiles
-    tables: Tables
-    desk: TableDesk
-    imports: TableImports
-    script_keys: ScriptKeys
-    rest: api.Api
-    listening: ListenService
-    warnings: tuple[str, ...]
+    async def apply(wanted: Settings) -> None:
+        limits = limits_of(wanted)
+        setup = setup_for(folder, wanted, opened.identity, limits, flavour, opened.quota)
+        # First, since it may fail: then nothing else has changed, and the old settings stay in force.
+        await scripting.pool.renew(setup, limits)
+        for cluster in clusters:
+            cluster.renew(setup, limits)
+        operations.update(_http(wanted, world))
+        scripting.engine.use(limits)
+        await history.use(run_limits_of(wanted))
 
-
-async def _open_services(
-    stack: AsyncExitStack, folder: Path, opened: _OpenFolder, engine: Engine, live_settings: LiveSettings
-) -> _OpenServices:
-    """Open chat, groups, rooms, tables, the REST API and the listening session."""
-    settings, health, own_id = opened.settings, opened.health, opened.identity.peer_id
-    chat = await stack.enter_async_context(open_chat(own_id, engine, MessageStore(folder / FILE, own_id, health.for_peer)))
-    avatars = await stack.enter_async_context(open_avatars(folder))
-    grouping = await stack.enter_async_context(open_groups(own_id, folder / FILE, health.for_peer))
-    files = await stack.enter_async_context(open_shared_files(folder, grouping, lambda: live_settings.current.storage.shared_mb))
-    rooms = RoomService(grouping)
-    stack.callback(rooms.close)
-    owner = _owner_of(opened.identity, settings)
-    await stack.enter_async_context(telling_scripts(grouping.groups, engine, owner))
-    tables = await stack.enter_async_context(open_tables(folder / FILE, grouping.groups.template_roles, health.for_callers))
-    script_keys = await stack.enter_async_context(open_script_keys(folder, health.for_peer))
-    desk = await stack.enter_async_context(open_desk(folder, health.for_callers))
-    imports = await stack.enter_async_context(open_imports(folder, Owner(own_id, settings.profile.email), health.for_callers))
-    library = Library(folder, opened.script_dir, settings.listen.media_dirs)
-    listening = await stack.enter_async_context(open_listening(folder, library))
-    rest = api.Api(opened.files, tables)
-    return _OpenServices(
-        avatars=avatars,
-        chat=chat,
-        grouping=grouping,
-        rooms=rooms,
-        shared_files=files,
-        tables=tables,
-        desk=desk,
-        imports=imports,
-        script_keys=script_keys,
-        rest=rest,
-        listening=listening,
-        warnings=tuple(library.warnings),
-    )
-
-
-def _owner_of(this: Identity, settings: Settings) -> Caller:
-    """Return the owner as a caller of the peer's own scripts."""
-    return Caller(this.peer_id, settings.profile.label or this.peer_id, owner=True, email=settings.profile.email)
+    return apply
 
 
 def _later_operations(
-    folder: Path, scripting: _OpenScripting, services: _OpenServices, elsewhere: Elsewhere | None
+    folder: Path, scripting: _OpenScripting, services: Services, elsewhere: Elsewhere | None
 ) -> Mapping[str, PeerOperation]:
     """Return the operations of the goop table that need what is opened after the pool."""
     sessions = listen_operations(services.listening)
@@ -406,7 +356,7 @@ def _templates(
     environment: Mapping[str, str],
     opened: _OpenFolder,
     scripting: _OpenScripting,
-    services: _OpenServices,
+    services: Services,
     schemas: SchemaFiles,
     live_settings: LiveSettings,
 ) -> TemplateService:
@@ -419,30 +369,22 @@ def _templates(
         catalog=scripting.catalog,
         schemas=schemas,
         grouping=services.grouping,
-        owner=lambda: _owner_of(opened.identity, live_settings.current),
+        owner=lambda: owner_of(opened.identity, live_settings.current),
         care=opened.health.for_peer,
     )
     return TemplateService(parts)
 
 
-async def _found_now(folder: Path, opened: _OpenFolder, services: _OpenServices, *, watch: bool) -> Iterable[str]:
+async def _found_now(folder: Path, opened: _OpenFolder, services: Services, *, watch: bool) -> Iterable[str]:
     """Return the warnings about what was found while the parts were opened."""
     found = (
         payload_keys.others_may_read(folder, opened.private) if opened.payload_keys else "",
         await asyncio.to_thread(services.rest.problem),
-        *_not_kept(services.chat.problem, services.grouping.problem),
+        *services.not_kept(),
         opened.health.size(),
         await asyncio.to_thread(not_told, opened.database, opened.notice, telling=watch),
     )
     return filter(None, found)
-
-
-def _not_kept(chat_problem: str, groups_problem: str) -> Iterator[str]:
-    """Yield a warning for each service that cannot save what it holds."""
-    if chat_problem:
-        yield f"messages are not kept, and refused: {chat_problem}"
-    if groups_problem:
-        yield f"groups are not kept: {groups_problem}"
 
 
 async def _start(pool: Pool, catalog: Catalog) -> Mapping[str, str]:
@@ -509,45 +451,6 @@ async def join(peer: Peer, port: int | None = None, *, listen_on: str = "", near
         reachability = await stack.enter_async_context(open_reachability(host, machine_addresses))
         latencies = await stack.enter_async_context(open_latencies(host))
         yield await stack.enter_async_context(open_network(peer, host, reachability, latencies, servers=servers, near_by=near_by))
-
-
-def limits_of(settings: Settings) -> InvocationLimits:
-    """Return the limits of invocations that the owner has set."""
-    lua = settings.lua
-    return InvocationLimits(
-        enabled=lua.enabled,
-        timeout_seconds=lua.timeout_seconds,
-        memory_bytes=lua.max_memory_mb * MEGABYTE_BYTES,
-        rate_per_caller=lua.rate_limit_per_peer,
-        rate_global=lua.rate_limit_global,
-        workers=lua.max_workers,
-        http_enabled=lua.http_enabled,
-        kv_enabled=lua.kv_enabled,
-        process_per_call=lua.isolation == "call",
-    )
-
-
-def run_limits_of(settings: Settings) -> RunLimits:
-    """Return how many runs the owner keeps, and how much of each."""
-    kept = settings.runs
-    return RunLimits(kept.keep_days, kept.keep_count, kept.max_mb * MEGABYTE_BYTES, kept.keep_arguments)
-
-
-def setup_for(folder: Path, settings: Settings, this: Identity, limits: InvocationLimits, flavour: str, quota: Quota) -> Setup:
-    """Return what every worker of this peer is told."""
-    return Setup(
-        flavour=flavour,
-        declarations=stubs(FUNCTIONS),
-        self_id=this.peer_id,
-        self_label=settings.profile.label or this.peer_id,
-        memory_bytes=limits.memory_bytes,
-        operations=rules((*FUNCTIONS, *PRIVATE)),
-        database=os.fsencode(Path(os.path.realpath(folder)) / FILE),
-        kv_enabled=limits.kv_enabled,
-        time_zone=shown(os.environ.get("TZ", "")),
-        storage_max_bytes=quota.callers,
-        storage_synced=settings.storage.synced,
-    )
 
 
 def _http(settings: Settings, world: Dependencies | None) -> Mapping[str, PeerOperation]:

@@ -24,6 +24,22 @@ def test_a_minutes_worth_may_come_at_once_and_then_as_fast_as_the_limit_says(clo
     assert [meter.take("ann") for _ in range(3)] == [True, True, False]
 
 
+def test_what_was_used_comes_back_by_the_time_that_has_passed(clock: Clock) -> None:
+    clock.now = 3
+    meter = TokenBucket(60, clock)
+    assert meter.take("ann", 60)
+    clock.now = 10
+    assert [meter.take("ann", 7), meter.take("ann")] == [True, False]
+
+
+def test_who_has_all_of_a_minute_again_is_forgotten_within_a_second(clock: Clock) -> None:
+    meter = TokenBucket(600, clock)
+    meter.take("ann")
+    clock.now += 1
+    meter.take("bob")
+    assert len(meter) == 1
+
+
 def test_each_has_a_minute_of_its_own(clock: Clock) -> None:
     meter = TokenBucket(1, clock)
     assert [meter.take("ann"), meter.take("bob"), meter.take("ann")] == [True, True, False]
@@ -74,6 +90,15 @@ def test_what_is_done_makes_room_for_what_is_done_later() -> None:
         assert len(lingering) == 3
     assert len(lingering) == 0
     assert not lingering._open
+
+
+def test_whoever_has_as_many_as_one_may_have_ends_its_own_first_while_there_is_room_for_others() -> None:
+    lingering = Lingering(9, 2)
+    ended: list[str] = []
+    with contextlib.ExitStack() as stack:
+        for name in ("first", "second", "third"):
+            stack.enter_context(lingering.one("ann", partial(ended.append, name)))
+        assert ended == ["first"]
 
 
 def test_memory_is_held_once_for_all() -> None:

@@ -22,6 +22,7 @@ RECORDED: dict[str, tuple[str, tuple[Scalar, ...], tuple[Scalar, ...], str]] = {
     "no user and no password": ("http.get", (b"https://me:secret@example.org/",), ANSWER, "GET example.org 204"),
     "a request without an answer": ("http.get", (b"https://example.org/",), (None, b"secret"), "GET example.org"),
     "an answer that is none": ("http.get", (b"https://example.org/",), (None, None, b"[]"), "GET example.org"),
+    "an answer that is no JSON": ("http.get", (b"https://example.org/",), (None, None, b'"\xff'), "GET example.org"),
     "an address that is none": ("http.get", (b"secret",), (None, b"no"), "GET (no address)"),
     "an address that cannot be read": ("http.get", (b"http://[secret:99999/",), (None, b"no"), "GET (no address)"),
     "a port that is none": ("http.get", (b"http://x:secret/",), (None, b"no"), "GET (no address)"),

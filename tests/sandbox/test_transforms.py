@@ -101,3 +101,9 @@ def test_a_definition_that_is_none_is_refused_in_a_sentence(definition: str, sai
 def test_what_cannot_be_transformed_is_said_with_row_and_field(rows: Any, field: dict[str, Any], said: str) -> None:
     with pytest.raises(StorageError, match=re.escape(said)):
         made(rows, {"target": "t", "sources": ["a"], **field})
+
+
+@pytest.mark.parametrize("definition", [b'{"name":"\xff"}', b'{"fields":[{"target":"a","constant":' + b"[" * 5000])
+def test_a_definition_that_is_not_utf_8_or_nested_too_deeply_is_refused_in_a_sentence(definition: bytes) -> None:
+    with pytest.raises(StorageError, match=r"the transformation is not one: (it is not UTF-8|it is nested too deeply)"):
+        transformation(definition)

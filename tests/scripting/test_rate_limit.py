@@ -191,3 +191,14 @@ def expected_wait(accepted: list[tuple[float, str, str]], now: float, caller: st
         if len(counted) < global_ and counted.count((caller, script)) < limit:
             return moment - now if moment > now else None
     return math.inf
+
+
+def test_the_limit_that_is_met_is_named_that_of_a_script_before_that_of_all_callers(clock: Clock) -> None:
+    rate = RateLimiter(1, 2, clock)
+    rate.check("ann", "function/score", None)
+    assert rate.limit_met("score", None) == "1 a minute for score"
+    assert rate.limit_met("score", 7) == "7 a minute for score"
+    rate.check("bob", "function/score", None)
+    assert rate.limit_met("score", 7) == "2 a minute for all scripts"
+    rate.use(1, 1)
+    assert rate.limit_met("score", None) == "1 a minute for all scripts"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import apsw
+import msgspec
 import pytest
 
 from goop2.storage.database import Database
 from goop2.storage.errors import StorageError
-from goop2.storage.guard import EXEC, INTERNAL, ONE_TABLE, QUERY, VISITOR, Guard, Role
+from goop2.storage.guard import EXEC, INTERNAL, ONE_TABLE, ONE_TABLE_WRITES, OURS, OWNER_READS, QUERY, VISITOR, Guard, Role
 from goop2.storage.owner_reader import QUERY as OWNER
 
 REFUSED_TO_ALL = {
@@ -217,3 +218,35 @@ def test_a_statement_compiled_for_one_role_is_judged_again_for_another(tables: D
 def test_narrow_roles_have_no_recursive_queries(tables: Database, role: Role) -> None:
     with pytest.raises(StorageError, match="may not use a recursive query"):
         tables.query(role, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3) SELECT i FROM n")
+
+
+THE_VIEW = Role(VISITOR, "a query", "notes", "v_secret")
+
+
+def answer_of(role: Role, action: int, first: str | None, second: str | None, inside: str | None) -> int:
+    guard = Guard()
+    guard.role = role
+    return guard(action, first, second, "main", inside)
+
+
+@pytest.mark.parametrize("inside", [None, "a", "v", "v_secres", "z"])
+def test_functions_of_the_view_are_for_the_view_alone(inside: str | None) -> None:
+    assert answer_of(THE_VIEW, apsw.SQLITE_FUNCTION, None, "_py_caller", inside) == apsw.SQLITE_DENY
+    assert answer_of(THE_VIEW, apsw.SQLITE_FUNCTION, None, "_py_caller", "v_secret") == apsw.SQLITE_OK
+
+
+@pytest.mark.parametrize("table", ["diary", "zebra", "_py_kv"])
+def test_the_view_reads_its_table_and_no_other(table: str) -> None:
+    assert answer_of(THE_VIEW, apsw.SQLITE_READ, table, "body", "v_secret") == apsw.SQLITE_DENY
+    assert answer_of(THE_VIEW, apsw.SQLITE_READ, "notes", "body", "v_secret") == apsw.SQLITE_OK
+
+
+def test_how_many_rows_a_table_has_is_a_secret_unless_it_is_said_not_to_be() -> None:
+    assert answer_of(THE_VIEW, apsw.SQLITE_READ, "notes", "", None) == apsw.SQLITE_DENY
+    assert answer_of(msgspec.structs.replace(THE_VIEW, whole=True), apsw.SQLITE_READ, "notes", "", None) == apsw.SQLITE_OK
+
+
+def test_statements_of_different_kinds_are_kept_apart_in_the_cache() -> None:
+    flags = [kind.flags for kind in (ONE_TABLE, ONE_TABLE_WRITES, VISITOR, OWNER_READS, OURS)]
+    assert len(set(flags)) == len(flags)
+    assert 0 not in flags

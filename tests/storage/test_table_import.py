@@ -270,6 +270,11 @@ def test_a_key_that_is_taken_is_told_before_anything_is_added(importing: Importi
     ]
 
 
+def test_two_keys_that_python_hashes_alike_are_two(importing: Importing, database: Database) -> None:
+    TypedTables(database).create("floors", [{"name": "level", "type": "integer", "key": True}])
+    assert importing.check("level\n-1\n-2\n", table="floors") == ImportChecked(rows=2, wrong=0, faults=[])
+
+
 def test_a_new_table_is_the_owners_alone_with_guessed_types(importing: Importing, database: Database) -> None:
     importing.add("Name,Age,Joined\nAnn,30,2026-01-01\n", table="people", create=True, types={"Age": "real"}, names={"Name": "who"})
     table = TypedTables(database).table("people")

@@ -1,4 +1,5 @@
-"""Change guarding code in small ways, one at a time, and see whether a test fails: `make mutate`, with EACH=N mutants of each module.
+"""Change guarding code in small ways, one at a time, and see whether a test fails: `make mutate`, with EACH=N mutants of each module,
+and ONLY="guard origins" for the modules that have such a word in their path.
 
 A mutant that no test notices is a rule that nobody holds, unless the change changes nothing; such ones stand in equivalent.toml with the
 reason. The program ends with 1 when there is another survivor. It works on a copy of the last commit, in an environment of its own, and
@@ -33,7 +34,12 @@ TIMEOUT_FACTOR, TIMEOUT_LEAST_SECONDS = 6, 30
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "storage/guard.py": ("storage/test_guard.py", "storage/test_bounded_functions.py", "services/test_existing_sites.py"),
     "storage/policies.py": ("storage/test_table_access.py", "storage/test_template_group.py"),
-    "storage/table_access.py": ("storage/test_table_access.py", "storage/test_template_group.py", "storage/test_hidden_rows.py"),
+    "storage/table_access.py": (
+        "storage/test_table_access.py",
+        "storage/test_template_group.py",
+        "storage/test_row_visibility.py",
+        "storage/test_hidden_rows.py",
+    ),
     "storage/row_visibility.py": ("storage/test_row_visibility.py", "storage/test_hidden_rows.py", "storage/test_table_access.py"),
     "web/http/origins.py": ("web/http/test_origins.py", "web/test_app.py"),
     "web/http/admission.py": ("web/http/test_admission.py",),
@@ -55,14 +61,16 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
 """Guarding module → the tests that hold it."""
 
 
-def main(each: int) -> int:
-    """Make `each` mutants of every module; return how many survive without a reason."""
+def main(each: int, only: list[str]) -> int:
+    """Make `each` mutants of every module, or of those whose path holds one of `only`; return how many survive without a reason."""
     known = tomllib.loads(EQUIVALENT.read_text()) if EQUIVALENT.exists() else {}
     with tempfile.TemporaryDirectory() as name:
         copy = _copy(Path(name))
         os.chdir(copy)
         survivors = 0
         for module, tests in MODULES.items():
+            if only and not any(word in module for word in only):
+                continue
             survivors += _examine(module, tests, each, known.get(module, {}))
     print(f"{survivors} survived without a reason")
     return 1 if survivors else 0
@@ -123,4 +131,4 @@ def _changed(diff: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

@@ -70,7 +70,7 @@ def answer_json(value: object) -> None:
 
 
 def result(text: str) -> None:
-    """Print JSON text on stdout."""
+    """Print JSON text on stdout, in one piece, without characters that steer a terminal."""
     print(escaped(text), flush=True)
 
 

@@ -40,6 +40,7 @@ def make_certificate(hosts: Iterable[str], now: datetime) -> tuple[str, str]:
     body = _der(
         _SEQUENCE,
         _der(_VERSION, _der(_INTEGER, b"\x02")),
+        # The serial number: the 1 in front keeps it positive, and of one length.
         _der(_INTEGER, b"\x01" + os.urandom(15)),
         algorithm,
         name,
@@ -55,6 +56,7 @@ def make_certificate(hosts: Iterable[str], now: datetime) -> tuple[str, str]:
 
 
 def _extensions(hosts: Iterable[str], public: bytes) -> Iterable[bytes]:
+    # Its own authority: whoever holds a copy believes it, and it vouches for nothing else.
     true = _der(_BOOLEAN, b"\xff")
     yield _der(_SEQUENCE, _der(_OBJECT, _BASIC), true, _der(_OCTETS, _der(_SEQUENCE, true)))
     yield _der(_SEQUENCE, _der(_OBJECT, _USAGE), true, _der(_OCTETS, _der(_BITS, _SIGNS_AND_ISSUES)))
@@ -78,6 +80,7 @@ def _der(tag: int, *parts: bytes) -> bytes:
     size = len(content)
     if size < 0x80:
         return bytes([tag, size]) + content
+    # DER's long form: how many bytes the length has, then the length.
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes([tag, 0x80 | len(length)]) + length + content
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class FarCall:
-    """A job that a node has."""
+    """A job that a node has: it ends with one outcome, by the node's word or by that of its runner."""
 
     def __init__(self, runner: FarRunner, node: KnownNode, job: Job, work: Invocation, number: int) -> None:
         self.node, self.job, self.id = node, job, number
@@ -76,6 +76,7 @@ class FarCall:
 
     def _end(self, message: Ended) -> None:
         if message.code == UNKNOWN_VERSION:
+            # Once: a node that forgets what it was just sent, or says so in the middle of a call, would have us send sources for ever.
             if self._resent or self._asking is not None:
                 raise WorkerProtocolError("a version it was sent is not known to it")
             self._resent = True
@@ -87,6 +88,7 @@ class FarCall:
         if self._worker is None:
             self._runner.finish(self, outcome)
             return
+        # The outcome waits for the lent worker: a transaction that the script left open must be undone before the caller sees an answer.
         self._ended = outcome
         self._worker.send(Return())
         self._worker = None
@@ -105,6 +107,7 @@ class FarCall:
             traceback=message.traceback,
         )
         outcome = outcome_of(done, self._work, waited)
+        # The script passed on our own sentence that the database was busy: that is the peer's fault and not an error of the script.
         if self._busy and outcome.code is ErrorCode.SCRIPT_ERROR and self._busy in outcome.payload:
             outcome = msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE)
         return too_late(outcome) if now >= self.job.deadline else outcome
@@ -116,9 +119,11 @@ class FarCall:
             raise WorkerProtocolError("a question out of place")
         self._asking = message.number
         if message.operation in DATA_OPERATIONS:
+            # Each question costs a way there and back, so the next call of this version runs here, beside its data.
             self._runner.placement.touches_data(self._work.script.version)
             self._ask_database(DataCall(message.operation.encode(), message.arguments))
         elif self._in_transaction:
+            # As a worker here refuses it: an operation of the peer takes its time, and meanwhile nobody else could write.
             shape, *values = raised(f"goop.{message.operation} is not available inside goop.db.transaction")
             self._answer(shape, tuple(values))
         else:
@@ -137,6 +142,7 @@ class FarCall:
         if number is None or self._over:
             return
         if not self._runner.tell(self.node, HostAnswer(self.id, number, shape, values)):
+            # The node waits for an answer to its number: without one the call would hang until its deadline.
             refusal, *why = raised("the answer is larger than what the cluster's server carries (max_payload)")
             self._runner.tell(self.node, HostAnswer(self.id, number, refusal, tuple(why)))
 
@@ -155,6 +161,7 @@ class FarCall:
 
     def _take_worker(self, worker: WorkerProcess) -> None:
         call, self._first = self._first, None
+        # The call ended while it waited for this worker: the worker goes back at once.
         if self._over or call is None:
             worker.send(Return())
             return

@@ -74,6 +74,7 @@ class FarRunner:
         self._held: dict[str, int] = {}
         """Tenant → calls of it on other machines."""
         self._is_pulling = False
+        # Begins somewhere else after each start, so that what nodes still say of calls of an earlier start matches no call of this one.
         self._next = secrets.randbits(48) << 12
 
     # ── what the queue asks (scripting.runner.Runner) ────────────────────────────────────────
@@ -89,6 +90,7 @@ class FarRunner:
         self._is_pulling = True
         try:
             while self.credit and (job := self._calls.waiting.take(self._may_go)) is not None:
+                # No node took it, since its message is too large, say: back to its place, or the next one would overtake it.
                 if not self._give(job):
                     self._calls.put_back(job)
                     return
@@ -123,6 +125,7 @@ class FarRunner:
     def _may_leave(self, job: Job) -> bool:
         if not self.placement.may_leave(job):
             return False
+        # The queue's own shares count the workers here, which such a call does not hold: so the share of a caller is kept here too.
         share = max(1, self.nodes.slots // CALLER_SHARE_OF_WORKERS)
         return job.tenant == OWNER_TENANT or self._held.get(job.tenant, 0) < share
 
@@ -137,6 +140,7 @@ class FarRunner:
             return False
         self._next += 1
         call = FarCall(self, node, job, work, self._next)
+        # Nothing is counted before the message has gone: a call that does not fit runs near.
         if not self.send_call(call, with_source=not node.knows(work.script.version)):
             return False
         job.started = time.monotonic()
@@ -163,6 +167,7 @@ class FarRunner:
             caller.label or caller.id,
             caller.email,
             job.tenant == OWNER_TENANT,
+            # Seconds that are left and no instant: the clocks of two machines have nothing in common.
             work.deadline - time.monotonic(),
         )
         return self.tell(call.node, message, messages.call_subject(call.node.key, call.id))
@@ -196,7 +201,7 @@ class FarRunner:
             self._finish_lost(number, NODE_LIED)
 
     def _drop(self, call: FarCall) -> None:
-        """Hold a call no more."""
+        """Give back the places that a call took here and at its node, whatever its outcome is. Idempotent."""
         if self._far.pop(call.id, None) is None:
             return
         job = call.job
@@ -228,6 +233,7 @@ class FarRunner:
         if subject == messages.ECHO:
             self.loss.echoed()
             for node in self.nodes.lose(self.loss.seconds):
+                # A node that said it leaves, and has no calls, ended in order: nobody needs to hear of it.
                 if node.given or not node.beat.leaving:
                     log.warning("a node of the cluster is lost", node=node.name, calls=len(node.given))
                 self._lose_calls(node)
@@ -256,6 +262,7 @@ class FarRunner:
             self.break_off(call, str(breach))
 
     def _nobody_has(self, call: FarCall) -> None:
+        # The program is gone. If it comes again it has another boot, and no sources; its next beat makes it usable.
         call.node.here = call.node.ready = False
         call.node.sources.clear()
         if call.heard_of:  # it had begun when its node went
@@ -274,6 +281,7 @@ class FarRunner:
         node, was_here = self.nodes.hear(key, self._name_of(key), beat, self.loss.seconds)
         if node is None:
             return
+        # Looked at once, when it comes: the version of a program that runs does not change.
         if not was_here and not node.refused and (why := self._why_not(beat)):
             self._refuse(node, why)
         if node.refused:
@@ -284,11 +292,13 @@ class FarRunner:
     def _use(self, node: KnownNode, beat: Beat, *, was_here: bool) -> None:
         """Bring a node to where it can be given calls, and give it some."""
         if not was_here:
+            # It was silent for too long: its calls were told as lost, so what it still does for them is in vain.
             for number in node.lost_calls:
                 self.tell(node, Cancel(number))
             node.lost_calls = []
         if beat.leaving:
             self.tell(node, Farewell())
+        # Only a node whose workers were made by our present settings may be given calls; the digest in its beat is how it says so.
         was_ready, node.ready = node.ready and was_here, beat.digest == self._welcome.digest
         if not node.ready:
             self.tell(node, self._welcome)

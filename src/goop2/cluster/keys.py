@@ -91,6 +91,7 @@ def read_key(file: Path) -> ClusterKey:
     seed = next((found for line in lines if line.startswith("SU") and (found := _seed(line.strip())) is not None), None)
     if seed is None:
         raise _no_key(file)
+    # The rest of the file, whole: it is read by OpenSSL and not by us.
     begin = text.find("-----BEGIN CERTIFICATE-----")
     return ClusterKey(name if _NAME.fullmatch(name) else "", seed, text[begin:] if begin >= 0 else "")
 
@@ -106,6 +107,7 @@ def _written(content: bytes) -> str:
 def _seed(text: str) -> bytes | None:
     """Return the 32 bytes of a secret, None when it is none."""
     try:
+        # NATS writes base32 without its padding.
         content = base64.b32decode(text + "=" * (-len(text) % 8))
     except ValueError:
         return None

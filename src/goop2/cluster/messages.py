@@ -91,7 +91,7 @@ ToNode = Call | Cancel | HostAnswer | NodeSetup | Refused | Farewell
 
 
 class Beat(msgspec.Struct, array_like=True, frozen=True, tag=6):
-    """This node is there."""
+    """Say that a node is there and what it can do; sent each BEAT_SECONDS, and at once after a change."""
 
     protocol: int
     version: Annotated[str, msgspec.Meta(max_length=64)]
@@ -122,7 +122,7 @@ class Ended(msgspec.Struct, array_like=True, frozen=True, tag=7, gc=False):
 
 
 class Logged(msgspec.Struct, array_like=True, frozen=True, tag=8, gc=False):
-    """A line of the run's log."""
+    """A line that the script wrote to the log of its run, in the order in which they were written."""
 
     level: Literal["info", "warn", "error"]
     text: str

@@ -78,6 +78,7 @@ def _client(key: ClusterKey) -> Client:
 
     class KeyClient(Client):
         def _setup_nkeys_connect(self) -> None:
+            # Private parts of nats-py 2.16.0 (`Client` of nats.aio.client), which reads them when the server asks for a signature.
             self._public_nkey = key.public
             self._signature_cb = key.signed
 
@@ -158,6 +159,7 @@ class NatsBus:
 
     async def flush(self) -> None:
         """Wait until what was sent has left."""
+        # Not for ever where the connection is gone: nothing will leave then.
         while self._unsent and self.connected:
             self._wake.set()
             await asyncio.sleep(0)
@@ -208,6 +210,7 @@ async def connected_to(url: str, key: ClusterKey, name: str) -> AsyncIterator[Na
 async def _connect(url: str, key: ClusterKey, name: str) -> NatsBus:
     client, tls = _client(key), _tls(url, key)
     closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    # The client tells its callbacks the cause, and raises something vaguer itself: the owner is told the cause.
     last: list[BaseException] = []
     connecting = True
 
@@ -303,6 +306,7 @@ async def stay_connected(
         pause = RECONNECT_SECONDS if attempts <= QUICK_ATTEMPTS else SLOW_RECONNECT_SECONDS
         try:
             async with connected_to(url, key, name) as bus:
+                # It worked: the next fault is new to the owner, and is met with quick attempts.
                 before, attempts = "", 0
                 using = asyncio.ensure_future(use(bus))
                 try:

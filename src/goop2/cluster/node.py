@@ -52,7 +52,7 @@ class OpenFairness(Fairness[Job]):
         return usable > 0
 
     def may_run(self, tenant: str) -> bool:
-        """Return True."""
+        """Return True: the owner sends no more calls than this node has slots, so none of them has to wait for another."""
         return True
 
 
@@ -64,7 +64,7 @@ class _PassedLog(RunLog):
         self._node, self._call = node, call
 
     def append(self, level: Level, text: str) -> None:
-        """Pass a line on."""
+        """Pass a line on to the owner; nothing is kept here."""
         self._node.tell(self._call, Logged(level, text))
 
 
@@ -82,7 +82,7 @@ class Node:
     """One node, from its start to its end."""
 
     def __init__(self, key: str, slots: int, bus: SwitchedBus) -> None:
-        """`key`: its public key."""
+        """`key`: its public key, as NATS writes it. `slots`: how many calls it runs at once. Needs a running loop."""
         self._bus = bus
         self._key = key
         self._slots = slots
@@ -153,6 +153,7 @@ class Node:
         """Tell the owner something of a call; how it ended reaches it although the server is away for a moment."""
         content = messages.encode(message)
         subject = messages.call_subject(self._key, call)
+        # The outcome of work that was done must arrive. A log line or a question is worth nothing to an owner that is away.
         if isinstance(message, Ended):
             self._bus.send_surely(subject, content)
         else:
@@ -192,6 +193,7 @@ class Node:
     def _made(self, task: asyncio.Task[None]) -> None:
         self._making = None
         if not task.cancelled() and (error := task.exception()) is not None and not self.refused.done():
+            # Workers that cannot be made will not be made at the next beat either: `goop2 worker` ends with this sentence.
             self.refused.set_result(str(error))
 
     async def _make(self, welcome: NodeSetup) -> None:
@@ -216,12 +218,14 @@ class Node:
     # ── calls ────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self, message: Call) -> None:
+        # A call is carried out at most once, whatever may come twice.
         if message.id in self._calls:
             return
         if message.source is not None:
             self._keep_source(message.version, message.source)
         source = self._sources.get(message.version)
         if source is None or self._pool is None:
+            # Forgotten, or this node was started anew meanwhile: the owner sends the call again, with its source.
             self.tell(message.id, Ended(UNKNOWN_VERSION, b"", 0, 0.0))
             return
         invocation = invocation_of(message, source)
@@ -250,6 +254,7 @@ class Node:
         if version not in self._sources:
             self._sources_bytes += len(source)
         self._sources[version] = source
+        # The oldest goes first, as in the owner's own list (`KnownNode.sources`), so that both mostly agree on what is here.
         while len(self._sources) > SOURCES_KEPT or self._sources_bytes > SOURCES_KEPT_BYTES:
             self._sources_bytes -= len(self._sources.popitem(last=False)[1])
 
@@ -266,6 +271,7 @@ class Node:
 
     def _answer(self, message: HostAnswer) -> None:
         call = self._calls.get(message.id)
+        # An answer to an earlier question, or of a call that is over, is late: whoever asked is gone.
         if call is not None and call.asking is not None and call.questions == message.number:
             worker, call.asking = call.asking, None
             worker.send(HostCallAnswer(message.shape, message.values))
@@ -279,6 +285,7 @@ def setup_of(welcome: NodeSetup) -> Setup:
         self_id=welcome.self_id,
         self_label=welcome.self_label,
         memory_bytes=welcome.memory_bytes,
+        # No operation is done in a worker here: the database is with the owner.
         operations=tuple(msgspec.structs.replace(rule, in_peer=True) for rule in rules((*FUNCTIONS, *PRIVATE))),
         time_zone=welcome.time_zone,
     )

@@ -69,7 +69,7 @@ class KnownNode(msgspec.Struct, eq=False):
 
 
 class Nodes:
-    """All nodes of one owner."""
+    """All nodes of one owner, by their beats; nothing is known of a machine that was invited and never heard."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[str, bytes], KnownNode] = {}
@@ -102,6 +102,7 @@ class Nodes:
         silent = [node for node in self._nodes.values() if node.here and now - node.heard > LOST_SECONDS]
         for node in silent:
             node.here = False
+            # A lost node is kept for the owner to see, and to tell it of its lost calls when it is back; one that left does not come back.
             if node.beat.leaving:  # it said that it goes
                 del self._nodes[node.key, node.beat.boot]
         return silent

@@ -55,7 +55,7 @@ class Cluster:
         self._runner.renew(self._welcome(setup, limits))
 
     def view(self) -> ClusterView:
-        """Return how it is now."""
+        """Return the server, the nodes and the counts since the start as they are at this moment."""
         runner = self._runner
         return ClusterView(
             server=self._url,
@@ -95,6 +95,7 @@ def node_setup_of(setup: Setup, limits: InvocationLimits, owner: bytes) -> NodeS
     """Return how the workers of nodes are to be."""
     flavour = setup.flavour or preferred_flavour()
     zone = rule_of_time()
+    # The digest is of all the rest, so that any change of the settings makes nodes make their workers anew.
     draft = NodeSetup(owner, b"", flavour, setup.self_id, setup.self_label, setup.memory_bytes, limits.process_per_call, zone)
     return msgspec.structs.replace(draft, digest=hashlib.blake2b(messages.encode(draft), digest_size=16).digest())
 
@@ -112,6 +113,7 @@ async def open_cluster(
     name_of: Callable[[str], str],
 ) -> AsyncIterator[Cluster]:
     """Let calls run on other machines while the block lasts. `key` is read when it is needed; it may raise `ClusterError`."""
+    # Tells the nodes one start of this peer from another: calls of an earlier one are over.
     boot = secrets.token_bytes(8)
     bus = SwitchedBus()
     placement = Placement(cast(Spill, spill))
@@ -127,6 +129,7 @@ async def open_cluster(
     cluster = Cluster(url, runner, bus, lambda setup, limits: node_setup_of(setup, limits, boot))
 
     async def use(connection: NatsBus) -> None:
+        # Before anything is sent: the first answer may come at once.
         await connection.listen(messages.FROM_NODES, runner.hear)
         bus.use(connection)
         cluster.version = connection.server_version
@@ -145,12 +148,14 @@ async def open_cluster(
         except ClusterError as error:
             cluster.fail(error)
 
+    # Every run is looked at, near and far ones: how long a script works does not depend on where.
     forget = runs.subscribe(placement.learn)
     pool.calls.join(runner, first=spill == "all")
     staying = asyncio.create_task(stay())
     try:
         yield cluster
     finally:
+        # First, so that no call is given away any more; then what is under way is cancelled at the nodes, and that is sent.
         pool.calls.leave()
         forget()
         runner.stop()

@@ -40,7 +40,7 @@ class Placement:
         """Versions that were seen to touch data."""
 
     def learn(self, run: Run) -> None:
-        """Take note of a run."""
+        """Take note of how long a run worked and whether it touched data; a refused run says neither."""
         if not run.version or run.refused:
             return
         work = self._work.get(run.version)

@@ -42,14 +42,14 @@ Role = Literal["worker", "standby"]
 
 
 class InvitedMachine(msgspec.Struct):
-    """A machine that was invited."""
+    """A machine that the server lets in: its public key (nkey of NATS, `U…`), and what it may do."""
 
     key: str
     role: Role = "worker"
 
 
 class ClusterFiles(msgspec.Struct):
-    """What nodes.json holds."""
+    """What nodes.json holds: where the server listens, and who belongs to the cluster."""
 
     listen_host: str
     listen_port: int
@@ -115,6 +115,7 @@ def remove(folder: Path, name: str) -> None:
     if files.nodes.pop(name, None) is None:
         known = ", ".join(sorted(files.nodes)) or "none"
         raise ClusterError(f"no machine {shown(name)!r} is invited; there are: {known}")
+    # The copy here may be gone; what shuts the machine out is that nodes.json does not name it any more.
     with contextlib.suppress(OSError):
         (folder / FOLDER / "keys" / f"{name}.nk").unlink()
     _save(folder, files)
@@ -152,6 +153,7 @@ def ask_to_reload(folder: Path) -> bool:
     """Have the server on this machine read its configuration again; return whether there is one."""
     try:
         pid = int((folder / FOLDER / PID).read_text("ascii"))
+        # The file may be left from a server that ended, and the number may be another program's by now.
         if Path(f"/proc/{pid}/comm").read_text("ascii").strip() != SERVER:
             return False
         os.kill(pid, signal.SIGHUP)
@@ -185,6 +187,7 @@ def configuration(place: Path, files: ClusterFiles) -> str:
     users = [_user("owner", files.owner, _OWNER_SAYS, _OWNER_HEARS)]
     for name, member in sorted(files.nodes.items()):
         says, hears = (
+            # A standby becomes the owner when it is promoted, so it may say and hear what the owner may.
             (_OWNER_SAYS, _OWNER_HEARS)
             if member.role == "standby"
             else ((f"goop2-cluster.owner.{member.key}.>",), (f"goop2-cluster.node.{member.key}.>",))

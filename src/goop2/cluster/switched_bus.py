@@ -39,6 +39,7 @@ class SwitchedBus:
         if self.connected:
             self.send(subject, content)
         else:
+            # When there are too many the oldest goes: its caller has waited the longest, and is the likeliest to have been told of a loss.
             self._kept.append((subject, content, ""))
 
     def use(self, bus: Bus | None) -> None:

@@ -19,6 +19,7 @@ def rule_of_time(environment: Mapping[str, str] = os.environ, local: Path = LOCA
     if not zone:
         return _footer(local) or UTC
     file = Path(zone) if zone.startswith("/") else zones / zone
+    # A zone without a file may be a rule itself, such as TZ=CET-1CEST.
     return _footer(file) or zone
 
 

@@ -68,6 +68,7 @@ class Bundle:
         """Return what tells this content from any other."""
         hashed = hashlib.blake2b(digest_size=16)
         for path, content in self.files.items():
+            # With its length, so that no content can look like another file's name.
             hashed.update(f"{path}\0{len(content)}\0".encode())
             hashed.update(content)
         return hashed.hexdigest()
@@ -125,6 +126,7 @@ def read_archive(opened: BinaryIO, name: str) -> Bundle:
                 fileobj=cast("BinaryIO", counted), mode="r|", errorlevel=2, encoding="utf-8", errors="surrogateescape"
             ) as archive:
                 _members(archive, gathering)
+            # tarfile stops at the end of the tar, before gzip has compared its checksum.
             while counted.read(_PIECE_BYTES):  # to the end, where the checksum stands
                 pass
     except BundleError:
@@ -140,6 +142,7 @@ def _members(archive: tarfile.TarFile, gathering: _Gathering) -> None:
         parts = gathering.parts_of(member.name)
         if member.isdir() or parts is None:
             continue
+        # A sparse file may say that it has terabytes, and hold none of them.
         if not member.isreg() or member.issparse():
             raise BundleError(f"the archive holds {_kind(member)}, {_shown(member.name)}: a template has only files and folders")
         gathering.check_size(member.name, member.size)
@@ -233,6 +236,7 @@ class _Gathering:
         self._total += len(content)
 
     def _enter(self, path: str, *, is_folder: bool) -> None:
+        # An owner may move the folder to a Mac or to Windows, where one of the two would replace the other.
         key = unicodedata.normalize("NFC", path).casefold()
         other = self._alike.setdefault(key, path)
         if other != path:
@@ -284,6 +288,7 @@ def _without_top(files: Mapping[str, bytes]) -> tuple[str, Mapping[str, bytes]]:
     if len(tops) != 1 or MANIFEST in files or not all("/" in path for path in files):
         return "", files
     (top,) = tops
+    # A template of one folder, such as `site`, is no folder around a template.
     if top in PEER_FOLDERS and f"{top}/{MANIFEST}" not in files:
         return "", files
     return top, {path.removeprefix(f"{top}/"): content for path, content in files.items()}

@@ -62,7 +62,7 @@ class Move:
 
 @dataclass(slots=True)
 class Journal:
-    """A switch that has begun."""
+    """A switch that has begun, as the file on disk says it: what a start after a crash needs to go on or back."""
 
     id: str
     moves: list[Move]
@@ -73,7 +73,7 @@ class Journal:
 
 
 class FileSwitch:
-    """One switch in `folder`."""
+    """One switch in `folder`: first `replace` and `bring` for each place, then `begin`, which writes the journal."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -154,6 +154,7 @@ def put_back(folder: Path, journal: Journal) -> None:
     """Move everything back, however far `carry_out` came, and twice if need be."""
     for move in reversed(journal.moves):
         place, old = folder / move.place, folder / move.old
+        # What is new has left its place beside: so it was moved, and goes back there. Each step is looked at, not remembered.
         if move.new is not None and not os.path.lexists(folder / move.new) and os.path.lexists(place):
             place.rename(folder / move.new)
         if os.path.lexists(old):
@@ -199,6 +200,7 @@ def read_sealed(folder: Path, file: Path, max_bytes: int) -> dict[str, Any]:
     try:
         outer = json.loads(content)
         text, seal = outer["text"], outer["seal"]
+        # The text is parsed only after its seal was found right.
         if isinstance(text, str) and isinstance(seal, str) and hmac.compare_digest(seal.encode(), _seal(folder, text).encode()):
             document: dict[str, Any] = json.loads(text)
             return document

@@ -35,7 +35,7 @@ class SharedFileError(Exception):
 
 
 class SharedFileNotFoundError(SharedFileError):
-    """There is no such file."""
+    """The group has no file of that name, or it is none that may be given away."""
 
     code = "not_found"
 
@@ -141,10 +141,6 @@ class GroupFolder:
         """Remove a file. Raises `SharedFileNotFoundError`, and OSError when it cannot be removed."""
         self.open(group, name).content.close()
         (self.path(group) / name).unlink()
-
-    def used_bytes(self, group: str) -> int:
-        """Return the size of all files of a group together."""
-        return sum(file.size for file in self._sizes(group))
 
     def made(self, group: str) -> Path:
         """Return the folder of a group, made if it is not there. Raises `SharedFileError` and OSError."""

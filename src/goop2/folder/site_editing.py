@@ -54,6 +54,7 @@ class EditedFile:
 def read(files: SiteFiles, path: str) -> EditedFile:
     """Return the file at `path`. Raises `SiteFileMissingError`, `UnreadableError`."""
     try:
+        # Opened to learn its size, and the name by which it is served, before a content that may be too large is read.
         with files.open(path) as opened:
             path, size = opened.path, opened.status.st_size
         content = files.read(path, PICTURE_MAX_BYTES)
@@ -62,6 +63,7 @@ def read(files: SiteFiles, path: str) -> EditedFile:
     except SiteFileTooLargeError:
         return EditedFile(path=path, version="", size=size, why=f"It has {size:,} bytes, too many to be edited here.")
     known = version_of(content)
+    # An SVG is a picture and a text, so it is shown as both.
     kind = content_type(path).partition(";")[0]
     if kind in SHOWN_PICTURES and kind != "image/svg+xml":
         return EditedFile(path=path, version=known, size=len(content), picture=_as_url(kind, content), why="It is a picture.")
@@ -97,6 +99,7 @@ def save(files: SiteFiles, path: str, content: bytes, version: str | None) -> st
     Raises `SiteConflictError`, `SiteChangeError`.
     """
 
+    # All by the descriptor of the folder: a folder that is replaced by a link meanwhile leads nowhere else.
     def put(folder: int, name: str) -> None:
         _check_version(folder, name, path, version)
         temporary = f".{secrets.token_hex(8)}.part"  # nobody is served half a file
@@ -141,6 +144,7 @@ def rename(files: SiteFiles, path: str, new_path: str) -> None:
 
         def into(target: int, new_name: str) -> None:
             try:
+                # A link and then a removal: unlike a rename it takes no other file's place, and a stop in between loses nothing.
                 os.link(name, new_name, src_dir_fd=folder, dst_dir_fd=target, follow_symlinks=False)
             except FileExistsError:
                 raise SiteConflictError(f"there is a file {new_path!r} already") from None
@@ -187,6 +191,7 @@ def _remove_empty(files: SiteFiles, path: str) -> None:
     with contextlib.suppress(OSError):
         for depth in range(len(parts), 0, -1):
             folder = files.root.joinpath(*parts[:depth])
+            # Its owner has made it: it stays, and so does everything above it.
             if folder.is_symlink():
                 return
             folder.rmdir()

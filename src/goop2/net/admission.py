@@ -45,6 +45,7 @@ class TokenBucket:
             return False
         used[key] = (total, now)
         used.move_to_end(key)
+        # Not at each call: the bucket is asked for every message.
         if len(used) > FORGETTING_AT_KEYS or now - self._looked >= _LOOK_SECONDS:
             self._looked = now
             self._forget(now)
@@ -105,11 +106,13 @@ class Connections(ConcurrencyLimit):
         Raises `AdmissionError`.
         """
         if self._open[key] >= self._per_key:
+            # A network that is full makes room among its own, so that nobody else pays for it.
             self._end_one(key)
         elif len(self) >= self._total:
             self._end_one(None)
         mark = object()
         with contextlib.ExitStack() as place:
+            # A stack of its own, since the place may be given back before the block ends.
             place.enter_context(self.one(key))
 
             def give_way() -> None:
@@ -125,6 +128,7 @@ class Connections(ConcurrencyLimit):
     def _end_one(self, key: str | None) -> None:
         networks = Counter(of for of, _ in self._handshakes.values())
         if key is None and networks:
+            # Whoever has the most unfinished ones is the likeliest to open them for nothing.
             key = networks.most_common(1)[0][0]
         mark = next((mark for mark, (of, _) in self._handshakes.items() if of == key), None)
         if mark is not None:
@@ -188,6 +192,7 @@ class ByteBudget:
         return True
 
     def free(self, size: int) -> None:
+        """Count so many bytes as held no more."""
         self.held -= size
 
 

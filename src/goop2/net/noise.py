@@ -31,7 +31,7 @@ _NONCE_MAX: Final = (1 << 64) - 2
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """An X25519 key pair."""
+    """An X25519 key pair, 32 bytes each; the private half is not in the repr, so not in a log."""
 
     private: bytes = field(repr=False)
     public: bytes
@@ -65,6 +65,7 @@ class Cipher:
 
     def _next_nonce(self) -> bytes:
         nonce, self._nonce = self._nonce, self._nonce + 1
+        # A number used twice with one key would show what was encrypted.
         if nonce > _NONCE_MAX:
             raise RemoteProtocolError("a cipher of Noise is used up")
         return _NONCE_ZEROS + nonce.to_bytes(8, "little")
@@ -81,6 +82,7 @@ class Handshake:
         self.remote_static = b""
         """The other side's static key, once it is known."""
         self._step = 0
+        # A name of exactly 32 bytes is taken as it is, and not hashed (Noise, section 5.2).
         self._hash = NAME
         self._chaining_key = NAME
         self._cipher: Cipher | None = None
@@ -137,6 +139,7 @@ class Handshake:
         assert self.is_done
         first, second = _expand(self._chaining_key, b"")
         sends, receives = Cipher(first), Cipher(second)
+        # The first key is always for what the initiator sends.
         return (sends, receives) if self._is_initiator else (receives, sends)
 
     @property
@@ -168,6 +171,7 @@ class Handshake:
         self._hash = hashlib.sha256(self._hash + data).digest()
 
     def _encrypt(self, plain: bytes) -> bytes:
+        # Before there is a key, Noise sends as it is; the hash binds what was sent to all that follows.
         encrypted = self._cipher.encrypt(plain, self._hash) if self._cipher else plain
         self._mix_hash(encrypted)
         return encrypted

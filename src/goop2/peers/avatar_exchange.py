@@ -80,7 +80,7 @@ class AvatarExchange:
             await asyncio.wait((task,))
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End the requests for pictures that are under way, and wait until they are gone."""
         tasks = tuple(self._under_way.values())
         for task in tasks:
             task.cancel()

@@ -80,6 +80,7 @@ class FileExchange:
             line, box = self._key_ring.line(stream.peer, line, "the request", shared_files.REQUEST_MAX_BYTES)
             asked = shared_files.requested(line)
             group = self._files.group_of(stream.peer, asked.group_id)
+            # The same sentence for a group that is not here and for one whose member the caller is not.
             if group is None:
                 raise SharingRefusedError(NO_MEMBER)
             if asked.op == "list":
@@ -112,10 +113,12 @@ class FileExchange:
 
     async def _send_encrypted(self, stream: Stream, opened: OpenedFile, name: str, size: int, box: PayloadBox) -> bool:
         """Return whether it was sent: a box holds all of it in memory, so where there is no room for one it goes plain, inside Noise."""
+        # The content and its encrypted text exist at the same time.
         held = 2 * encrypted_payload.size_of(size)
         if not self._encrypted.hold(held):
             return False
         try:
+            # One after the other: each takes a processor for as long as the file is large.
             async with self._one_encrypts:
                 text = await FILES.run(_sealed, opened, size, box)
             await stream.write(shared_files.header(content_type(name), len(text), encrypted=True))
@@ -150,6 +153,7 @@ class FileExchange:
     async def _asked(self, stack: contextlib.AsyncExitStack, peer: str, asked: FileRequest, seconds: float) -> _Answer:
         """Return the beginning of the answer to a request, which is encrypted if possible, and plain if the peer cannot decrypt it."""
         known = self._key_ring.box(peer)
+        # Two requests at most. The peer may have other keys since a restart; inside Noise a plain request is encrypted all the same.
         for box in (known, None) if known is not None else (None,):
             stream = await stack.enter_async_context(await self._host.open(peer, shared_files.PROTOCOL))
             await stream.write(encrypted_payload.line(box, shared_files.request(asked)))

@@ -95,6 +95,7 @@ class KeyRing:
             return False
         known = self._keys.get(peer)
         is_new = known is None or known.text != public_key
+        # Only what it wants may have changed. How well the key has worked stays known.
         if known is not None and not is_new:
             known.supported = supported
         elif (box := self._box(public_key)) is not None:
@@ -105,6 +106,7 @@ class KeyRing:
         self._keys.move_to_end(peer)
         if len(self._keys) > FORGETTING_AT_KEYS:
             self._keys.popitem(last=False)
+        # Kept for the next start; a key that is not to be used need not be.
         if is_new and supported:
             self._learned(peer, public_key)
         return is_new
@@ -122,6 +124,7 @@ class KeyRing:
         if not self._private:
             raise DecryptionError("this peer has no key and can decrypt nothing")
         known = self._keys.get(peer)
+        # The key that the peer itself has told first; a hint may help where it has another since.
         for box in (known.box if known is not None else None, *self._hinted(peer)):
             if box is not None:
                 with contextlib.suppress(DecryptionError):
@@ -155,6 +158,7 @@ class KeyRing:
         `free`: its form is its writer's own; a writer without a key may mean the object {"enc": …} as it stands.
         """
         text = encrypted_payload.text_of_payload(content)
+        # Without a key of it there is nothing to decrypt with, so the object can only be what it means to say.
         if free and not (self._private and (peer in self._keys or any(self._hinted(peer)))):
             text = None
         plain = content if text is None else self.open(peer, text)[0]

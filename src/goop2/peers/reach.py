@@ -32,7 +32,7 @@ class DialledAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
-    """How this peer is reached."""
+    """How this peer is reached from outside its network, as the owner is shown it."""
 
     reachable: bool | None
     """Whether others can dial it from outside its network; None when that is not known."""

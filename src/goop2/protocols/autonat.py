@@ -60,7 +60,7 @@ class DialRequest:
 
 @dataclass(frozen=True, slots=True)
 class DialResponse:
-    """What came of a request."""
+    """What came of a request to be dialled: whether the server took it (`status`), and how its dial ended (`dial_status`)."""
 
     status: int
     index: int
@@ -99,7 +99,7 @@ def dial_back(nonce: int) -> bytes:
 
 
 def dial_back_response() -> bytes:
-    """Return the answer to it."""
+    """Return the answer to a DIAL_BACK, with status OK: that it came is all the server wants to know."""
     return protobuf.delimited(protobuf.number(1, 0))
 
 

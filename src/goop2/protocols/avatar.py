@@ -46,7 +46,7 @@ class Picture(NamedTuple):
 
     @property
     def mime(self) -> str:
-        """Return its media type."""
+        """Return its media type, such as `image/png`."""
         return _TYPES[self.ending]
 
 

@@ -43,7 +43,7 @@ def connect(addresses: Sequence[str]) -> bytes:
 
 
 def sync() -> bytes:
-    """Return a SYNC message."""
+    """Return a SYNC message, at which both sides dial: it has no addresses."""
     return protobuf.delimited(protobuf.number(_TYPE, _SYNC))
 
 

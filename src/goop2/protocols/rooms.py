@@ -44,7 +44,7 @@ class RoomMessage(msgspec.Struct, frozen=True, rename={"sender": "from"}):
 
 
 class RoomMember(msgspec.Struct, frozen=True):
-    """Somebody who is in a room."""
+    """Somebody who is in a room; `name` is what the room's host calls that peer."""
 
     peer_id: str
     name: str = ""

@@ -59,7 +59,7 @@ class FileRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SharedFile(msgspec.Struct, frozen=True):
-    """A file in a list."""
+    """A file in the list of a group; `size` in bytes."""
 
     name: str
     size: int

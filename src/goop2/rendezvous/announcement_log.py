@@ -73,9 +73,11 @@ class Announcements:
     def publish(self, key: str, json: bytes) -> None:
         """Publish an announcement; an older one with the same key is not read any more."""
         self.last += 1
+        # Out and in again, so that the order is that of the numbers: `_after` reads from the end.
         self._newest.pop(key, None)
         self._newest[key] = Announcement(self.last, json, self.frame(self.last, json))
         if len(self._newest) > self._kept:
+            # Only this counts as missed: one that was replaced by a newer one of the same peer is of no use to anybody.
             self._forgotten = self._newest.popitem(last=False)[1].number
         for reader in self._of_everybody:
             reader.news.set()
@@ -116,6 +118,7 @@ class Announcements:
 
     def _events_after(self, place: int) -> tuple[int, bytes]:
         """Return what `_after` would as events, and the number of the last; put together once for all readers at one place."""
+        # A thousand readers at one place get one text, put together once.
         if (place, self.last) != self._put_together_for:
             taken = self._after(place)
             self._put_together_for = place, self.last

@@ -55,5 +55,5 @@ def _status(values: tuple[Scalar, ...]) -> str:
         return ""
     try:
         return f" {msgspec.json.decode(about, type=_About).status}"
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""

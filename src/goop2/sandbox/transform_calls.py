@@ -8,7 +8,7 @@ from goop2.sandbox.worker_operations import decoded, operation
 
 
 class TransformCalls:
-    """The operations."""
+    """The operations of goop.transform that need nothing but their arguments, so that they run in the worker."""
 
     @operation("transform.transforms")
     def _transform_names(self) -> Answer:

@@ -173,8 +173,11 @@ def transformation(definition: bytes) -> Transformation:
     """Return the transformation that JSON text defines. Raises `StorageError` with what is wrong with it."""
     try:
         defined = msgspec.json.decode(definition, type=Transformation)
-    except msgspec.MsgspecError as error:
-        raise StorageError(f"the transformation is not one: {error}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise StorageError(f"the transformation is not one: {why}") from None
+    except RecursionError:
+        raise StorageError("the transformation is not one: it is nested too deeply") from None
     if len(defined.fields) > FIELDS_MAX:
         raise StorageError(f"the transformation {defined.name!r} has {len(defined.fields)} fields; the most is {FIELDS_MAX}")
     for field in defined.fields:

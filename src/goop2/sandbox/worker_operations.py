@@ -40,7 +40,7 @@ def operations_of(calls: object) -> dict[str, Callable[..., Answer]]:
 
 
 class RowAnswers:
-    """Answers that have rows."""
+    """Answers that have rows: the first of them at once, the rest when the script asks for it."""
 
     def __init__(self) -> None:
         self._pending: list[Scalar] = []

@@ -21,7 +21,7 @@ from goop2.scripting.runner import Runner
 
 
 class CallQueue:
-    """The jobs of one peer."""
+    """The jobs of one peer: those that wait and those that a runner has, each until its one outcome."""
 
     def __init__(self, fairness: Fairness[Job], near: Runner, on_waiting: Callable[[Job], None]) -> None:
         """`near`: the runner that is asked first. `on_waiting`: a job has to wait, and `near` may want more places."""

@@ -17,7 +17,7 @@ OWNER_TENANT: Final = "\0owner"
 
 
 class Waiting(Hashable, Protocol):
-    """A call in the queue."""
+    """A call in the queue, of which nothing matters here but when it came."""
 
     accepted: float
     """When it came, on the clock of the accounts."""

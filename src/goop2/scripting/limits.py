@@ -1,7 +1,7 @@
 """Every number of scripting, named with its unit and the reason for its value.
 
 What an owner may set in goop.json is a field of `InvocationLimits`, everything else a constant. This file
-knows no settings file: app.py fills `InvocationLimits` from it.
+knows no settings file: services/script_settings.py fills `InvocationLimits` from it.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Asking(Protocol):
     """Whoever asks for an operation of the peer: a worker here, or a call that runs on another machine."""
 
     def send(self, message: HostCallAnswer) -> None:
-        """Take the answer."""
+        """Take the answer to the operation, once for each that was begun."""
 
     def end_for_breach(self, breach: WorkerProtocolError) -> None:
         """End what asked for something that no script can make an honest worker ask."""

@@ -24,6 +24,7 @@ from goop2.scripting.catalog import CompileUnavailableError
 from goop2.scripting.fairness import OWNER_TENANT, Fairness
 from goop2.scripting.fork_server import WorkerStartError
 from goop2.scripting.idle_check import lock_holders
+from goop2.scripting.idle_workers import IdleWorkers
 from goop2.scripting.invocation import ErrorCode, Invocation, Outcome, PeerOperation
 from goop2.scripting.job import Batch, Job, Lease, described, other_side_of, side_of, verdict
 from goop2.scripting.limits import (
@@ -96,7 +97,7 @@ class Pool:
         self._submit, self._finish = self.calls.submit, self.calls.finish
         self._calls_per_worker = limits.calls_per_worker
         self._own_max_bytes = setup.memory_bytes + IDLE_OWN_MAX_BYTES
-        self._idle: list[WorkerProcess] = []
+        self._idle = IdleWorkers()
         self._running: dict[WorkerProcess, Job] = {}
         self._lost: dict[int, Job] = {}
         """Worker that is gone → its job, until we hear how it ended."""
@@ -206,7 +207,7 @@ class Pool:
     def take(self, job: Job) -> bool:
         """Give a job that has just come to an idle worker, if its caller may have one; return whether it did (`Runner.take`)."""
         tenant = job.tenant
-        worker = self._idle_worker(tenant) if self._idle and (tenant == OWNER_TENANT or self._may_start(tenant)) else None
+        worker = self._idle.take(tenant) if self._idle and (tenant == OWNER_TENANT or self._may_start(tenant)) else None
         if worker is None:
             return False
         self._assign(worker, job)
@@ -229,7 +230,7 @@ class Pool:
 
     def _look_for_places(self, job: Job) -> None:
         """Make room for a job that waits, or see to it that somebody looks again."""
-        if self._idle and not self._usable(job.tenant):
+        if self._idle and not self._idle.usable(job.tenant):
             self._make_room(job.tenant)
         wanted = self._idle or (job.tenant == OWNER_TENANT and self._fairness.owner_holds_none)
         if wanted and not self._supply.is_spawning and self._supply.has_room:
@@ -241,30 +242,7 @@ class Pool:
             self._grow_later()
 
     def _may_start(self, tenant: str) -> bool:
-        return self._fairness.may_start(tenant, self._usable(tenant))
-
-    def _usable(self, tenant: str) -> int:
-        """Return how many idle workers may serve this caller."""
-        other, usable = other_side_of(tenant), 0
-        for worker in self._idle:  # at every call, so no generator
-            if worker.side is not other:
-                usable += 1
-        return usable
-
-    def _idle_worker(self, tenant: str) -> WorkerProcess | None:
-        """Take an idle worker for this caller, one of its own side first."""
-        side, idle = side_of(tenant), self._idle
-        if idle and idle[-1].side is side:  # as nearly always
-            return idle.pop()
-        # The worker used last comes first; one that served nobody yet comes last, since the first call fixes its side.
-        unused = None
-        for place in range(len(idle) - 1, -1, -1):
-            worker = idle[place]
-            if worker.side is side:
-                return idle.pop(place)
-            if worker.side is None and unused is None:
-                unused = place
-        return None if unused is None else idle.pop(unused)
+        return self._fairness.may_start(tenant, self._idle.usable(tenant))
 
     def _make_room(self, tenant: str) -> None:
         """Replace an idle worker of the other side, where all places are taken and this caller may run."""
@@ -348,7 +326,7 @@ class Pool:
         """Give idle workers the waiting jobs, in fair order (`Runner.pull`)."""
         while self._idle and not self.calls.stopped and len(self._queue):
             job = self._queue.take(self._may_start)
-            worker = None if job is None else self._idle_worker(job.tenant)
+            worker = None if job is None else self._idle.take(job.tenant)
             if job is None or worker is None:
                 return
             self._assign(worker, job)
@@ -474,7 +452,7 @@ class Pool:
         if job is None:
             return
         if not self._supply.has_room:
-            if not self._usable(job.tenant):
+            if not self._idle.usable(job.tenant):
                 self._make_room(job.tenant)
                 self._grow_later()
             return

@@ -12,7 +12,7 @@ from goop2.scripting.job import Job
 
 
 class Runner(Protocol):
-    """Somewhere jobs are run."""
+    """Somewhere jobs are run: the workers of this machine, or other machines. `CallQueue` calls it, on the loop's thread."""
 
     def take(self, job: Job) -> bool:
         """Take a job that has just come, if there is a place for it now; return whether it was taken."""

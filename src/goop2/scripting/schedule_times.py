@@ -42,14 +42,14 @@ class ScheduleError(ValueError):
 
 
 class Times(Protocol):
-    """Instants without an end."""
+    """The instants at which a schedule is due, one after the other without an end."""
 
     def after(self, instant: float, zone: Zone = None) -> float | None:
         """Return the first instant after `instant`, in seconds since 1970; None when none comes within SEARCHED_DAYS."""
 
 
 class Every(msgspec.Struct, frozen=True):
-    """Every so many seconds."""
+    """An interval (`@every`): due so many seconds after the last time, whatever the clock on the wall says."""
 
     seconds: int
 
@@ -76,6 +76,7 @@ class Cron(msgspec.Struct, frozen=True):
 
     def after(self, instant: float, zone: Zone = None) -> float | None:
         """Return the first instant after `instant`; see `Times`."""
+        # As Vixie cron does it, see above.
         if self.minute.begins_with_star or self.hour.begins_with_star:
             return self._on_the_clock(instant, zone)
         return self._once_a_day(instant, zone)
@@ -104,6 +105,7 @@ class Cron(msgspec.Struct, frozen=True):
                 yield _instant(dates.datetime(day.year, day.month, day.day, hour, minute), zone)
 
     def _on_the_clock(self, instant: float, zone: Zone) -> float | None:
+        # Today's zones differ by whole minutes, so each minute on the wall begins with one of these.
         at = (int(instant // _MINUTE) + 1) * _MINUTE
         ends = at + SEARCHED_DAYS * UNIT_SECONDS["d"]
         while at < ends:
@@ -138,6 +140,7 @@ def parse_cron(text: str) -> Cron:
             f"@cron wants five fields, minute, hour, day, month and weekday, such as 0 8 * * *, not {_quoted(text)}",
         )
     cron = Cron(*(_field(name, field) for name, field in zip(_FIELDS, fields, strict=True)))
+    # Such as the 31st of February. With a weekday either is enough, so there is always one.
     if cron.weekday.begins_with_star and not any(
         day <= _DAYS_IN_MONTH[month - 1] for month in cron.month.values for day in cron.day.values
     ):
@@ -215,6 +218,7 @@ def _instant(wall: dates.datetime, zone: Zone) -> float:
     at = wall.replace(tzinfo=zone).timestamp()
     if _shows(at, zone) == wall:
         return at
+    # The wall time is skipped by a change: `fold` gives an instant on either side of it, and between them the change is searched for.
     before, after = int(wall.replace(tzinfo=zone, fold=1).timestamp()), int(at)
     while after - before > 1:
         middle = (before + after) // 2

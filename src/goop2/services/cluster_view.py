@@ -58,4 +58,4 @@ class ClusterShown(Protocol):
     """Whoever knows the other machines of a peer."""
 
     def view(self) -> ClusterView:
-        """Return how it is now."""
+        """Return the cluster as it is at this moment; plain values, which change no more."""

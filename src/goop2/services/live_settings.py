@@ -13,7 +13,7 @@ from goop2.config.settings import with_live
 
 
 class LiveSettings:
-    """The settings in force."""
+    """The settings in force, which another save may replace: read them when they are needed, and keep none."""
 
     def __init__(self, settings: Settings, apply: Callable[[Settings], Awaitable[None]]) -> None:
         """`apply` tells the parts of the peer of new settings; what it raises leaves the old ones in force."""

@@ -29,7 +29,7 @@ RECENT_SECONDS: Final = 24 * 3600.0
 
 
 class MissedCall(msgspec.Struct, frozen=True):
-    """A call that was hung up."""
+    """A call that this peer hung up, since calls are not supported yet."""
 
     peer: str
     at: float

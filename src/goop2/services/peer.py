@@ -26,6 +26,7 @@ from goop2.services.groups.service import GroupService
 from goop2.services.listen.service import ListenService
 from goop2.services.live_settings import LiveSettings
 from goop2.services.missed_calls import MissedCalls
+from goop2.services.owner import owner_of
 from goop2.services.rooms.service import RoomService
 from goop2.services.schedules.service import Scheduler
 from goop2.services.schema_files import SchemaFiles
@@ -98,5 +99,4 @@ class Peer:
     @property
     def owner(self) -> Caller:
         """Return the owner as a caller of the peer's own scripts."""
-        profile = self.settings.profile
-        return Caller(self.identity.peer_id, profile.label or self.identity.peer_id, owner=True, email=profile.email)
+        return owner_of(self.identity, self.settings)

@@ -40,7 +40,7 @@ class ScriptKeys:
         self._database = AsyncDatabase("goop2-script-keys", partial(open_database, folder / FILE, care=care))
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to data.db, after the operation under way."""
         await self._database.close()
 
     async def keys(self) -> list[KeptKey]:
@@ -64,7 +64,7 @@ class ScriptKeys:
         await self._run(lambda database: key_value.put(database, store, key, text))
 
     async def delete(self, kind: str, script: str, key: str) -> None:
-        """Forget a key."""
+        """Forget a key and its value; nothing happens when the script keeps none."""
         store = _store(kind, script)
         await self._run(lambda database: key_value.delete(database, store, key))
 

@@ -34,7 +34,7 @@ WAITING_MAX: Final = 32
 
 
 class DeskBusyError(StorageError):
-    """Too much is asked at once."""
+    """WAITING_MAX operations wait for the same thread already; the owner may try again in a moment."""
 
     code = "unavailable"
 
@@ -79,7 +79,7 @@ class TableDesk:
         )
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """Close the three connections, each after its operation under way."""
         for each in (self._quick, self._slow, self._writing):
             await each.database.close()
 
@@ -90,7 +90,7 @@ class TableDesk:
         return await self._quick.run(lambda database: TableBrowser(database).tables())
 
     async def rows(self, wanted: RowsWanted) -> RowsFound:
-        """Return a page of rows."""
+        """Return the rows of one page, filtered and ordered as `wanted` says. Raises `StorageError`."""
         return await self._quick.run(lambda database: TableBrowser(database).rows(wanted))
 
     async def version(self) -> int:
@@ -108,7 +108,7 @@ class TableDesk:
     # ── the owner's own SQL ──────────────────────────────────────────────────────────────────
 
     async def read_sql(self, sql: str) -> SqlAnswer:
-        """Run a statement that reads."""
+        """Run one statement of the owner's that only reads. Raises `StorageError` for any other."""
         return await self._slow.run(lambda database: owner_sql.read(database, sql))
 
     async def write_sql(self, sql: str) -> SqlAnswer:
@@ -120,15 +120,15 @@ class TableDesk:
         return await self._slow.run(lambda database: owner_sql.explain(database, sql))
 
     async def queries(self) -> list[SavedQuery]:
-        """Return the saved queries."""
+        """Return the saved queries, by name. Raises `StorageError` when their file cannot be read."""
         return await asyncio.to_thread(saved_queries.saved, self.folder)
 
     async def save_query(self, name: str, sql: str) -> None:
-        """Keep a query."""
+        """Keep a query, in the place of the one of that name. Raises `StorageError`."""
         await asyncio.to_thread(saved_queries.save, self.folder, name, sql)
 
     async def forget_query(self, name: str) -> None:
-        """Forget a saved query."""
+        """Forget a saved query. Raises `StorageError` when there is none of that name."""
         await asyncio.to_thread(saved_queries.forget, self.folder, name)
 
     # ── changing ─────────────────────────────────────────────────────────────────────────────

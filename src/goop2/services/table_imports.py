@@ -41,7 +41,7 @@ Stage = Literal["receiving", "check", "add", "done", "refused", "failed"]
 
 
 class ImportState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an import is."""
+    """How far an import is: bytes of the file and rows, as the page shows them."""
 
     id: str
     stage: Stage
@@ -56,7 +56,7 @@ class ImportState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableImports:
-    """The imports of one peer."""
+    """The imports of one peer, one at a time: a file is sent, looked at, and then added or dropped."""
 
     def __init__(self, folder: Path, owner: Owner, care: FileCare = CARELESS) -> None:
         """`owner`: to whom imported rows belong. `care`: of the connection that writes."""
@@ -150,6 +150,7 @@ class TableImports:
         try:
             outcome = await self._outcome(path, form, plan)
         finally:
+            # Also when it failed: the file holds the owner's data, and is sent again for another attempt.
             await asyncio.to_thread(path.unlink, missing_ok=True)
         self._settle(*outcome)
 
@@ -157,6 +158,7 @@ class TableImports:
         pace = _Pace()
         nothing = ImportChecked(rows=0, wrong=0, faults=[])
         try:
+            # The whole file first: a wrong row at its end must not show itself after a million rows were added.
             checked = await self._run(lambda work: work.check(path, form, plan, partial(self._progress, pace)))
             if checked.wrong and not plan.pass_over:
                 return "refused", checked, f"{checked.wrong} of {checked.rows + checked.wrong} rows are wrong, so none was added"

@@ -90,7 +90,7 @@ class BackupArchive:
         self._connection.execute("INSERT OR REPLACE INTO goop2_stamp VALUES (?, ?)", (name, stamp))
 
     def remove(self, name: str) -> None:
-        """Forget a file."""
+        """Remove a file from the archive; nothing happens when it has none of that name."""
         self._connection.execute("DELETE FROM sqlar WHERE name = ?", (name,))
         self._connection.execute("DELETE FROM goop2_stamp WHERE name = ?", (name,))
 

@@ -121,7 +121,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedGroups:
-    """All that is kept of groups."""
+    """All that is kept of groups: those hosted here, those joined elsewhere, and the invitations that came."""
 
     hosted: Mapping[str, Hosted] = field(default_factory=dict)
     """By id."""
@@ -152,6 +152,7 @@ def read(database: Database) -> SavedGroups:
     hosted = [_hosted(row, own.get(_text(row["id"]), {}), removed) for row in GROUPS.rows(database, ROWS_MAX) if not _int(row["volatile"])]
     joined = [_subscription(row) for row in SUBSCRIPTIONS.rows(database, ROWS_MAX) if not _int(row["volatile"])]
     return SavedGroups(
+        # Any program may have written a row without an id; it is left where it is.
         hosted={one.id: one for one in hosted if one.id},
         joined={(one.host, one.id): one for one in joined if one.host and one.id},
         invites={(one.host, one.id): one for one in _invites(database)},
@@ -172,6 +173,7 @@ def write(database: Database, before: SavedGroups, now: SavedGroups) -> None:
         for place, one in now.joined.items():
             if before.joined.get(place) != one:
                 SUBSCRIPTIONS.put(database, _subscription_row(one))
+        # Written anew as a whole, since their order matters: the oldest is dropped first.
         if before.invites != now.invites:
             database.changed("DELETE FROM _py_group_invites")
             for one in now.invites.values():
@@ -187,6 +189,7 @@ def favorites(database: Database) -> frozenset[str]:
 def _hosted(row: Mapping[str, Value], members: Mapping[str, tuple[int, str]], removed: Mapping[str, list[str]]) -> Hosted:
     id_, owner, default = _text(row["id"]), _text(row["owner"]), _text(row["default_role"]) or VIEWER
     listed = dict(members)
+    # Other programs keep the owner's own membership as a column of the group, and no row of a member.
     if _int(row["host_joined"]) and owner and owner not in listed:
         listed[owner] = 0, OWNER
     return Hosted(
@@ -287,6 +290,7 @@ def _move(database: Database, before: Sequence[str]) -> None:
         given = {(_text(group), _text(peer)): _text(role) for group, peer, role in rows}
     kinds: dict[str, str] = {}
     if "_py_groups" in before:
+        # Versions before 0.2 knew no default role: it is what new members got then.
         for id_, name, kind, most in database.rows("SELECT id, name, kind, max_members FROM _py_groups ORDER BY rowid"):
             kinds[_text(id_)] = default_role(database) if kind == TEMPLATE else VIEWER
             moved = Hosted(id=_text(id_), name=_text(name), kind=_text(kind), max_members=_int(most), default_role=kinds[_text(id_)])

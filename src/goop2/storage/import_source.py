@@ -33,7 +33,7 @@ class ImportFileError(StorageError):
 
 
 class SourceRow(NamedTuple):
-    """A row of the file."""
+    """A row of the file that is imported: where it stands, and its values or what is wrong with it."""
 
     place: str
     """For people: "line 12", "row 3"."""
@@ -67,6 +67,7 @@ class ImportSource:
             if not raw.endswith(b"\n"):
                 if len(raw) >= LINE_MAX_BYTES:
                     raise ImportFileError(f"line {number} is longer than {LINE_MAX_BYTES} bytes: is this a CSV file?")
+                # The last line of what was sent may be cut in its middle.
                 if self._partial:
                     return
             if number == 1:
@@ -84,6 +85,7 @@ class ImportSource:
         first = next(lines, "")
         if not first.strip():
             raise ImportFileError("the file is empty, or begins with an empty line; the first line names the columns")
+        # Programs write commas, semicolons or tabs, by the language they run in; the line of the names tells which.
         delimiter = max(DELIMITERS, key=first.count)
         reader = csv.reader(chain((first,), lines), delimiter=delimiter, strict=True)
         names: list[str] = []

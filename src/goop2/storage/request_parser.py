@@ -56,7 +56,7 @@ def one_column(subject: TargetTable, request: Request) -> str:
 
 
 class Aggregate(NamedTuple):
-    """One aggregate of `expr`."""
+    """One aggregate of `expr`, such as `SUM(score) AS total`: its function, its SQL and its name."""
 
     function: str
     sql: str

@@ -38,6 +38,7 @@ from goop2.storage.run_limits import (
 )
 from goop2.storage.run_record import FAILED, OK, REFUSED, SCRIPT_ERROR, Run, RunFilter, level_mask, wanted_mask
 from goop2.storage.sqlite_errors import DAMAGED, explained
+from goop2.storage.values import INTEGER_MAX
 
 FILE: Final = "data/runs.db"
 MEMORY: Final = ":memory:"
@@ -211,6 +212,8 @@ class RunDatabase:
 
     def get(self, run_id: int) -> Run | None:
         """Return the run of this id, whole; None when it is not kept. Raises `RunFileError`."""
+        if not 0 < run_id < INTEGER_MAX:  # SQLite has no larger numbers
+            return None
         found = self.find(RunFilter(after=run_id - 1, before=run_id + 1), 1, whole=True)
         return found[0] if found else None
 
@@ -259,7 +262,6 @@ class RunDatabase:
 
     def _remove_oldest(self, number: int) -> None:
         """Remove so many runs: successes first, since failures are what somebody will look for."""
-        # Successes first: a failure is what somebody will look for.
         for which in (f"WHERE status = '{OK}' ", ""):
             before = self._connection.total_changes()
             self._connection.execute(f"DELETE FROM runs WHERE id IN (SELECT id FROM runs {which}ORDER BY id LIMIT ?)", (number,))
@@ -408,7 +410,7 @@ def _conditions(wanted: RunFilter) -> tuple[list[str], list[_Value]]:
 
 def _pattern(caller: str) -> str:
     """Return the pattern for an id, whole or as lists shorten it (`12D3KooWS8N3…fsMTg9`)."""
-    # An id as lists shorten it: the ellipsis matches anything, and GLOB's own signs are escaped.
+    # The ellipsis matches anything; GLOB's own signs are escaped.
     return "".join("*" if each == "…" else f"[{each}]" if each in "*?[" else each for each in caller)
 
 

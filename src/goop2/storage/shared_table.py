@@ -20,7 +20,7 @@ _TEXT_LIKE: Final = ("CHAR", "CLOB", "TEXT", "DATE", "TIME")
 
 
 class SharedColumn(NamedTuple):
-    """A column of a shared table."""
+    """A column of a table that other programs of the network write too."""
 
     declaration: str
     """Its type and default, for a table that lacks it."""

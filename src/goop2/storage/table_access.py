@@ -433,4 +433,3 @@ def _implementation(name: str) -> Operation:
 
 OPERATIONS: Final[Mapping[str, Operation]] = {name: _implementation(name) for name in TABLE_OPERATIONS}
 """Every operation on tables that data_operations.py declares → what does it."""
-"""Operation of the data protocol → what does it."""

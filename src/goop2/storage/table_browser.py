@@ -79,7 +79,7 @@ class RowsWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowsFound(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of rows."""
+    """The rows of one page, values in the order of `columns`."""
 
     columns: tuple[str, ...]
     rows: list[list[Cell]]
@@ -286,7 +286,7 @@ def _words(text: str) -> str:
 
 
 def cell(value: Value, max_chars: int = CELL_MAX_CHARS) -> Cell:
-    """Return a value for a page."""
+    """Return a value as a page shows it: a number that JavaScript cannot hold as text, a long text cut, of a blob its size."""
     if isinstance(value, bytes):
         return {"bytes": len(value)}
     if isinstance(value, str):

@@ -38,7 +38,7 @@ class TableDesign:
         self._folder = folder
 
     def create(self, name: object, columns: object, access: object = None) -> list[str]:
-        """Make a typed table."""
+        """Make a typed table of these columns; there is nothing to note. Raises `StorageError`, also for a name that is taken."""
         table = declared.parse_table({"name": name, "columns": columns, "access": access}, _failing(name))
         self._need_free(table.name)
         with self._database.atomic():

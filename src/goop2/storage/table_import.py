@@ -276,7 +276,8 @@ class TableImport:
         values, _ = _values(row, columns, table)
         key = tuple(values.get(name) for name in table.key_names)
         text = ", ".join(map(shown, key))
-        if (mark := hash(key)) in keys:
+        # A number a row and not the keys themselves, which could be long texts. Of its text: hash((-1,)) is hash((-2,)).
+        if (mark := hash(repr(key))) in keys:
             return f"{', '.join(table.key_names)} is {text}, as in an earlier row"
         keys.add(mark)
         condition = " AND ".join(f"{quoted(name)} IS ?" for name in table.key_names)

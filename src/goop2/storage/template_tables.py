@@ -128,6 +128,7 @@ def make(database: Database, declared: Sequence[Declared], classic: ClassicTable
 def _copy_structure(source: Database, target: Database, name: str) -> None:
     ddl, extras = _structure(source, name)
     target.rows(ddl)
+    # In the order in which they were made, since one may need another.
     for extra in extras:
         target.rows(extra)
 
@@ -200,10 +201,12 @@ def save(database: Database, tables: Sequence[str], path: Path) -> None:
 def _save_one(database: Database, name: str, copy: Database, number: int) -> None:
     ddl, extras = _structure(database, name)
     columns = _stored_columns(database, name)
+    # Columns without names, types and constraints of the table: whatever its rows hold can be kept, and nothing runs.
     plain = [f"c{place}" for place in range(len(columns))]
     copy.rows(f"CREATE TABLE t{number} ({', '.join(plain)})")
     copy.rows(f"INSERT INTO t{number} SELECT {', '.join(map(quoted, columns))} FROM site.{quoted(name)}")
     sequence = None
+    # Where AUTOINCREMENT goes on: an id that was given once must not be given to another row.
     if database.scalar("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'") is not None:
         sequence = database.scalar("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,))
     copy.rows(
@@ -257,6 +260,7 @@ def _restore_one(database: Database, row: tuple[Any, ...]) -> None:
     database.rows(ddl)
     plain = ", ".join(f"c{place}" for place in range(len(columns)))
     database.rows(f"INSERT INTO main.{quoted(name)} ({', '.join(map(quoted, columns))}) SELECT {plain} FROM {_KEPT}.t{number}")
+    # After the rows: a trigger would run for each of them, and an index is made faster at once.
     for sql in known["sql"]:
         database.rows(sql)
     if sequence is not None:

@@ -237,3 +237,29 @@ def test_what_a_peer_is_called_when_asked_stands_until_its_signs_say_more(roster
     roster.signed("ann", online("ann", 5, label="Annie"))
     roster.introduced("ann", "Ann")
     assert labels(roster) == {"ann": "Annie"}
+
+
+def test_who_comes_by_hearsay_after_all_were_proved_gives_its_place_to_one_who_proves_itself(roster: Roster) -> None:
+    for number in range(PEERS_MAX):
+        roster.signed(f"peer-{number}", online(f"peer-{number}"))
+    roster.signed("late", online("late"))
+    assert roster.get("late") is None
+    roster.signed("peer-7", Presence("offline", "peer-7", ts=2))
+    roster.hearsay(online("named"))
+    assert roster.get("named") is not None
+    roster.signed("late", online("late", 2))
+    assert roster.get("late") is not None
+    assert roster.get("named") is None
+    assert len(roster) == PEERS_MAX
+
+
+def test_one_search_says_that_all_have_proved_themselves(roster: Roster) -> None:
+    for number in range(PEERS_MAX):
+        roster.signed(f"peer-{number}", online(f"peer-{number}"))
+    roster.signed("late", online("late"))
+    assert roster._all_proved
+    roster.signed("later", online("later"))
+    assert len(roster) == PEERS_MAX
+    roster.signed("peer-7", Presence("offline", "peer-7", ts=2))
+    roster.hearsay(online("named"))
+    assert not roster._all_proved

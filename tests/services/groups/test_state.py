@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 
 import pytest
+from tests.services.groups.network import Network, said
 
 from goop2.protocols import topics
 from goop2.protocols.errors import RemoteProtocolError
@@ -19,67 +19,6 @@ from goop2.services.groups.errors import (
     UnknownGroupError,
     UnknownMemberError,
 )
-from goop2.services.groups.records import GroupChange, Outgoing
-from goop2.services.groups.state import GroupState
-
-
-class Network:
-    """Peers, and who told what to whom."""
-
-    def __init__(self) -> None:
-        self.peers: dict[str, GroupState] = {}
-        self.changes: dict[str, list[GroupChange]] = {}
-        self.topics: list[tuple[str, str, str]] = []
-        self.now_ms = 1700000000000
-        self.passes_ms = 1000
-        """With every look at the clock."""
-
-    def clock(self) -> int:
-        self.now_ms += self.passes_ms
-        return self.now_ms
-
-    def peer(self, name: str) -> GroupState:
-        groups = self.peers[name] = GroupState(name, self.clock)
-        self.changes[name] = []
-        groups.subscribe(self.changes[name].append)
-        return groups
-
-    def deliver(self, sender: str, outgoing: list[Outgoing]) -> None:
-        waiting = deque((sender, each) for each in outgoing)
-        while waiting:
-            from_, each = waiting.popleft()
-            self.topics.append((from_, each.peer, each.topic.rsplit(":", 1)[1]))
-            event = topics.read(each.topic, each.payload)
-            assert isinstance(event, topics.Group)
-            waiting.extend((each.peer, answer) for answer in self.peers[each.peer].received(from_, event))
-
-    def told(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
-        return [(change.what, change.group.members) for change in self.changes[name]]
-
-
-@pytest.fixture
-def network() -> Network:
-    network = Network()
-    for name in ("host", "ann", "bob", "eve"):
-        network.peer(name)
-    return network
-
-
-@pytest.fixture
-def game(network: Network) -> str:
-    """A group of the host's with ann and bob in it."""
-    group = network.peers["host"].host("Game", "template", max_members=2).id
-    for name in ("ann", "bob"):
-        network.deliver(name, network.peers[name].join("host", group))
-    return group
-
-
-def said(type_: str, group: str, payload: object = None) -> topics.Group:
-    event = topics.read(
-        topics.group_topic(group, type_), json.dumps(payload if payload is not None else {"type": type_, "group": group}).encode()
-    )
-    assert isinstance(event, topics.Group)
-    return event
 
 
 def test_what_a_host_says_has_every_key_of_the_network_whatever_its_value(network: Network) -> None:
@@ -219,72 +158,6 @@ def test_what_is_restored_is_away_and_comes_back(network: Network, game: str) ->
     network.deliver("ann", ann.back("host"))
     assert (again.hosted()[0].members, ann.joined()[0].joined) == (("ann",), True)
     assert again.members_since(game) == since
-
-
-def test_a_removed_member_hears_that_it_is_over_and_the_others_that_it_is_gone(network: Network, game: str) -> None:
-    host = network.peers["host"]
-    network.deliver("host", host.remove(game, "ann"))
-    assert (host.hosted()[0].members, host.is_member("ann"), host.removed(game)) == (("bob",), False, ("ann",))
-    assert network.changes["bob"][-1].group.members == ("bob",)
-    last = network.changes["ann"][-1]
-    assert (last.what, last.refused.code, last.refused.message) == ("ended", "removed", "the host has removed this peer")
-    assert network.peers["ann"].joined() == ()
-
-
-def test_a_removed_member_speaks_to_nobody_and_is_let_in_when_it_is_invited_again(network: Network, game: str) -> None:
-    host, ann = network.peers["host"], network.peers["ann"]
-    host.remove(game, "ann")  # its message is lost
-    before = len(network.changes["bob"])
-    network.deliver("ann", ann.send("host", game, b"1"))
-    assert [change.what for change in network.changes["host"]].count("msg") == 0
-    assert len(network.changes["bob"]) == before
-    assert network.changes["ann"][-1].what == "ended", "whoever speaks and is no member any more learns it"
-    network.deliver("ann", ann.join("host", game))
-    assert (network.changes["ann"][-1].what, network.changes["ann"][-1].refused.code) == ("refused", "removed")
-    host.invitation(game, "ann")
-    network.deliver("ann", ann.join("host", game))
-    assert host.hosted()[0].members == ("bob", "ann")
-
-
-def test_who_was_away_when_it_was_removed_learns_it_when_it_is_back(network: Network, game: str) -> None:
-    host, ann = network.peers["host"], network.peers["ann"]
-    host.gone("ann")
-    ann.gone("host")
-    assert [each.peer for each in host.remove(game, "ann")] == [], "nothing is sent to who is not here, and no list changes"
-    assert host.hosted()[0].away == ()
-    network.deliver("ann", ann.back("host"))
-    assert network.changes["ann"][-1].refused.code == "removed"
-    assert ann.joined() == ()
-
-
-def test_who_was_removed_is_out_after_a_restart_of_the_host_too(network: Network, game: str) -> None:
-    host = network.peers["host"]
-    host.remove(game, "ann")
-    kept, since, removed = host.hosted()[0], host.members_since(game), host.removed(game)
-    again = network.peer("host")
-    again.restore([(kept, since, removed)], [])
-    network.deliver("ann", network.peers["ann"].join("host", game))
-    assert not again.is_member("ann")
-
-
-@pytest.mark.parametrize(("group", "peer"), [("nosuch", "ann"), ("", "eve"), ("", "host")])
-def test_who_is_no_member_is_not_removed(network: Network, game: str, group: str, peer: str) -> None:
-    with pytest.raises(UnknownGroupError if group else UnknownMemberError):
-        network.peers["host"].remove(group or game, peer)
-
-
-def test_a_storm_of_a_removed_peer_is_not_answered(network: Network, game: str) -> None:
-    network.passes_ms = 0
-    network.peers["host"].remove(game, "ann")
-    for type_ in ("msg", "join", "ping"):
-        assert len([each for _ in range(200) for each in network.peers["host"].received("ann", said(type_, game))]) < 50
-
-
-def test_of_those_removed_the_last_are_remembered(network: Network, game: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMOVED_MAX", 1)
-    for name in ("ann", "bob"):
-        network.peers["host"].remove(game, name)
-    assert network.peers["host"].removed(game) == ("bob",)
 
 
 @pytest.mark.parametrize("payload", [None, "bye", {"code": 7}, [1]])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 import pytest
 
 from goop2.scripting.invocation import Caller
 from goop2.services.http_client.addresses import IPAddress
-from goop2.services.http_client.egress_policy import Gate
+from goop2.services.http_client.egress_policy import Gate, system_route
 from goop2.services.http_client.errors import BlockedError, OutboundError
 from goop2.services.http_client.resolver import SocketAddress
 
@@ -135,3 +136,15 @@ def test_a_line_of_the_list_that_no_request_can_mean_allows_nothing(names: Names
     listed = gate(names, ("a host", 80), (PRIVATE, 80))
     assert listed.allows(PRIVATE, 80)
     assert not listed.allows("a host", 80)
+
+
+def test_the_system_says_from_which_address_it_would_speak_to_another() -> None:
+    loopback = ipaddress.ip_address("127.0.0.1")
+    assert system_route(loopback) == loopback
+
+
+def test_it_says_so_for_ipv6_too() -> None:
+    loopback = ipaddress.ip_address("::1")
+    if not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    assert system_route(loopback) == loopback

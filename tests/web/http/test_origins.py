@@ -22,6 +22,8 @@ AT_80 = Listener(peer_id=OWN, port=80)
 OPENED = Listener(peer_id=OWN, port=8780, opened=True, names=frozenset({"den", "den.local"}))
 LAN = "192.168.1.5"
 
+ONE_SITE = Listener(peer_id=OTHER, port=8781, site=Realm.VISITED_SITE)
+
 HOSTS = [
     # listener, Host, whose origin it is (None: none of ours), test visitor
     (LOOPBACK, "127.0.0.1:8780", (Realm.CONSOLE, OWN, "")),
@@ -39,6 +41,12 @@ HOSTS = [
     (OPENED, f"{LAN}:8780", (Realm.OPEN_SITE, OWN, "")),
     (OPENED, "den:8780", (Realm.OPEN_SITE, OWN, "")),
     (OPENED, "Den.local:8780", (Realm.OPEN_SITE, OWN, "")),
+    (ONE_SITE, "localhost:8781", (Realm.VISITED_SITE, OTHER, "")),
+    # a listener of one site has one name
+    (ONE_SITE, "127.0.0.1:8781", None),
+    (ONE_SITE, "evil.example:8781", None),
+    (ONE_SITE, f"{OTHER_HOST}:8781", None),
+    (ONE_SITE, "localhost:8780", None),
     # another port is another program
     (LOOPBACK, "localhost", None),
     (LOOPBACK, "localhost:8781", None),
@@ -51,6 +59,8 @@ HOSTS = [
     (LOOPBACK, "localhost.evil.example:8780", None),
     (LOOPBACK, "127.0.0.1.nip.io:8780", None),
     (LOOPBACK, f"{OWN_HOST}.evil.example:8780", None),
+    (LOOPBACK, f"{host_label(OWN)}.zz:8780", None),
+    (LOOPBACK, f"{host_label(OWN)}.aa:8780", None),
     (LOOPBACK, "evil.localhost:8780", None),
     (LOOPBACK, "localhost.:8780", None),
     (LOOPBACK, f"{OWN_HOST}.:8780", None),

@@ -91,6 +91,8 @@ class Roster:
         self._last_ts: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """Peer → (newest `ts` it signed, when it came), also of those that are gone."""
         self._subscribers: Subscribers[RosterChange] = Subscribers()
+        self._all_proved = False
+        """Whether a search for an entry that has not proved itself found none, and none has come since."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -185,6 +187,7 @@ class Roster:
         if known is None and not self._make_room(source):
             return
         peer = _merged(said, known.peer if known else None, source)
+        self._all_proved = self._all_proved and peer.proved
         self._entries[said.peer_id] = _RosterRecord(peer, self._clock(), said.ts)
         self._entries.move_to_end(said.peer_id)
         if known is None:
@@ -201,10 +204,12 @@ class Roster:
         """Return whether there is room for a new peer."""
         if len(self._entries) < PEERS_MAX:
             return True
-        unproved = (
-            next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None) if source is DiscoverySource.ITSELF else None
-        )
+        # Where all have proved themselves, thousands who ask for a place are not searched for one each.
+        if source is not DiscoverySource.ITSELF or self._all_proved:
+            return False
+        unproved = next((id_ for id_, entry in self._entries.items() if not entry.peer.proved), None)
         if unproved is None:
+            self._all_proved = True
             return False
         self._gone(unproved)
         return True

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class TokenKind(Enum):
-    """What a token is."""
+    """The kinds of tokens that LuaJIT reads, and two of ours for what is no token."""
 
     NAME = auto()
     KEYWORD = auto()

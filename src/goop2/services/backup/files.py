@@ -79,6 +79,7 @@ class FolderFiles:
         path, _ = found.files[name]
         try:
             with open_regular(path, None) as content:
+                # Of the file that was opened, which may be another one than the look at the folder has found.
                 now = os.fstat(content.fileno())
                 if now.st_size > FILE_MAX_BYTES:
                     found.left_out.append(f"{name} (larger than {FILE_MAX_BYTES >> 20} MB)")
@@ -86,6 +87,7 @@ class FolderFiles:
                 mode = stat.S_IMODE(now.st_mode)
                 archive.put(name, content, size=now.st_size, mode=mode, changed_at=int(now.st_mtime), stamp=_stamp(now))
         except OSError as error:
+            # Without a file's name it is the archive that cannot be written, or the disk: no reason to leave this file out.
             if error.filename is None and not isinstance(error, FileNotFoundError):
                 raise
             if not isinstance(error, FileNotFoundError):
@@ -114,6 +116,7 @@ class FolderFiles:
             found.left_out.append(f"{shown(name)} (its name is not UTF-8)")
             return
         try:
+            # Not followed at first: a link may lead to any file of the machine, which would go to the place with the site.
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode) and name != SETTINGS:  # goop.json may be one; others may lead anywhere
                 found.left_out.append(f"{name} (a link)")
@@ -137,6 +140,7 @@ def unpack(archive: BackupArchive, folder: Path) -> int:
     The archive comes from a place that others may be able to write to, so a name that leads elsewhere is refused.
     """
     files = archive.files()
+    # All of them before the first is written: one bad name means that somebody has changed the archive.
     for each in files:
         _check_name(each.name)
     for each in files:

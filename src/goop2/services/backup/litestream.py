@@ -53,7 +53,7 @@ class _SyncAnswer(msgspec.Struct, frozen=True):
 
 
 class Litestream:
-    """A Litestream that runs."""
+    """A Litestream that runs: its process, what it said on stderr, and the socket on which it answers."""
 
     def __init__(self, process: asyncio.subprocess.Process, socket: Path, databases: Mapping[str, Path]) -> None:
         self._process = process
@@ -66,7 +66,7 @@ class Litestream:
 
     @property
     def pid(self) -> int:
-        """Return its process number."""
+        """Return its process id, for doctor, the status and tests."""
         return self._process.pid
 
     async def copied_at(self) -> float | None:
@@ -77,6 +77,7 @@ class Litestream:
             times = [datetime.fromisoformat(each.last_sync_at).timestamp() for each in listed if each.last_sync_at]
         except (msgspec.MsgspecError, ValueError):
             raise BackupError("Litestream's answer cannot be read") from None
+        # The older of the two: only what both have copied can be restored together.
         return min(times) if times and len(times) == len(self._databases) else None
 
     async def copy_now(self) -> None:
@@ -85,6 +86,7 @@ class Litestream:
             body = msgspec.json.encode({"path": str(path), "wait": True, "timeout": int(ASK_SECONDS)})
             head = b"POST /sync HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
             answer = await self._ask(head + body)
+            # An answer that is no JSON is a refusal in plain text.
             said = msgspec.json.decode(answer, type=_SyncAnswer) if answer.startswith(b"{") else _SyncAnswer()
             if not said.status:
                 why = explained(said.error or "no reason")
@@ -96,6 +98,7 @@ class Litestream:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
             try:
+                # Shielded: the time-out must not cancel what reads its last words, which is awaited below.
                 await asyncio.wait_for(asyncio.shield(self.ended), STOP_SECONDS)
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
@@ -136,7 +139,7 @@ class Litestream:
             said = msgspec.json.decode(line, type=_LogLine)
         except msgspec.ValidationError:
             return
-        except msgspec.MsgspecError:  # before it has read its configuration it writes plain text
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # before it has read its configuration it writes plain text
             text = line.decode("utf-8", "replace").strip()
             self.complaint = explained(text.removeprefix("Error: ")) or self.complaint
             return

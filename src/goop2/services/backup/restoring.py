@@ -23,7 +23,7 @@ PARTS: Final = ".restoring"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoredFolder:
-    """What a restore has brought."""
+    """What a restore has brought: how many files and tables, and the archive's notes by name (whose peer it was)."""
 
     files: int
     tables: int

@@ -99,7 +99,7 @@ class Backup:
 
     @property
     def status(self) -> BackupStatus:
-        """Return how it goes."""
+        """Return how the backup goes, for the console, metrics and `goop2 backup`; empty fields where none is set up."""
         return BackupStatus(
             place=self._settings.backup.to,
             problem=self._problem or self._files_problem,
@@ -134,6 +134,7 @@ class Backup:
             self._retry.set()
             if self._litestream is not None:
                 await self._litestream.stop()
+        # Litestream may have been started a moment ago: before it has told of a first copy there is nothing to wait for.
         for _ in range(int(FILES_LOOK_UNTOLD_SECONDS / FIRST_LOOK_SECONDS)):
             if self._litestream is not None and self._copied_at is not None:
                 break
@@ -156,12 +157,14 @@ class Backup:
             while True:
                 began = time.monotonic()
                 try:
+                    # Two Litestreams on one database would each undo the other's bookkeeping, so whoever has the lock is the only one.
                     async with locked(self._folder) as lock:
                         await self._once(place, lock)
                 except (BackupError, StorageError) as error:
                     self._say(str(error))
                 except OSError as error:
                     self._say(f"the system refuses what the backup needs: {error.strerror or error}")
+                # One that ran for a while was well: what ended it is new, so the pauses begin anew.
                 pause = RESTART_FIRST_SECONDS if time.monotonic() - began > STEADY_SECONDS else pause
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._retry.wait(), pause)
@@ -181,6 +184,7 @@ class Backup:
         except terms.PlaceTakenError as taken:
             self._look_whether_superseded(taken.notes)
             raise
+        # Before Litestream starts, so that the first copy of the archive says already who writes in this term.
         await self._save_files(term)
         databases = databases_of(self._folder)
         check_own_folders(databases)
@@ -238,12 +242,14 @@ class Backup:
 
         watching = asyncio.create_task(watch_folders(places, changed, stop))
         try:
+            # The kernel does not tell of every change (network file systems, folders beyond FOLDERS_WATCHED_MAX): so we look ourselves too.
             small, looked = await asyncio.to_thread(files.small_state), time.monotonic()
             while True:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._look_at_files.wait(), seconds_to_tick(FILES_LOOK_UNTOLD_SECONDS))
                 now = await asyncio.to_thread(files.small_state)
                 if self._look_at_files.is_set() or now != small or time.monotonic() - looked > FILES_LOOK_SECONDS:
+                    # An editor saves several files one after the other: they go along together.
                     await asyncio.sleep(FILES_PAUSE_SECONDS)
                     small, looked = await asyncio.to_thread(files.small_state), time.monotonic()
                     await self._try_to_save()
@@ -266,6 +272,7 @@ class Backup:
         """Ask Litestream now and then how far it is, and tell when what is written does not arrive."""
         while True:
             await asyncio.sleep(FIRST_LOOK_SECONDS if self._copied_at is None else seconds_to_tick(LOOK_SECONDS))
+            # An answer that does not come is told below, as lateness; the reason of one question is of no use to the owner.
             with contextlib.suppress(BackupError, OSError):
                 self._copied_at = await litestream.copied_at() or self._copied_at
             since = max(litestream.began, self._copied_at or 0.0)
@@ -285,6 +292,7 @@ class Backup:
             with contextlib.suppress(BackupError):
                 newest = await asyncio.to_thread(at.newest, term)
                 notes = await asyncio.to_thread(at.notes, newest)
+                # A folder that was copied has the same term: the writer's name tells the two apart.
                 if newest > term or notes.get(terms.WRITER) != states.load(self._folder).writer:
                     break
         self._look_whether_superseded(notes)
@@ -310,6 +318,7 @@ class Backup:
                 await self._check()
 
     async def _check(self) -> None:
+        # Restoring takes memory, processor and disk: in a process of its own it can be ended, and calls are answered meanwhile.
         command = (sys.executable, "-m", "goop2", "backup", str(self._folder), "--check", "--json")
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -373,6 +382,7 @@ def own_term(folder: Path, at: Place, to: str) -> int:
     """Return the term in which `folder` writes at the place `to`. Raises `BackupError` when the place is another's."""
     state = states.load(folder)
     own = state.term if state.place == to else 0
+    # The place is asked, not only our memory: another folder may have begun a term there since.
     newest = at.newest(own)
     if newest > own or (own and at.exists(own)):
         notes = at.notes(newest)
@@ -391,6 +401,7 @@ def begin_next_term(folder: Path, to: str, environment: Mapping[str, str] = os.e
     newest = at.newest(state.term if state.place == to else 0)
     if newest and at.notes(newest).get(terms.WRITER) == state.writer:
         return newest
+    # Nothing is written over: copies of the other folder keep their term, and can be restored.
     states.save(folder, msgspec.structs.replace(state, place=to, term=newest + 1))
     return newest + 1
 

@@ -49,7 +49,7 @@ _STOP_LOOK_SECONDS: Final = 0.1
 
 
 class StandbyState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a standby follows."""
+    """Whom a standby follows: the place of the backup, the term it has seen, and the peer's id and label."""
 
     place: str
     term: int
@@ -120,6 +120,7 @@ async def _follow_once(folder: Path, state: StandbyState, stream: str, environme
     home = folder / FOLDER
     with tempfile.TemporaryDirectory(prefix="goop2-backup-") as temporary:
         new = home / f"new-{stream}.db"
+        # What an earlier attempt has left may be half a database: it begins anew, beside the one that is whole.
         for old in home.glob(f"{new.name}*"):
             old.unlink()
         command = place.follow(state.term, stream, new, Path(temporary) / "litestream.json", every=1)
@@ -134,6 +135,7 @@ async def _follow_once(folder: Path, state: StandbyState, stream: str, environme
         try:
             reading = asyncio.create_task(_last_line(process))
             while process.returncode is None and not reading.done():
+                # Litestream writes this file when the first copy is complete; before, what was followed earlier is the better one.
                 if (home / f"{new.name}-txid").exists():
                     _put_in_place(home, new, stream)
                 await asyncio.wait({reading}, timeout=STANDBY_LOOK_SECONDS)
@@ -152,6 +154,7 @@ def _put_in_place(home: Path, new: Path, stream: str) -> None:
     if named.exists() and named.samefile(new):
         return
     named.unlink(missing_ok=True)
+    # A second name and no move: Litestream has the file open under its own.
     os.link(new, named)
 
 
@@ -182,8 +185,10 @@ def promote(folder: Path, environment: Mapping[str, str] = os.environ) -> Promot
             tables = restore.restore(whole, new / f"{DATA}.db", lambda _done, _all: None).tables
         except StorageError as error:
             raise BackupError(str(error)) from None
+        # Settings that cannot be read would make a peer that does not start: better a standby that stays one, and says so.
         load(whole, {})
         editing.save(whole, {"backup.to": state.place}, editing.show(whole).version, {})
+        # Before the files are in their place: a peer that starts here finds that it is the writer of the next term.
         service.begin_own_term(folder, state.place, state.term + 1)
         _move(whole, folder)
     shutil.rmtree(folder / FOLDER, ignore_errors=True)
@@ -199,10 +204,12 @@ def _collect(folder: Path, new: Path, state: StandbyState, environment: Mapping[
             notes = place.notes(newest)
             who = f"{notes.get(terms.LABEL, '')} on the machine {notes.get(terms.HOST, '')}".strip()
             raise StandbyPassedError(f"{who} has taken the place over already, in the term {newest}: this standby is behind, make it anew")
+        # Emptied, or another place by now: what was followed is all there is.
         if not place.exists(state.term):
             raise BackupError("the place is empty")
         for stream in STREAMS:
             place.fetch(state.term, stream, new / f"{stream}.db")
+    # Not by what was followed: another folder is the peer now, and this one would be a second.
     except StandbyPassedError:
         raise
     except BackupError:
@@ -255,6 +262,7 @@ def _stop_following(folder: Path) -> None:
             with locked(folder):
                 return
         except BackupError:
+            # Who holds the lock has written its process number there.
             holder = (folder / LOCK).read_text().strip()
             if holder.isdigit() and not told:
                 told = True

@@ -38,7 +38,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered."""
+    """What this folder remembers of its backups from one start to the next."""
 
     writer: str
     """The name of this folder among those that may write to the place; it proves nothing, and is no secret."""

@@ -40,9 +40,9 @@ CONTENT_MAX_BYTES: Final = 64 * 1024
 """One message. A command's arguments may be longer where they are not kept, on the command line."""
 SENDING, SENT, DELIVERED, FAILED = "sending", "sent", "delivered", "failed"
 SHOWN: Final = "shown"
+"""State of a message that came in: a page of the owner's has it, and its sender was told."""
 REPLY: Final = "reply"
 """State of what a script answers the owner: in the conversation of a peer with itself both sides have one id."""
-"""Of a message that came in: a page of the owner's has it, and its sender was told."""
 ANSWERING_MAX: Final = 256
 """Commands of other peers under way; the pool's line is as long."""
 RATE_LIMITED, UNAVAILABLE = "rate_limited", "unavailable"

@@ -16,12 +16,12 @@ _SHOWN_CHARS: Final = 80
 
 
 def name(text: str) -> str:
-    """Return the name of a group."""
+    """Return the name of a group, each run of blanks as one. Raises `InvalidGroupError` for an empty or too long one."""
     return _name(text)
 
 
 def kind(text: str) -> str:
-    """Return the type of a group."""
+    """Return the type of a group, any word: other programs have types of their own. Raises `InvalidGroupError`."""
     return _name(text)
 
 

@@ -61,7 +61,7 @@ class GroupOperations:
         }
 
     async def is_member(self, invocation: Invocation) -> Answer:
-        """Do goop.group.is_member()."""
+        """Do goop.group.is_member(): whether the caller is in the template's group; the owner always is."""
         return ok(bool(await self._role(invocation.caller)))
 
     async def role(self, invocation: Invocation) -> Answer:
@@ -76,15 +76,15 @@ class GroupOperations:
         return ok(self._grouping.groups.own_id.encode())
 
     async def list(self, _invocation: Invocation) -> Answer:
-        """Do goop.group.list()."""
+        """Do goop.group.list(): the groups hosted here, each `{id, name, group_type}`."""
         return json([{"id": one.id, "name": one.name, "group_type": one.kind} for one in self._grouping.groups.hosted()])
 
     async def grouptypes(self, _invocation: Invocation) -> Answer:
-        """Do goop.group.grouptypes()."""
+        """Do goop.group.grouptypes(): the types that programs know, see TYPES."""
         return json(TYPES)
 
     async def members(self, _invocation: Invocation, group: str) -> Answer:
-        """Do goop.group.members(id)."""
+        """Do goop.group.members(id): each `{peer_id, role [, name]}`; none for a group that is not here."""
         groups = self._grouping.groups
         try:
             roles = groups.roles(group)
@@ -102,7 +102,7 @@ class GroupOperations:
         return ok(opened.id.encode())
 
     async def close(self, _invocation: Invocation, group: str) -> Answer:
-        """Do goop.group.close(id)."""
+        """Do goop.group.close(id): end a group that is hosted here, for all its members."""
         await self._grouping.end(group)
         return ok(True)
 

@@ -277,6 +277,7 @@ class GroupService:
             async with asyncio.timeout(JOIN_SECONDS):
                 change = await answer
         except TimeoutError:
+            # Who never answered is not asked again by itself; a group that was joined before stays, and is asked for when its host is back.
             if not known_before:
                 self._forget(host, group)
             raise UnreachableError(f"the host of the group {group!r} does not answer: it may be away, or have no such group") from None
@@ -355,6 +356,7 @@ class GroupService:
 
     def post_later(self, outgoing: list[Outgoing]) -> None:
         """Send messages behind those that what happens now leads to, such as the welcome of a new member."""
+        # What is posted by the caller's caller in this turn of the loop goes first.
         asyncio.get_running_loop().call_soon(self._send_all, outgoing)
 
     def _send_all(self, outgoing: Iterable[Outgoing]) -> None:
@@ -397,6 +399,7 @@ class GroupService:
 
     def _write(self, database: Database, now: SavedGroups) -> None:
         """Write what has changed. On the thread of the database, one after the other, so that each knows what the last one wrote."""
+        # Most changes are members that come and go, and the next change often takes one back: then nothing has to be written.
         if now != self._saved:
             storage.write(database, self._saved, now)
             self._saved = now

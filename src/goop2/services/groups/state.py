@@ -199,6 +199,7 @@ class GroupState:
     def invitation(self, group: str, peer: str) -> bytes:
         """Return the invitation for a peer, which may then join even if it was removed before; JSON. Raises `UnknownGroupError`."""
         known = self.hosted_here(group)
+        # The wire has no message that lifts a removal: an invitation does.
         self._removed[group].pop(peer, None)
         return msgspec.json.encode(topics.Invite(known.id, known.name, self.own_id, known.kind, known.kind, known.volatile, known.context))
 
@@ -243,6 +244,7 @@ class GroupState:
     def close(self, group: str) -> list[Outgoing]:
         """End a group hosted here. Raises `UnknownGroupError`."""
         known = self.hosted_here(group)
+        # First, so that a subscriber that looks finds the group gone. Its members are in `known`.
         del self._hosted[group], self._joined_at[group], self._removed[group]
         self._listed_at.pop(group, None)
         self._unlisted.discard(group)
@@ -300,6 +302,7 @@ class GroupState:
             return self._from_host(self._joined[sender, said.id], said)
         if said.id in self._hosted:
             return self._at_host(self._hosted[said.id], sender, said)
+        # Only a join is answered: an answer to each message about a group that is not here would make this peer an amplifier.
         if said.type == "join" and self._affords(sender, CHANGE_COSTS):
             return [self._refusal(sender, said.id, GroupErrorPayload(NOT_FOUND, "no such group is hosted here"))]
         return []
@@ -307,6 +310,7 @@ class GroupState:
     def gone(self, peer: str) -> list[Outgoing]:
         """Note that a peer is offline: it is away from the groups here, and its own groups are over or away."""
         self._retries.gone(peer)
+        # A list, since the loop removes from what it walks through.
         for key, group in [(key, group) for key, group in self._joined.items() if key[0] == peer]:
             if group.volatile or not group.name:  # what never let us in is not waited for
                 self._told("ended", self._joined.pop(key), [])
@@ -364,6 +368,7 @@ class GroupState:
         return self._spent[peer] <= BUDGET_PER_MINUTE
 
     def _with(self, group: GroupInfo, peer: str) -> list[Outgoing]:
+        # It may have lost our answer, or was started anew: the welcome again, and nothing for the others.
         if peer in group.members:
             return [self._welcome(group, peer)]
         members = self._joined_at[group.id]

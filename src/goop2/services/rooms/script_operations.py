@@ -55,7 +55,7 @@ class RoomOperations:
         return json({"id": room.group.id, "name": room.group.name, "description": room.description})
 
     async def close(self, _invocation: Invocation, room: str) -> Answer:
-        """Do goop.chat.close(id)."""
+        """Do goop.chat.close(id): end a room that is hosted here, with what was said in it."""
         await self._rooms.end(room)
         return ok()
 
@@ -65,12 +65,12 @@ class RoomOperations:
         return ok()
 
     async def state(self, _invocation: Invocation, room: str) -> Answer:
-        """Do goop.chat.state(id)."""
+        """Do goop.chat.state(id): `{id, name, description, members, messages}`, the oldest message first."""
         found = self._rooms.room(room)
         return json({**self._shown(found), "messages": list[RoomMessage](found.messages)})
 
     async def rooms(self, _invocation: Invocation) -> Answer:
-        """Do goop.chat.rooms()."""
+        """Do goop.chat.rooms(): the rooms hosted here or joined, without their messages."""
         return json([self._shown(room) for room in self._rooms.rooms()])
 
     def _shown(self, room: Room) -> dict[str, str | list[RoomMember]]:

@@ -55,7 +55,7 @@ class RoomService:
             self._room_of(group)
 
     def close(self) -> None:
-        """Forget all rooms."""
+        """Follow the groups no more; rooms are not kept, so what was said is gone."""
         self._unsubscribe()
 
     def subscribe(self, callback: Callable[[RoomEvent], None]) -> Callable[[], None]:
@@ -99,6 +99,7 @@ class RoomService:
             await self._grouping.enter(group)
             return own
         joined = await self._grouping.join(host, group)
+        # The type of a group is known only from its host's welcome, so only now.
         if (host, group) not in self._rooms:
             self._grouping.leave(host, group)
             raise UnknownRoomError(f"the group {joined.name!r} is no chat room: its type is {joined.kind!r}")
@@ -133,6 +134,7 @@ class RoomService:
 
         `wire_id`: the id of the message that carried it; a repeat has another one.
         """
+        # From its host, or from one of its members: the topic of a room does not say whose room it is.
         room = self._rooms.get((sender, group)) or next(
             (room for (_, id_), room in self._rooms.items() if id_ == group and sender in room.group.members), None
         )
@@ -157,6 +159,7 @@ class RoomService:
         self._log.info("a repeated message of a room is dropped", peer=sender, id=repr(message_id), carried_by=repr(wire_id))
 
     def _new_id(self, sender: str) -> str:
+        # Two messages of one millisecond, or of a clock that was put back, must not have one id: repeats are dropped by it.
         self._last_id_ms = max(self._now_ms(), self._last_id_ms + 1)
         return f"{self._last_id_ms}-{sender[:_SENDER_CHARS]}"
 

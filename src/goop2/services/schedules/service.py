@@ -84,7 +84,7 @@ class Scripts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """A run that is to begin."""
+    """A run that is to begin: `due` in seconds since 1970, and how many earlier ones were missed."""
 
     name: str
     due: float
@@ -93,7 +93,7 @@ class _Due:
 
 
 class Scheduler:
-    """The schedules of one peer."""
+    """The schedules of one peer: those its scripts declare, when each is due, and what came of the last run."""
 
     def __init__(
         self,
@@ -138,9 +138,11 @@ class Scheduler:
         script = self._script(name)
         if name in self._running:
             raise ScheduleBusyError(f"{name} is running already; it has one run at a time")
+        # This run stands for the one that waits: a schedule has one run at a time.
         self._waiting = deque(each for each in self._waiting if each.name != name)
         now = self._clock()
         self._plan(script, now)
+        # Shielded: a page that is closed does not end the run it has begun.
         return await asyncio.shield(self._start(script, _Due(name, now, 0, "owner")))
 
     def pause(self, name: str) -> None:
@@ -165,6 +167,7 @@ class Scheduler:
         stopping = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
+                # Before looking, so that a change made while we look is not missed.
                 self._changed.clear()
                 wait = self.look()
                 changed = asyncio.ensure_future(self._changed.wait())
@@ -185,6 +188,7 @@ class Scheduler:
     def look(self) -> float:
         """Begin what is due; return after how many seconds to look again."""
         now = self._clock()
+        # Times go by meanwhile and count as missed once scripts may run again.
         if not self._scripts.enabled:
             return LOOK_SECONDS
         queued = {each.name for each in self._waiting}
@@ -205,9 +209,11 @@ class Scheduler:
         if not self._unsaved:
             return
         self._unsaved, self._saved = False, time.monotonic()
+        # A script that is away for a while, as when its file is being replaced, stays paused; only where there are too many the oldest go.
         gone = [name for name in self._states if name not in self._scheduled()]
         for name in gone[: max(0, len(self._states) - KEPT_MAX)]:
             del self._states[name]
+        # A copy: the loop goes on changing the states while the thread writes.
         states = {name: msgspec.structs.replace(state) for name, state in self._states.items()}
         await asyncio.to_thread(self._file.write, states)
 
@@ -239,6 +245,7 @@ class Scheduler:
             state = self._states[script.name] = ScheduleState(schedule.text, paused=kept[0], last=kept[1])
             self._find_next(script, state, now)
         elif isinstance(schedule.times, Every):
+            # A next time further away than the interval: the clock of the machine was put back.
             if state.next is None or state.next - now > schedule.times.seconds:
                 self._find_next(script, state, now)
         elif state.planned > now + CLOCK_BACK_SECONDS:

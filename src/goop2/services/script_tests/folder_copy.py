@@ -111,6 +111,7 @@ class Rollback:
 
     def go_back(self) -> None:
         """Undo what was written since; nothing is copied when nothing was. Raises `TestFolderError`."""
+        # SQLite changes it when another connection has written; most tests write nothing, and a copy costs more than the test.
         if self._connection.pragma("data_version") == self._version:
             return
         try:
@@ -126,5 +127,5 @@ class Rollback:
         self._version = self._connection.pragma("data_version")
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to the copy's database."""
         self._connection.close()

@@ -119,7 +119,7 @@ class TestOperations:
         return ok()
 
     async def stub(self, _invocation: Invocation, url: Scalar, answer: Scalar = None) -> Answer:
-        """Set what a server answers."""
+        """Set what the server at `url` answers from now on in this test; an empty table is an empty 200."""
         try:
             given = StubbedAnswer() if answer in (None, b"[]") else decode(answer if isinstance(answer, bytes) else b"", StubbedAnswer)
             self.network.stub(_text(url), given)

@@ -35,7 +35,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class TestResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one test."""
+    """What came of one test; `line` and `difference` (expected, found) where it failed at an assertion."""
 
     __test__ = False
 
@@ -54,7 +54,7 @@ class TestResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TestReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of all tests."""
+    """What came of all tests that were run, in their order, and how many seconds it took."""
 
     __test__ = False
 

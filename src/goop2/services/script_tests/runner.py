@@ -57,7 +57,7 @@ class NoTestsError(Exception):
 
 
 class _TestFile(msgspec.Struct, frozen=True):
-    """A file of tests."""
+    """A file of tests in the folder of the scripts, read but not run."""
 
     path: str
     """As shown, inside the folder."""
@@ -117,6 +117,7 @@ class Bench:
     async def _run(self, file: _TestFile, script: Script, name: str, argument: bytes) -> tuple[TestResult, list[str] | None]:
         """Run one test, or with no argument find the names of all; everything is put back afterwards."""
         peer, operations = self._peer, self._operations
+        # Nothing of the test before: no set clock and no answers.
         operations.begin_test()
         peer.engine.forget_calls()
         runs: list[Run] = []
@@ -131,6 +132,7 @@ class Bench:
             operations.begin_test()
             await asyncio.to_thread(self._rollback.go_back)
         took = 1000 * (time.monotonic() - begun)
+        # The calls that the test has made: their runs are shown where it fails.
         others = [run for run in runs if own and run.id != own[0].id]
         log = [f"{level}: {text}" for run in own for level, text in run.log]
         if not isinstance(outcome, Failure) and not missing:
@@ -202,6 +204,7 @@ def _files(folder: Path) -> Iterator[_TestFile]:
         except UnicodeDecodeError:
             yield _TestFile(shown, None, "it is not UTF-8")
         else:
+            # Not the version of a function with the same text: a worker keeps what it compiled by its version.
             version = hashlib.blake2b(b"test\0" + name.encode() + b"\0" + source, digest_size=16).digest()
             yield _TestFile(shown, Script("function", name.removesuffix(".lua"), shown, source, version, NO_ANNOTATIONS, event=TEST))
 

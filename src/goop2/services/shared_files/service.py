@@ -75,6 +75,7 @@ class SharedFiles:
 
     async def open(self) -> None:
         """Read whose the folders are; one without a word belongs to the group of its id that is here now, a hosted one first."""
+        # Without the file each folder is claimed anew below, by the rule of those that have no word.
         with contextlib.suppress(OSError, InvalidJsonError, threads.FolderHangsError):
             self._claims = await FILES.run(_claims, self._claims_file)
         for group in (*self._grouping.groups.hosted(), *self._grouping.groups.joined()):
@@ -203,7 +204,9 @@ class SharedFiles:
             return known
         if len(self._running) >= TRANSFERS_MAX:
             raise TooManyTransfersError(f"{TRANSFERS_MAX} files are coming, the most at a time: fetch this one when one of them is here")
+        # A new one each time: it looks itself at what has come before, and goes on there.
         transfer = Transfer(group.id, owner, file, await FILES.run(self.received.made, group.id), lambda: self._changed.notify(None))
+        # Out and in again, so that the newest stands last: the first ones are forgotten first.
         self._transfers.pop(key, None)
         self._transfers[key] = transfer
         for ended in [one for one in self._transfers if one not in self._running and one != key][:-ENDED_MAX]:
@@ -251,6 +254,7 @@ class SharedFiles:
         try:
             return await FILES.run(self.shared.is_empty, group)
         except (OSError, threads.FolderHangsError):
+            # A folder that cannot be read gives nothing away, and claims nothing.
             return True
 
     async def _take_folder(self, group: GroupInfo) -> None:

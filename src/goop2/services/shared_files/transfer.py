@@ -42,8 +42,11 @@ class Pieces(NamedTuple):
 class FileSource(Protocol):
     """Asks peers for files (peers/file_exchange.py). Both raise `NetworkError`."""
 
-    async def files(self, peer: str, group: str) -> list[SharedFile]: ...
-    def piece(self, peer: str, group: str, file: SharedFile, offset: int, length: int) -> AbstractAsyncContextManager[Pieces]: ...
+    async def files(self, peer: str, group: str) -> list[SharedFile]:
+        """Return what a peer shares with a group."""
+
+    def piece(self, peer: str, group: str, file: SharedFile, offset: int, length: int) -> AbstractAsyncContextManager[Pieces]:
+        """Open `length` bytes of a file from `offset` on, or the whole file where the peer knows no pieces."""
 
 
 class Transfer:

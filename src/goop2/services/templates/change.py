@@ -114,6 +114,7 @@ def plan_apply(ground: TemplateGround, source: Source, *, switches: bool = True)
         schemas_replaced=tuple(each.removeprefix(f"{SCHEMAS}/") for each in replaced),
         switches=tuple(sorted(_switched(ground, layout))) if switches else (),
         is_lua_on=(edit.settings if edit is not None else ground.settings).lua.enabled,
+        # By the settings as they will be: `seed` runs after the switch, and could not where scripts stay off.
         seed=scripts.SEED in layout.scripts and (edit.settings if edit is not None else ground.settings).lua.enabled,
         group=manifest.name if group else "",
         keeps_group=keeps,
@@ -173,6 +174,7 @@ def _declared(layout: Layout) -> tuple[list[Declared], list[str]]:
 
 
 def _check_twice(names: list[str]) -> None:
+    # SQLite takes names that differ in capitals alone for one.
     seen: dict[str, str] = {}
     for name in names:
         if name.lower() in seen:
@@ -222,6 +224,7 @@ def _needs_group(declared: list[Declared], policies: Mapping[str, str]) -> bool:
 
 def _closed(ground: TemplateGround, before: Mapping[str, str | None], manifest: Manifest, *, group: bool) -> tuple[ClosedGroup, ...]:
     old = manifests.name_in(before["template_manifest"]) or (before["template_group_name"] or "")
+    # The same template again, such as a newer version of it: its group goes on, with its members.
     if old == manifest.name and group:
         return ()
     named = before["template_group_id"]
@@ -241,6 +244,7 @@ def _switched(ground: TemplateGround, layout: Layout) -> dict[str, object]:
         try:
             document: Any = untrusted_json.decode(layout.settings)
         except untrusted_json.InvalidJsonError:
+            # The template's goop.json only says what it would like: one that cannot be read asks for nothing, and stops nothing.
             document = {}
         lua = document.get("lua") if isinstance(document, dict) else None
         wanted |= {key for key in ("enabled", "kv_enabled", "http_enabled") if isinstance(lua, dict) and lua.get(key) is True}
@@ -292,6 +296,7 @@ def plan_undo(ground: TemplateGround) -> Change:
         before = template_tables.meta(database)
     settings = {path: value for path, value in record["settings"].items() if path != ACTIVE}
     foreign = {path: value for path, value in record["settings"].items() if path == ACTIVE}
+    # Where the switch found nothing, nothing is to be there again.
     moves = [(each["place"], each["old"] if os.path.lexists(ground.folder / each["old"]) else None) for each in record["moves"]]
     group = str(record["group"] or "")
     closed = tuple(
@@ -301,6 +306,7 @@ def plan_undo(ground: TemplateGround) -> Change:
     )
     scripts_folder = f"{ground.places.scripts}/"
     site_old, names = ground.site_entries()
+    # The group of before may have ended meanwhile: then one of its name is made anew, and its members are to be invited again.
     stays = any(each.id == record["meta"]["template_group_id"] for each in ground.hosted)
     plan = TemplatePlan(
         name=record["name"],
@@ -331,6 +337,7 @@ def plan_undo(ground: TemplateGround) -> Change:
 
 def _record(folder: Path, switch: str) -> dict[str, Any]:
     try:
+        # The name comes from the database, which a template or another program may have written: it must not lead out of the folder.
         if not switch.isalnum():
             raise FileNotFoundError
         return read_sealed(folder, folder / WORK / switch / RECORD, RECORD_MAX_BYTES)
@@ -359,6 +366,7 @@ def do(ground: TemplateGround, change: Change) -> tuple[str, list[str]]:
     try:
         _stage(ground, change, switch)
         for move in switch.moves:
+            # No link on the way may lead the new files out of the peer folder.
             check_real(ground.folder, move.place, ground.settings.homes)
         edit = change.settings
         journal = switch.begin(None if edit is None else (edit.before.decode(), edit.after.decode()), change.later)
@@ -376,6 +384,7 @@ def do(ground: TemplateGround, change: Change) -> tuple[str, list[str]]:
         put_right(ground.folder)
         raise
     finally:
+        # With a record the change was made, and what lies beside is needed to take it back.
         if not (ground.folder / WORK / switch.id / RECORD).exists():
             switch.discard()
 
@@ -425,6 +434,7 @@ def _site_trees(
         else:
             new[name] = content
     try:
+        # Hidden files in the root of the site, such as .well-known, are the owner's and no template's.
         old = [each.name for each in root.joinpath(*above).iterdir() if above or not each.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         old = []
@@ -448,6 +458,7 @@ def _in_transaction(
         drop = sorted({*change.drop, *template_tables.in_the_way(database, change.new_names)} & set(template_tables.plain_tables(database)))
         if set(drop) - set(change.drop):
             raise StorageError(f"a table {min(set(drop) - set(change.drop))} was made meanwhile; look at the plan again")
+        # The order matters: first what undoing needs is on the disk, then tables, then files; the commit decides for all of it.
         template_tables.save(database, drop, switch.work / COPY)
         before = template_tables.meta(database)
         _write_record(ground.folder, change, switch, before)

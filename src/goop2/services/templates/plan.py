@@ -16,7 +16,7 @@ from goop2.services.templates.scripts import ScriptPlan
 
 
 class TablePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A table that comes."""
+    """A table that the template makes, with who may do what in it."""
 
     name: str
     who: tuple[str, ...]
@@ -51,7 +51,7 @@ class PlanSection(msgspec.Struct, frozen=True):
 
 
 class TemplatePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be done."""
+    """What applying a template, or taking it back, would do: shown to the owner, who agrees to its digest."""
 
     name: str
     description: str = ""
@@ -95,7 +95,7 @@ class TemplatePlan(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.blake2b(msgspec.json.encode(plan), digest_size=16).hexdigest()
 
     def sections(self) -> list[PlanSection]:
-        """Return the plan in words."""
+        """Return the plan in words: the sections that have anything to say, in the order in which they are shown."""
         found = [*_undo_sections(self)] if self.undo else [*_apply_sections(self)]
         return [section for section in found if section.lines]
 

@@ -59,7 +59,7 @@ class TemplatesListed(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A change that was made."""
+    """A template that was applied or taken back: the plan that was followed, and notes."""
 
     plan: TemplatePlan
     notes: tuple[str, ...]
@@ -82,7 +82,7 @@ class TemplateParts:
 
 
 class TemplateService:
-    """The templates of one peer."""
+    """The templates of one peer: planned, applied and taken back, one change at a time."""
 
     def __init__(self, parts: TemplateParts) -> None:
         self._parts = parts
@@ -117,6 +117,7 @@ class TemplateService:
 
     async def apply_source(self, source: Source, digest: str, *, switches: bool = True) -> Applied:
         """Apply a template that is read already."""
+        # Shielded: whoever closes the page must not stop a change in its middle.
         return await asyncio.shield(self._change(lambda ground: plan_apply(ground, source, switches=switches), digest))
 
     async def undo(self, digest: str | None = None) -> Applied:
@@ -127,6 +128,7 @@ class TemplateService:
         async with self._changing:
             ground = self._ground()
             change = await self._thread(planned, ground)
+            # The owner agreed to a plan. Rows, files and groups may have changed since, so it is worked out anew and compared.
             if digest is not None and change.plan.digest != digest:
                 raise TemplateChangedError("what would be done is no longer what was shown: look at it again")
             _, notes = await self._thread(self._do, ground, change)
@@ -161,6 +163,7 @@ class TemplateService:
         except Exception as error:  # the new settings are in the file all the same
             _log.exception("settings of a template")
             notes.append(f"the new settings are in force after a restart: {error}")
+        # After the settings, which say whether scripts run at all.
         await parts.schemas.apply()
         await parts.catalog.scan()
         notes += await self._close_groups(later.get("close"))
@@ -178,6 +181,7 @@ class TemplateService:
         for group in ids if isinstance(ids, list) else ():
             try:
                 await self._parts.grouping.end(str(group))
+            # Closed already: by its owner meanwhile, or before the kill after which this is done again.
             except UnknownGroupError:
                 continue
             except (NetworkError, StorageError) as error:

@@ -111,7 +111,7 @@ _META: Final = JsonBody(
 
 
 class _Event(msgspec.Struct, frozen=True, omit_defaults=True, rename={"sender": "from"}):
-    """An event of the stream."""
+    """An event of the stream, as pages written for Goop2 read it: `{type, group [, from] [, payload]}`."""
 
     type: str
     group: str
@@ -195,6 +195,7 @@ class Goop2GroupApi:
     async def _join(self, call: RequestContext, request: _RemoteGroup) -> bytes | Failure:
         if (refusal := _other_host(call, request.host_peer_id)) is not None:
             return refusal
+        # Nobody is asked for a group of this peer itself; `join-own` puts it on the group's list.
         if request.host_peer_id == self._groups.own_id:
             self._groups.hosted_here(request.group_id)
         else:
@@ -271,6 +272,7 @@ class Goop2GroupApi:
         return _status("ok")
 
     async def _set_meta(self, _call: RequestContext, request: _Meta) -> bytes:
+        # Pages of different ages send one or the other.
         name = request.name if request.group_name is None else request.group_name
         if name is None and request.group_context is None and request.max_members is None:
             raise InvalidGroupError("nothing to change is given: give name, max_members or group_context")
@@ -291,6 +293,7 @@ class Goop2GroupApi:
         label, group = self._remote.label, change.group
         own = group.host == self._groups.own_id
         audiences = [self._owners_pages] if own else [self._owners_pages, audience(group.host)]
+        # Nearly always there is none, and the payload need not be made.
         wanted = [_goop2(each) for each in audiences if self._events.has_reader(_goop2(each))]
         if not wanted:
             return

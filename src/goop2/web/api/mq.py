@@ -63,7 +63,7 @@ class MessageApi:
         remote.on_join(self._follow)
 
     def stop(self) -> None:
-        """End the event streams."""
+        """End the event streams of all pages: the peer stops."""
         self._events.stop()
 
     async def _send(self, call: RequestContext, request: _Send) -> bytes | Failure:

@@ -20,7 +20,7 @@ LOOKED_AT_MAX: Final = 1000
 
 
 class FirstStep(msgspec.Struct, frozen=True):
-    """One of the steps."""
+    """One of the steps that Home shows to an owner who has just begun."""
 
     name: str
     """`command`, `change`, `table` or `visitor`."""

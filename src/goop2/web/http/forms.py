@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final, NamedTuple
 
 from python_multipart import MultipartParser
@@ -14,6 +15,10 @@ _FIELD_MAX_BYTES: Final = 4096
 """Of a text beside the file: the longest path of a system."""
 
 
+# The parser writes a line for each form it cannot read, which would let whoever sends such forms fill the terminal.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+
+
 class FormError(Exception):
     """The form does not hold exactly one file. The message says what was sent and what is accepted."""
 
@@ -21,7 +26,7 @@ class FormError(Exception):
 
 
 class Form(NamedTuple):
-    """A form with one file."""
+    """A form (multipart/form-data) with exactly one file."""
 
     file: bytes
     fields: dict[str, str]

@@ -34,7 +34,7 @@ class OneWrite:
         """Of the body that `_head` announces."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request (ASGI)."""
+        """Answer a request (ASGI): the head waits for the body, so that both leave in one write."""
         await self._app(scope, receive, self._send)
 
     async def _send(self, message: Message) -> None:

@@ -69,7 +69,8 @@ async def test_a_run_is_shown_whole(up: Served) -> None:
     (up.folder / "site/lua/functions/score.lua").write_text("function call() return 1 end")
     await up.peer.catalog.scan()
     assert (await asked(up, "runs/1")).json["is_current"] is False
-    assert (await asked(up, "runs/99")).status == 404
+    for number in ("99", "0", f"{2**63 - 1}", f"{2**63}", "9" * 30, "9" * 5000):
+        assert (await asked(up, f"runs/{number}")).status == 404, number[:40]
 
 
 async def test_a_run_is_repeated_as_the_owner_or_as_who_called(up: Served) -> None:

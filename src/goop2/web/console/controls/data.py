@@ -52,7 +52,7 @@ class FacetWanted(RowsWanted, frozen=True, kw_only=True):
 
 
 class SqlSent(msgspec.Struct, frozen=True):
-    """A statement of the owner's."""
+    """A statement of the owner's; one that changes rows is run only with `write`."""
 
     sql: str
     write: bool = False
@@ -74,7 +74,7 @@ class ImportStarted(msgspec.Struct, frozen=True):
 
 
 class ImportNamed(msgspec.Struct, frozen=True):
-    """An import, by its id."""
+    """An import by its id, so that a page that was left open does not steer a later one."""
 
     id: str
 

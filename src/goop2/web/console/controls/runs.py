@@ -61,7 +61,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class RunShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as its page shows it."""
+    """A run as its page shows it, with all that was kept of it; `started` in seconds since 1970."""
 
     id: int
     kind: str
@@ -108,12 +108,12 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
         return reply([short_run(run) for run in await peer.history.find(_wanted(peer, request), most)])
 
     async def one(request: Request) -> Response:
-        run = await peer.history.get(int(request.path_params["id"]))
+        run = await peer.history.get(_id(request))
         return _gone(request) if run is None else reply(run_shown(peer, run))
 
     async def again(request: Request) -> Response:
         asked = await sent(request, RepeatRequest)
-        run = await peer.history.get(int(request.path_params["id"]))
+        run = await peer.history.get(_id(request))
         if run is None:
             return _gone(request)
         if why := _not_again(run):
@@ -130,8 +130,8 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
 
     return [
         route("/runs", listed),
-        route("/runs/{id:int}", one),
-        route("/runs/{id:int}/again", again, methods=["POST"]),
+        route("/runs/{id}", one),
+        route("/runs/{id}/again", again, methods=["POST"]),
         route("/lines", lines),
         route("/minutes", minutes),
     ]
@@ -149,8 +149,15 @@ def _wanted(peer: Peer, request: Request) -> RunFilter:
     return RunFilter(**given, since=since, after=after, before=before)
 
 
+def _id(request: Request) -> int:
+    """Return the run that the path names, 0 for a number that no run has."""
+    text: str = request.path_params["id"]
+    # Not the router's own `int`: it raises for a number of thousands of digits.
+    return int(text) if text.isdecimal() and len(text) <= NUMBER_MAX_DIGITS else 0
+
+
 def _gone(request: Request) -> Response:
-    return refusal(HTTPStatus.NOT_FOUND, "not_found", f"run {request.path_params['id']} is not kept any more")
+    return refusal(HTTPStatus.NOT_FOUND, "not_found", f"run {request.path_params['id'][:40]} is not kept any more")
 
 
 def run_shown(peer: Peer, run: Run) -> RunShown:

@@ -18,7 +18,7 @@ from goop2.web.console.controls.replies import reply, route, sent
 
 
 class KeySent(msgspec.Struct, frozen=True):
-    """A key of a script."""
+    """A key under which a script keeps a value: `kind` is `command` or `function`."""
 
     kind: str
     script: str

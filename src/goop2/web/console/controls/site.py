@@ -31,7 +31,7 @@ from goop2.web.limits import UPLOAD_MAX_BYTES
 
 
 class SitePathSent(msgspec.Struct, frozen=True):
-    """A request about one file."""
+    """A request about one file of the site, by its path inside the site folder."""
 
     path: str
 
@@ -44,7 +44,7 @@ class SiteSaveSent(SitePathSent, frozen=True):
 
 
 class SiteRenameSent(SitePathSent, frozen=True):
-    """Another path for a file."""
+    """A request to give a file another path; what is there already is not replaced."""
 
     new_path: str
 
