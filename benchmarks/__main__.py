@@ -40,6 +40,7 @@ SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "footprint": footprint.run,
     "idle": idle.run,
     "sites": many_sites.run,
+    "growth": curves.run,
     "console": console.run,
 }
 
