@@ -9,7 +9,23 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from benchmarks import curves, data, fairness, footprint, goodput, idle, lock, many_sites, outbound, p2p, rendezvous, report, scripting, web
+from benchmarks import (
+    console,
+    curves,
+    data,
+    fairness,
+    footprint,
+    goodput,
+    idle,
+    lock,
+    many_sites,
+    outbound,
+    p2p,
+    rendezvous,
+    report,
+    scripting,
+    web,
+)
 
 SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "scripting": scripting.run,
@@ -25,6 +41,7 @@ SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "idle": idle.run,
     "sites": many_sites.run,
     "growth": curves.run,
+    "console": console.run,
 }
 
 
