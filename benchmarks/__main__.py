@@ -23,6 +23,7 @@ from benchmarks import (
     p2p,
     rendezvous,
     report,
+    rivals,
     scripting,
     web,
 )
@@ -35,6 +36,7 @@ SUITES: dict[str, Callable[[], Awaitable[str]]] = {
     "goodput": goodput.run,
     "lock": lock.run,
     "web": web.run,
+    "rivals": rivals.run,
     "p2p": p2p.run,
     "rendezvous": rendezvous.run,
     "footprint": footprint.run,

@@ -1,6 +1,6 @@
-"""The program made of go-libp2p (tests/interop/golang), built where Go is, once into the user's cache: to link it takes seconds.
+"""Programs in Go, such as that of go-libp2p (tests/interop/golang), built where Go is, once into the user's cache.
 
-Its modules are fetched through the module proxy.
+Their modules are fetched through the module proxy.
 
 Nothing here knows pytest: the benchmarks use it too.
 """
@@ -25,29 +25,29 @@ class NoToolchainError(Exception):
     """It cannot be built here; the message says why."""
 
 
-def build() -> Path:
-    """Return the program, built when there is none of these sources. Raises `NoToolchainError`."""
+def build(source: Path = SOURCE, package: str = ".") -> Path:
+    """Return the program of `package` in the module at `source`, built when there is none of these sources. Raises `NoToolchainError`."""
     go = shutil.which("go")
     if go is None:
         raise NoToolchainError("no Go toolchain here")
-    sources = b"".join(path.read_bytes() for path in sorted(SOURCE.iterdir()))
-    place = cache() / f"go-{hashlib.sha256(sources).hexdigest()[:16]}"
+    sources = b"".join(path.read_bytes() for path in sorted(source.rglob("*")) if path.is_file())
+    place = cache() / f"go-{hashlib.sha256(sources + package.encode()).hexdigest()[:16]}"
     if not place.exists():
-        _build(go, place)
+        _build(go, source, package, place)
     return place
 
 
-def _build(go: str, place: Path) -> None:
+def _build(go: str, source: Path, package: str, place: Path) -> None:
     """In its place when it is whole: several tests may build it at once."""
-    if _run(go, "mod", "download").returncode:
+    if _run(source, go, "mod", "download").returncode:
         raise NoToolchainError("its modules cannot be fetched here")
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as beside:
-        made = Path(beside) / "gopeer"
-        built = _run(go, "build", "-o", str(made), ".")
+        made = Path(beside) / "made"
+        built = _run(source, go, "build", "-o", str(made), package)
         assert built.returncode == 0, built.stderr
         made.replace(place)
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=SOURCE, timeout=BUILD_SECONDS, capture_output=True, text=True, check=False)
+def _run(source: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=source, timeout=BUILD_SECONDS, capture_output=True, text=True, check=False)
