@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import re
@@ -376,7 +377,7 @@ async def bucket_removed(hub: Hub) -> str:
         await visitor.visit(owner, 20)
         assert not (site.home / "spare/goop.json").exists(), "the standby took over"
         times = sorted(at for at in visitor.answered.values() if at > begun)
-        longest = max(after - before for before, after in zip(times, times[1:], strict=False))
+        longest = max(after - before for before, after in itertools.pairwise(times))
     return f"{len(visitor.answered) - count} calls in 20 s, none refused; the longest pause {longest:.1f} s"
 
 
