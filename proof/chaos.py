@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,9 @@ from tests.started import Started
 from goop2.scripting.engine import Failure, Success
 from goop2.scripting.invocation import ErrorCode
 from goop2.services.peer import Peer
+from proof import standby_rows
+from proof.rows import ROWS, NotMeasuredError, Row, row
+from proof.wire import Wire
 
 PAGE: Final = Path(__file__).parent.parent / "docs/cluster.md"
 HEAD: Final = "## Measured\n"
@@ -41,23 +44,6 @@ QUOTA: Final = 0.02
 """Of a core for each machine in a cgroup; together under a fifth of the box, or the box itself is what is measured."""
 CGROUPS: Final = Path("/sys/fs/cgroup")
 MEASURE_SECONDS: Final = 6.0
-
-Row = Callable[[Hub], Awaitable[str]]
-ROWS: Final[list[tuple[str, str, Row]]] = []
-
-
-class NotMeasuredError(Exception):
-    """This machine has not what the row needs; the message says what."""
-
-
-def row(target: str) -> Callable[[Row], Row]:
-    """Make a function a row of the table, with the target of the specification."""
-
-    def made(function: Row) -> Row:
-        ROWS.append((str(function.__doc__).split("\n")[0].rstrip("."), target, function))
-        return function
-
-    return made
 
 
 async def call(peer: Peer, function: str, **params: object) -> Success | Failure:
@@ -241,54 +227,6 @@ async def cut_off(hub: Hub) -> str:
         return await lose(hub, lambda _: wire.cut(), lambda _: wire.heal(), url=f"tls://127.0.0.1:{wire.port}")
 
 
-class Wire:
-    """What lies between a machine and the server: cut, it carries nothing and ends nothing."""
-
-    def __init__(self, server_port: int) -> None:
-        self._server_port = server_port
-        self._whole = asyncio.Event()
-        self._whole.set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    def cut(self) -> None:
-        self._whole.clear()
-
-    def heal(self) -> None:
-        for task in self._tasks:  # what was cut does not come back, as with a router that forgot it
-            task.cancel()
-        self._whole.set()
-
-    @asynccontextmanager
-    async def laid(self) -> AsyncIterator[Wire]:
-        async with await asyncio.start_server(self._join, "127.0.0.1", 0) as server:
-            self.port = server.sockets[0].getsockname()[1]
-            yield self
-            for task in self._tasks:
-                task.cancel()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._whole.wait()
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
-            try:
-                await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
-            finally:
-                far_writer.close()
-                writer.close()
-        self._tasks.discard(task)
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            await self._whole.wait()
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-
 @row("one outcome each, none twice")
 async def random_kills(hub: Hub) -> str:
     """10,000 calls that write, while machines are killed at random"""
@@ -329,6 +267,9 @@ async def random_kills(hub: Hub) -> str:
     assert (sum(outcomes.values()), late, twice) == (CALLS, 0, 0), (outcomes, late, twice)
     seen = ", ".join(f"{count:,} {name}" for name, count in outcomes.most_common())
     return f"{seen}, with {kills} kills and {far:,} calls given to machines; {late} late, {twice} carried out twice"
+
+
+standby_rows.add()
 
 
 def chosen(parts: list[str]) -> list[tuple[str, str, Row]]:

@@ -129,7 +129,7 @@ def forms(data: bytes) -> None:
 )
 def run_filters(data: bytes) -> None:
     """The filters of the console's page Runs"""
-    wanted = _wanted(Request(_request([], data)))
+    wanted = _wanted("12D3KooWOwn", Request(_request([], data)))
     assert isinstance(wanted, RunFilter)
     assert 0 <= wanted.after < 10**15
 

@@ -34,7 +34,7 @@ from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
-from goop2.services.backup.service import open_backup
+from goop2.services.backup.service import Backup, open_backup
 from goop2.services.groups.script_operations import GroupOperations
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
@@ -63,6 +63,7 @@ from goop2.storage.run_history import RunHistory, open_run_history
 from goop2.storage.told import not_told
 
 if TYPE_CHECKING:
+    from goop2.cluster.lease_client import OwnerLease
     from goop2.cluster.owner import Cluster
     from goop2.peers.network import PeerNetwork
     from goop2.services.http_client.client import Dependencies
@@ -82,19 +83,20 @@ async def open_peer(
     history: bool = False,
     tests: TestOperations | None = None,
     identity: Identity | None = None,
+    lease: OwnerLease | None = None,
 ) -> AsyncIterator[Peer]:
     """Open the scripting side of the peer in `folder`; with `watch`, saved scripts go live by themselves.
 
     `world` is what scripts reach by goop.http; by default the real one. `elsewhere` asks the peer that runs in the folder already, whose
     listening session it is. `history`: whether runs are kept on disk; without it the last ones are kept in memory. `tests`: the peer is
-    opened to run tests, whose operations these are, as the peer of `identity`.
+    opened to run tests, whose operations these are, as the peer of `identity`. `lease`: is held, and without it nothing is answered.
 
     Raises `SettingsError`, `IdentityError`, and `DatabaseError`, each with a sentence for the owner.
     """
     async with AsyncExitStack() as stack:
         # Before the folder, and so ended after the database is closed: what is written last is copied too.
         backup = await stack.enter_async_context(open_backup(folder, environment))
-        opened = await _open_folder(stack, folder, environment, identity)
+        opened = await _open_folder(stack, folder, environment, identity, fence_of(lease))
         settings, health = opened.settings, opened.health
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
         # More come as parts open; the pool looks at each call.
@@ -141,6 +143,10 @@ async def open_peer(
             clusters.append(await stack.enter_async_context(_open_cluster(folder, opened, scripting, flavour)))
         if history:  # only what runs as the peer of the folder
             backup.begin(settings, opened.identity.peer_id, settings.profile.label)
+        if lease is not None:
+            _tell_lease(lease, backup, settings.backup.to)
+            for cluster in clusters:
+                cluster.lease = lease
         yield Peer(
             folder=folder,
             live_settings=live_settings,
@@ -172,8 +178,30 @@ async def open_peer(
             listening=services.listening,
             confinement=scripting.confinement,
             payload_keys=opened.payload_keys,
+            fenced=fence_of(lease),
             cluster=clusters[0] if clusters else None,
         )
+
+
+def fence_of(lease: OwnerLease | None) -> Callable[[], str] | None:
+    """Return what says why a peer that is kept by a lease may serve nothing now, None for a peer without one."""
+    if lease is None:
+        return None
+    from goop2.storage.write_fence import MOVING
+
+    is_up = lease.hold.is_up
+    return lambda: MOVING if is_up() else ""
+
+
+def _tell_lease(lease: OwnerLease, backup: Backup, place: str) -> None:
+    """Have the lease say where the backup stands, for whoever takes the peer's place."""
+    from goop2.cluster.lease_client import WriterState
+
+    def writes() -> WriterState:
+        position = backup.position
+        return WriterState(term=position.term, txid=position.txid, copied_at=position.copied_at, place=place)
+
+    lease.writes = writes
 
 
 @asynccontextmanager
@@ -209,7 +237,11 @@ class _OpenFolder:
 
 
 async def _open_folder(
-    stack: AsyncExitStack, folder: Path, environment: Mapping[str, str], identity: Identity | None = None
+    stack: AsyncExitStack,
+    folder: Path,
+    environment: Mapping[str, str],
+    identity: Identity | None = None,
+    fenced: Callable[[], str] | None = None,
 ) -> _OpenFolder:
     """Read the settings, keys and files of the folder and open its database, which `stack` closes last."""
     loaded = load(folder, environment)
@@ -222,7 +254,7 @@ async def _open_folder(
     script_dir = settings.script_dir(folder)
     files = SiteFiles(folder, [script_dir, folder / settings.lua.script_dir], settings.paths.site_root)
     quota = quota_of(folder / FILE, settings.storage.max_mb)
-    health = StorageHealth(folder / FILE, quota, synced=settings.storage.synced)
+    health = StorageHealth(folder / FILE, quota, synced=settings.storage.synced, fenced=fenced)
     database, data_warnings = await asyncio.to_thread(open_folder, folder, script_dir, private, health.for_peer)
     stack.callback(database.close_last)
     health.use()
@@ -284,7 +316,9 @@ async def _open_scripting(
     if watch:
         await stack.enter_async_context(watching(catalog.watch))
     runs = Runs(history=history)
-    engine = Engine(catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge)
+    engine = Engine(
+        catalog=catalog, pool=pool, limits=limits, runs=runs, unusable=health.refusal, judge_file_fault=health.judge, fenced=health.fenced
+    )
     return _OpenScripting(pool=pool, catalog=catalog, runs=runs, engine=engine, confinement=confinement)
 
 

@@ -123,6 +123,16 @@ def _of_cluster(folder: Path) -> Iterator[Finding]:
     slots = sum(node.slots for node in view.nodes if node.state in ("ready", "waiting"))
     machines = f"{len(view.nodes)} machine{'' if len(view.nodes) == 1 else 's'}"
     yield Finding("cluster", True, f"nats-server {view.version} at {view.server}; {machines} with {slots} slots")
+    if view.lease is not None:
+        from goop2.cli.cluster import lease_line, standby_line
+
+        here = [standby for standby in view.lease.standbys if standby.is_here]
+        yield Finding(
+            "lease", not view.lease.trouble, lease_line(view.lease).removeprefix("lease  "), "docs/cluster.md says what a lease needs"
+        )
+        says = "; ".join(standby_line(standby).removeprefix("standby  ") for standby in here)
+        if view.lease.held:
+            yield Finding("standby", bool(here), says or "none is there", 'start "goop2 standby" on the machine that was invited for it')
     for node in view.nodes:
         if node.why:
             yield Finding(f"machine {node.name}", False, node.why, "docs/cluster.md says what the machines need")

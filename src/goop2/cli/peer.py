@@ -24,6 +24,8 @@ from goop2.net.faults import NetworkError
 
 if TYPE_CHECKING:
     from goop2.cli.run_lines import RunLines
+    from goop2.cluster.lease_client import OwnerLease
+    from goop2.config import Settings
     from goop2.control_socket import Answer, Operation, Request
     from goop2.services.peer import Peer
     from goop2.web.server import OpenWeb
@@ -52,10 +54,10 @@ def peer(folder: Path, live: bool, verbose: bool, quiet: bool) -> int:
     """
     if verbose and quiet:
         raise CommandError("--verbose says every run and --quiet none: give one of them")
-    session.settings_of(folder)
+    settings = session.settings_of(folder)
     from goop2.cli.run_lines import RunLines
 
-    if session.run(_peer(folder, live, None if quiet else RunLines(output.note, verbose=verbose))):
+    if session.run(_peer(folder, settings, live, None if quiet else RunLines(output.note, verbose=verbose))):
         _start_again()
     return EXIT_OK
 
@@ -69,10 +71,10 @@ def _start_again() -> NoReturn:
     os.execv(sys.executable, [sys.executable, "-m", "goop2", *sys.argv[1:]])
 
 
-async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
+async def _peer(folder: Path, settings: Settings, live: bool, run_lines: RunLines | None) -> bool:
     """Run the peer until it is told to end; return whether it is to be started again."""
     gc.disable()  # as in `session.open_for`
-    from goop2.app import serve_peer
+    from goop2.cli.lease import lost, open_lease
 
     told_to_end, told_to_restart = asyncio.Event(), asyncio.Event()
 
@@ -86,26 +88,46 @@ async def _peer(folder: Path, live: bool, run_lines: RunLines | None) -> bool:
         logs.set_up()
         if session.descriptor_limit() < LOADED_BESIDE_DESCRIPTORS:
             await asyncio.wait((_loading(*LOADED_BESIDE),))
-        async with session.open_for(folder, watch=True, history=True) as opened:
-            gc.disable()  # to serve it, more is loaded
-            if run_lines is not None:
-                opened.runs.subscribe(run_lines.show)
-            async with serve_peer(opened, live=live, restart=restart) as web:
-                output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
-                session.loaded()
-                if opened.settings.backup.to:
-                    output.note(f"backup: all that is saved here is copied to {opened.settings.backup.to}")
-                network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
-                ending = [asyncio.ensure_future(event.wait()) for event in (told_to_end, opened.backup.superseded)]
-                await asyncio.wait((network, *ending), return_when=asyncio.FIRST_COMPLETED)
-            # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
-            told_to_end.set()
-            await network
-            if opened.backup.superseded_by:
-                raise CommandError(opened.backup.superseded_by)
+        # Before the database is opened: another machine may own its rows.
+        async with open_lease(folder, settings, told_to_end) as lease:
+            if not told_to_end.is_set():
+                await _serve(folder, live, run_lines, lease, told_to_end, restart)
+        if lost(lease):
+            return True
     if told_to_restart.is_set():
         output.note("started again by its owner, from the console")
     return told_to_restart.is_set()
+
+
+async def _serve(
+    folder: Path,
+    live: bool,
+    run_lines: RunLines | None,
+    lease: OwnerLease | None,
+    told_to_end: asyncio.Event,
+    restart: Callable[[], None],
+) -> None:
+    """Serve the peer until it is told to end, or must."""
+    from goop2.app import serve_peer
+
+    async with session.open_for(folder, watch=True, history=True, lease=lease) as opened:
+        gc.disable()  # to serve it, more is loaded
+        if run_lines is not None:
+            opened.runs.subscribe(run_lines.show)
+        async with serve_peer(opened, live=live, restart=restart) as web:
+            output.answer(output.fitting(where(output.one_line(opened.owner.label), web)))
+            session.loaded()
+            if opened.settings.backup.to:
+                output.note(f"backup: all that is saved here is copied to {opened.settings.backup.to}")
+            network = asyncio.create_task(_on_the_network(opened, web, told_to_end))
+            ends = [told_to_end, opened.backup.superseded, *([lease.lost] if lease is not None else [])]
+            ending = [asyncio.ensure_future(event.wait()) for event in ends]
+            await asyncio.wait((network, *ending), return_when=asyncio.FIRST_COMPLETED)
+        # The web side and the network end side by side: the goodbyes of either take a part of the second there is.
+        told_to_end.set()
+        await network
+        if opened.backup.superseded_by:
+            raise CommandError(opened.backup.superseded_by)
 
 
 async def _on_the_network(opened: Peer, web: OpenWeb, told_to_end: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from goop2.cli import output
 from goop2.cli.errors import CommandError
 
 if TYPE_CHECKING:
+    from goop2.cluster.lease_client import OwnerLease
     from goop2.config import Settings
     from goop2.scripting.invocation import Caller
     from goop2.services.listen.operations import Elsewhere
@@ -75,17 +76,20 @@ async def own(folder: Path, *, passing: bool = False) -> ExitStack:
 
 
 @asynccontextmanager
-async def open_for(folder: Path, *, watch: bool = False, beside: bool = False, history: bool = False) -> AsyncIterator[Peer]:
+async def open_for(
+    folder: Path, *, watch: bool = False, beside: bool = False, history: bool = False, lease: OwnerLease | None = None
+) -> AsyncIterator[Peer]:
     """Open the peer in `folder`; print on stderr what is unusual about its settings and what its confinement lacks.
 
     `beside`: a peer may run there already, and then its listening session is the one scripts see. `history`: runs are kept on disk.
+    `lease`: by which the peer serves, and which it holds.
     """
     gc.disable()  # what is loaded to open a peer stays: to look for garbage in it again and again takes a tenth of a start
     try:
         from goop2.app import open_peer
 
         elsewhere = _running_session(folder) if beside else None
-        async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere, history=history) as peer:
+        async with open_peer(folder, os.environ, watch=watch, elsewhere=elsewhere, history=history, lease=lease) as peer:
             for warning in (*peer.warnings, *peer.schemas.warnings):
                 output.warn(warning)
             for layer, why in peer.confinement.items():

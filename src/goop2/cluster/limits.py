@@ -84,3 +84,30 @@ NAME_MAX_CHARS: Final = 40
 
 CERTIFICATE_DAYS: Final = 3650
 """How long the certificate of the server lasts. It is made by its owner, for machines of the owner that hold a copy."""
+
+LEASE_SECONDS: Final = 10.0
+"""A lease that was not renewed for so long may be taken by another, who counts by its own clock from when it saw the last renewal."""
+
+RENEW_SECONDS: Final = 3.0
+"""Between two renewals: two may fail before the owner stops."""
+
+HOLD_SECONDS: Final = 8.0
+"""How long the owner serves after it asked for its last renewal: two seconds less than the others wait, for its last copy to arrive."""
+
+LEASE_ASK_SECONDS: Final = 2.0
+"""Until the server must have answered about a lease; then it is asked again."""
+
+LEASE_RETRY_SECONDS: Final = 0.5
+"""Between two attempts to renew after one that failed, and between two looks of a machine that waits for the lease."""
+
+STANDBY_HEARD_SECONDS: Final = 10.0
+"""A standby that was not heard for so long is shown as away: it speaks with each third look at the least."""
+
+STANDBYS_MAX: Final = 64
+"""Standbys of one peer that are shown."""
+
+HAND_OVER_SECONDS: Final = 30.0
+"""How long a standby that is promoted by hand waits for the owner to stop, its last copy included."""
+
+LEASE_MAX_BYTES: Final = 16 * 1024
+"""Of what stands in a lease: names, a place and numbers."""

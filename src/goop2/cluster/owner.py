@@ -19,6 +19,7 @@ from goop2.cluster import messages
 from goop2.cluster.bus import ClusterError
 from goop2.cluster.far_runner import FarRunner
 from goop2.cluster.keys import ClusterKey
+from goop2.cluster.lease_client import OwnerLease
 from goop2.cluster.limits import ECHO_SECONDS
 from goop2.cluster.messages import NodeSetup
 from goop2.cluster.nats_bus import NatsBus, stay_connected
@@ -49,6 +50,8 @@ class Cluster:
         self.why = "it is being connected to"
         """Why the server is not used now, "" when it is."""
         self.version = ""
+        self.lease: OwnerLease | None = None
+        """By which the peer serves; None where it needs none."""
 
     def renew(self, setup: Setup, limits: InvocationLimits) -> None:
         """Have calls given from now on run with other settings."""
@@ -82,6 +85,7 @@ class Cluster:
             losses=runner.calls_lost,
             put_back=runner.put_back,
             breaches=runner.breaches,
+            lease=self.lease.view() if self.lease is not None else None,
         )
 
     def fail(self, error: ClusterError) -> None:

@@ -358,6 +358,13 @@ class ClusterSettings:
         "is idle here; `all` every script, wherever a machine has a free slot; `off` nothing.",
         title="What runs on other machines",
     )
+    lease: bool = setting(
+        boolean(),
+        False,
+        "Whether this peer serves only while it holds its lease on the NATS server, so that a standby can take its place by itself. "
+        "`goop2 cluster invite NAME --standby` sets it; it needs `backup.to`.",
+        title="Serves by a lease",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,7 @@ RULES: Final = (
     SyscallRule("clock_gettime", {0: time.CLOCK_REALTIME}),
     SyscallRule("clock_gettime", {0: time.CLOCK_MONOTONIC}),
     SyscallRule("clock_gettime", {0: time.CLOCK_PROCESS_CPUTIME_ID}),
+    SyscallRule("clock_gettime", {0: time.CLOCK_BOOTTIME}),  # the fence of a leased peer (storage/write_fence.py)
     SyscallRule("gettimeofday", {1: 0}),
     SyscallRule("time"),
     # Waiting for the write lock: time.sleep of Python, usleep of SQLite.

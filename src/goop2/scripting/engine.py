@@ -31,6 +31,7 @@ Recorded = Callable[[Run], None]
 """Is handed the record of a run that began."""
 TRUNCATED: Final = "... (truncated)"
 DISABLED: Final = "Lua is disabled in goop.json (lua.enabled)"
+MAYBE_DONE: Final = "this call may have been carried out"
 RATE_LIMITED_REPLY: Final = "Rate limit exceeded. Try again later."
 RATE_LIMIT_MET: Final = "rate limit exceeded"
 """Begins what the owner reads of a call that was turned away for it; the limit follows."""
@@ -78,10 +79,12 @@ class Engine:
         runs: Runs,
         unusable: Callable[[], str] = lambda: "",
         judge_file_fault: Callable[[str], str] = lambda why: why,
+        fenced: Callable[[], str] | None = None,
     ) -> None:
         """`unusable`: why no script may run, "" when they may. `judge_file_fault`: given the error of the database file that a run met,
-        says why the run cannot be held against its script, or ""."""
+        says why the run cannot be held against its script, or "". `fenced`: why this peer may answer nobody now, or "" (a lost lease)."""
         self._unusable = unusable
+        self._fenced = fenced
         self._judge_file_fault = judge_file_fault
         self._catalog = catalog
         self._pool = pool
@@ -174,6 +177,9 @@ class Engine:
         begun, accepted = time.time(), time.monotonic()
         invocation = Invocation(script, argument, caller, accepted + self._limits.timeout_seconds, clock=self.clock)
         outcome = await self._pool.run(invocation)
+        # What ended after the lease may be known to no other machine: nobody is told that it was done.
+        if self._fenced is not None and (why := self._fenced()):
+            outcome = msgspec.structs.replace(outcome, code=ErrorCode.UNAVAILABLE, payload=f"{why}; {MAYBE_DONE}".encode(), file_fault="")
         # A full disk or a damaged file makes scripts fail that are right: the owner is told of the file, not of the script.
         if outcome.file_fault and (why := self._judge_file_fault(outcome.file_fault)):
             outcome = _not_the_scripts(outcome, why)

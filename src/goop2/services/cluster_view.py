@@ -28,6 +28,36 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """Of these, lost with it."""
 
 
+class StandbyView(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine that waits to take the peer's place."""
+
+    name: str
+    host: str
+    behind_seconds: float
+    """For how long rows that the owner has copied have not been there."""
+    trouble: str
+    is_here: bool
+    """Whether it was heard within the last seconds."""
+
+
+class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """The lease by which the peer serves."""
+
+    held: bool
+    """Whether by this machine, now."""
+    holder: str
+    """The machine that holds it."""
+    since: float
+    """Since when, seconds since 1970."""
+    age_seconds: float | None
+    """Since it was renewed here last; None where no peer runs."""
+    term: int
+    """Of the backup: counted up each time another machine takes the peer's place."""
+    trouble: str = ""
+    """Why it cannot be renewed, "" when it can."""
+    standbys: tuple[StandbyView, ...] = ()
+
+
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     """All of them, and the server between."""
 
@@ -48,6 +78,8 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
     """Calls that nobody took and that went back into the queue."""
     breaches: int = 0
     """Times a machine broke the protocol."""
+    lease: LeaseView | None = None
+    """None where the peer is kept by no lease (`cluster.lease`)."""
 
 
 NO_CLUSTER: Final = ClusterView(server="", connected=False, why="none is set up", version="", spill="off")

@@ -5,7 +5,7 @@ It opens nothing itself, and must not know HTTP or libp2p.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,8 @@ class Peer:
     """The continuous backup, which runs where the settings name a place for it."""
     confinement: Mapping[str, str]
     """Layer of confinement → "" when in force, else why not."""
+    fenced: Callable[[], str] | None = None
+    """Says why nothing may be served now, or "": a peer that is kept by a lease. None for others."""
     cluster: ClusterShown | None = None
     """Other machines that run scripts for this peer; None when none are set up."""
     payload_keys: PayloadKeys | None

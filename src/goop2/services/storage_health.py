@@ -45,10 +45,14 @@ _Identity = tuple[int, int] | None
 
 
 class StorageHealth:
-    """The state of the database at `path`; call `use` once it is open. `synced`: a commit is on the disk before it is over."""
+    """The state of the database at `path`; call `use` once it is open.
 
-    def __init__(self, path: Path, quota: Quota, *, synced: bool = False) -> None:
+    `synced`: a commit is on the disk before it is over. `fenced`: why a peer that is kept by a lease may serve nothing now, or "".
+    """
+
+    def __init__(self, path: Path, quota: Quota, *, synced: bool = False, fenced: Callable[[], str] | None = None) -> None:
         self._synced = synced
+        self.fenced = fenced
         self._path = Path(os.path.realpath(path))
         self._quota = quota
         self._lock = threading.Lock()
@@ -82,6 +86,8 @@ class StorageHealth:
 
     def refusal(self) -> str:
         """Return why nothing may be read or written, "" when it may."""
+        if self.fenced is not None and (why := self.fenced()):
+            return why
         return self.problem if self.lost else ""
 
     def report(self, fault: DatabaseFileError) -> None:

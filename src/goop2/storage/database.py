@@ -21,7 +21,7 @@ from goop2.storage import invalid_text
 from goop2.storage.bounded_functions import bound_functions
 from goop2.storage.connection_settings import OPEN_FLAGS, configure
 from goop2.storage.database_files import checked, sqlite_name
-from goop2.storage.errors import DatabaseError, DatabaseFileError, QuotaError, RefusedError, StorageError
+from goop2.storage.errors import DatabaseError, DatabaseFileError, FencedError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
 from goop2.storage.guard import INTERNAL, ONE_TABLE_WRITES, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
@@ -44,6 +44,7 @@ from goop2.storage.row_encoding import CrossingValue, RowSink, as_records, colle
 from goop2.storage.scan_counter import ScanCounter
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
 from goop2.storage.statement import inspect, names_of, without_end
+from goop2.storage.write_fence import FENCED, WriteFence, open_fence
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
 from goop2.storage.write_turn import WriteTurn
 
@@ -82,11 +83,15 @@ class Database:
         watchful: bool = False,
         care: FileCare = CARELESS,
         queue: WriteQueue | None = None,
+        fence: WriteFence | None = None,
         rank: Rank = Rank.PEER,
         alarm: Alarm = _no_alarm,
         on_invalid_text: Callable[[str], None] | None = None,
     ) -> None:
-        """Take over an open connection; parameters as for `open_database`. `queue`: where writers wait for each other."""
+        """Take over an open connection; parameters as for `open_database`.
+
+        `queue`: where writers wait for each other. `fence`: says at each commit whether this peer may still write.
+        """
         self._connection = connection
         self.turn = WriteTurn(rank, queue, self._has_waited_enough)
         """Its turns to write."""
@@ -109,6 +114,10 @@ class Database:
         connection.create_scalar_function("total_changes", self._total_changes_for_sql, 0, flags=apsw.SQLITE_INNOCUOUS)
         connection.set_busy_handler(self._wait_for_lock)
         connection.set_progress_handler(self.must_stop, FINE_PROGRESS_STEPS if watchful else PROGRESS_STEPS)
+        self._fence = fence
+        if fence is not None:
+            # The last moment at which a write can be refused: a process that stood still has looked at nothing since.
+            connection.set_commit_hook(fence.is_up)
 
     # ── statements ───────────────────────────────────────────────────────────────────────────
 
@@ -338,6 +347,8 @@ class Database:
             return QuotaError(QUOTA_REACHED)
         if self._memory_exceeded and isinstance(error, apsw.InterruptError):
             return StorageError(TOO_MUCH_MEMORY)
+        if self._fence is not None and isinstance(error, apsw.ConstraintError) and self._fence.is_up():
+            return FencedError(FENCED)
         if self._guard.refusal and isinstance(error, apsw.AuthError | apsw.SQLError):
             return RefusedError(self._guard.refusal)
         if isinstance(error, apsw.IOError) and self._connection.system_errno == errno.EFBIG:
@@ -482,10 +493,20 @@ def open_database(
     `on_invalid_text`: is given a sentence for the owner about each text that is not UTF-8.
     """
     real = checked(path)
+    fence = open_fence(path)
     queue = open_queue(path)
     try:
         connection = apsw.Connection(sqlite_name(real), flags=OPEN_FLAGS)
-        database = Database(connection, watchful=watchful, care=care, queue=queue, rank=rank, alarm=alarm, on_invalid_text=on_invalid_text)
+        database = Database(
+            connection,
+            watchful=watchful,
+            care=care,
+            queue=queue,
+            fence=fence,
+            rank=rank,
+            alarm=alarm,
+            on_invalid_text=on_invalid_text,
+        )
         configure(connection, guarded=guarded, synced=care.synced)
         if care.max_bytes is not None:
             connection.pragma("max_page_count", max(1, care.max_bytes // connection.pragma("page_size")))

@@ -30,6 +30,12 @@ class DatabaseFileError(StorageError):
     code = "unavailable"
 
 
+class FencedError(StorageError):
+    """This peer does not hold its lease, so another machine may own the database's rows; nothing was written."""
+
+    code = "unavailable"
+
+
 class DamagedError(DatabaseFileError):
     """The file is no sound database."""
 

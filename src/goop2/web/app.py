@@ -240,6 +240,10 @@ class ListenerApp:
         if isinstance(origin, OriginRefusal):
             await send_refusal(send, origin.status, origin.message)
             return
+        fenced = self._web.peer.fenced
+        if fenced is not None and (why := fenced()):
+            await send_refusal(send, HTTPStatus.SERVICE_UNAVAILABLE, why)
+            return
         # Refusals by a handler count, those by `decide` do not: they are for no origin of this peer.
         self._web.requests[origin.realm] += 1
         if path == "/healthz":

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -40,6 +41,10 @@ class _ListedDatabase(msgspec.Struct, frozen=True):
 
 class _DatabaseList(msgspec.Struct, frozen=True):
     databases: list[_ListedDatabase]
+
+
+class _Position(msgspec.Struct, frozen=True):
+    txid: int = 0
 
 
 class _LogLine(msgspec.Struct, frozen=True):
@@ -79,6 +84,14 @@ class Litestream:
             raise BackupError("Litestream's answer cannot be read") from None
         # The older of the two: only what both have copied can be restored together.
         return min(times) if times and len(times) == len(self._databases) else None
+
+    async def position(self) -> int:
+        """Return the number of the last transaction of data.db that it has seen, 0 before the first. Raises `BackupError`, OSError."""
+        answer = await self._ask(b"GET /txid?path=%s HTTP/1.0\r\n\r\n" % quote(str(self._databases[configuration.DATA])).encode())
+        try:
+            return msgspec.json.decode(answer, type=_Position).txid
+        except msgspec.MsgspecError:
+            raise BackupError("Litestream's answer cannot be read") from None
 
     async def copy_now(self) -> None:
         """Copy what is written until now, and wait until it has arrived. Raises `BackupError`, OSError."""

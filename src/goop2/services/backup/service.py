@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import sys
@@ -75,6 +76,17 @@ class BackupStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Of Litestream."""
 
 
+class BackupPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """What has surely arrived at the place."""
+
+    term: int
+    """Of this folder at its place, 0 before the first copy."""
+    txid: int
+    """Litestream's number of the last transaction that arrived since this peer started, 0 before."""
+    copied_at: float
+    """Seconds since 1970, 0.0 before."""
+
+
 class Backup:
     """The backup of the peer in `folder`; `begin` starts it where the settings name a place."""
 
@@ -90,6 +102,8 @@ class Backup:
         self._files_lock = asyncio.Lock()
         self._retry = asyncio.Event()
         self._copied_at: float | None = None
+        self._seen = self._arrived = 0
+        self._seen_at = math.inf
         self._problem = self._files_problem = ""
         self._restarts = 0
         self._left_out: list[str] = []
@@ -109,6 +123,12 @@ class Backup:
             check=states.last_check(self._folder) if self._settings.backup.to else None,
             pid=self._litestream.pid if self._litestream is not None else None,
         )
+
+    @property
+    def position(self) -> BackupPosition:
+        """Return what has surely arrived."""
+        term = states.load(self._folder).term
+        return BackupPosition(term=term, txid=self._arrived, copied_at=self._copied_at or 0.0)
 
     def begin(self, settings: Settings, peer: str, label: str) -> None:
         """Start the backup that the settings name, if they do, once the database is open."""
@@ -275,6 +295,10 @@ class Backup:
             # An answer that does not come is told below, as lateness; the reason of one question is of no use to the owner.
             with contextlib.suppress(BackupError, OSError):
                 self._copied_at = await litestream.copied_at() or self._copied_at
+                if (self._copied_at or 0.0) >= self._seen_at:
+                    self._arrived = self._seen
+                seen_at = time.time()
+                self._seen, self._seen_at = await litestream.position(), seen_at
             since = max(litestream.began, self._copied_at or 0.0)
             late = time.time() - since > self._settings.backup.every_seconds + LATE_SECONDS
             if late:

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -33,6 +34,7 @@ from goop2.folder.regular_files import read_regular, shown
 from goop2.folder.whole_file import replace_whole
 from goop2.protocols.untrusted_json import InvalidJsonError, decode
 from goop2.services.backup import files, service, terms
+from goop2.services.backup import state as states
 from goop2.services.backup.configuration import DATA, FILES, STREAMS
 from goop2.services.backup.limits import RESTART_FIRST_SECONDS, RESTART_MAX_SECONDS, STANDBY_LOOK_SECONDS, STOP_SECONDS
 from goop2.services.backup.program import BackupError, complaint, environment_for, find
@@ -55,6 +57,15 @@ class StandbyState(msgspec.Struct, frozen=True, kw_only=True):
     term: int
     peer: str
     label: str
+    join: str = ""
+    """The server on which the peer's lease is, "" for a standby that is promoted by hand alone."""
+
+
+class Least(msgspec.Struct, frozen=True, kw_only=True):
+    """What a standby must have before it may become the peer: what the lease says had arrived at the place."""
+
+    term: int
+    txid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +81,11 @@ class Promoted:
     """When the database was followed last, seconds since 1970; now when it is fresh."""
 
 
-def prepare(folder: Path, source: str, environment: Mapping[str, str] = os.environ) -> StandbyState:
-    """Make `folder` a standby of the backup at `source`; a standby already goes on with that. Raises `BackupError`."""
+def prepare(folder: Path, source: str, environment: Mapping[str, str] = os.environ, *, join: str = "") -> StandbyState:
+    """Make `folder` a standby of the backup at `source`; a standby already goes on with that. Raises `BackupError`.
+
+    `join`: the server on which the lease is by which it becomes the peer by itself.
+    """
     known = _state(folder)
     if known is not None and known.place != source:
         raise BackupError(f"{shown(folder)} is a standby of {known.place}: name another folder, or remove it")
@@ -83,7 +97,7 @@ def prepare(folder: Path, source: str, environment: Mapping[str, str] = os.envir
     if not term:
         raise BackupError(f"there is no backup at {source}")
     notes = place.notes(term)
-    state = StandbyState(place=source, term=term, peer=notes.get(terms.PEER, ""), label=notes.get(terms.LABEL, ""))
+    state = StandbyState(place=source, term=term, peer=notes.get(terms.PEER, ""), label=notes.get(terms.LABEL, ""), join=join)
     (folder / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_whole(folder / STATE, msgspec.json.encode(state))
     return state
@@ -167,15 +181,45 @@ async def _last_line(process: asyncio.subprocess.Process) -> str:
     return last.decode("utf-8", "replace")
 
 
-def promote(folder: Path, environment: Mapping[str, str] = os.environ) -> Promoted:
-    """Make a peer of the standby in `folder`, and the writer at its place. Raises `BackupError` and OSError; it is a standby still then."""
+def state_of(folder: Path) -> StandbyState:
+    """Return what the standby in `folder` follows. Raises `BackupError` where there is none."""
     state = _state(folder)
     if state is None:
         raise BackupError(f'{shown(folder)} is no standby: "goop2 standby {shown(folder)} --from URL" makes one')
-    _stop_following(folder)
+    return state
+
+
+def own_writer(folder: Path) -> str:
+    """Return the name of `folder` among those that write to places of backups, and keep it. Raises OSError."""
+    state = states.load(folder)
+    states.save(folder, state)
+    return state.writer
+
+
+def followed(folder: Path) -> int:
+    """Return the number of the last transaction that was followed, 0 before the first."""
+    with contextlib.suppress(OSError, ValueError):
+        return int((folder / FOLDER / f"new-{DATA}.db-txid").read_text("ascii").strip(), 16)
+    return 0
+
+
+def promote(
+    folder: Path,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    least: Least | None = None,
+    changes: Mapping[str, object] = MappingProxyType({}),
+    may_begin: Callable[[int], None] = lambda _term: None,
+) -> Promoted:
+    """Make a peer of the standby in `folder`, and the writer at its place. Raises `BackupError` and OSError; it is a standby still then.
+
+    `least`: what it must have. `changes`: of its goop.json. `may_begin` is given the term that begins, before it does, and may raise.
+    """
+    state = state_of(folder)
+    stop_following(folder)
     with locked(folder), tempfile.TemporaryDirectory(prefix="new.", dir=folder / FOLDER) as temporary:
         new = Path(temporary)
-        fresh = _collect(folder, new, state, environment)
+        fresh = _collect(folder, new, state, environment, least)
         as_of = time.time() if fresh else (folder / FOLDER / f"{DATA}.db").stat().st_mtime
         whole = new / "folder"
         whole.mkdir()
@@ -187,7 +231,8 @@ def promote(folder: Path, environment: Mapping[str, str] = os.environ) -> Promot
             raise BackupError(str(error)) from None
         # Settings that cannot be read would make a peer that does not start: better a standby that stays one, and says so.
         load(whole, {})
-        editing.save(whole, {"backup.to": state.place}, editing.show(whole).version, {})
+        editing.save(whole, {"backup.to": state.place, **changes}, editing.show(whole).version, {})
+        may_begin(state.term + 1)
         # Before the files are in their place: a peer that starts here finds that it is the writer of the next term.
         service.begin_own_term(folder, state.place, state.term + 1)
         _move(whole, folder)
@@ -195,7 +240,7 @@ def promote(folder: Path, environment: Mapping[str, str] = os.environ) -> Promot
     return Promoted(label=state.label, tables=tables, files=count, fresh=fresh, as_of=as_of)
 
 
-def _collect(folder: Path, new: Path, state: StandbyState, environment: Mapping[str, str]) -> bool:
+def _collect(folder: Path, new: Path, state: StandbyState, environment: Mapping[str, str], least: Least | None) -> bool:
     """Put both databases into `new`: what is at the place now, or what was followed when it cannot be reached; return which."""
     place = Place(find(environment), parse_place(state.place), environment)
     try:
@@ -207,19 +252,36 @@ def _collect(folder: Path, new: Path, state: StandbyState, environment: Mapping[
         # Emptied, or another place by now: what was followed is all there is.
         if not place.exists(state.term):
             raise BackupError("the place is empty")
+        if least is not None:
+            _check_not_older(state.place, state.term, place.position(state.term), least)
         for stream in STREAMS:
             place.fetch(state.term, stream, new / f"{stream}.db")
     # Not by what was followed: another folder is the peer now, and this one would be a second.
-    except StandbyPassedError:
+    except (StandbyPassedError, OlderBackupError):
         raise
     except BackupError:
+        if least is not None:
+            _check_not_older("this standby", state.term, followed(folder), least)
         for stream in STREAMS:
-            followed = folder / FOLDER / f"{stream}.db"
-            if not followed.exists():
+            copy = folder / FOLDER / f"{stream}.db"
+            if not copy.exists():
                 raise
-            shutil.copyfile(followed, new / f"{stream}.db")
+            shutil.copyfile(copy, new / f"{stream}.db")
         return False
     return True
+
+
+def _check_not_older(where: str, term: int, txid: int, least: Least) -> None:
+    """Raise `OlderBackupError` where something had arrived that is not there."""
+    if term < least.term or (term == least.term and txid < least.txid):
+        raise OlderBackupError(
+            f"what is at {where} is older (term {term}, transaction {txid}) than what the lease says was copied (term {least.term}, "
+            f'transaction {least.txid}), and rows would be lost: bring the place back, or "goop2 standby promote DIR --older" loses them'
+        )
+
+
+class OlderBackupError(BackupError):
+    """What can be had is older than what had been copied."""
 
 
 class StandbyPassedError(BackupError):
@@ -253,8 +315,8 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _stop_following(folder: Path) -> None:
-    """End the process that follows, if there is one."""
+def stop_following(folder: Path) -> None:
+    """End the process that follows in `folder`, if there is one. Raises `BackupError`."""
     ends = time.monotonic() + 2 * STOP_SECONDS
     told = False
     while time.monotonic() < ends:

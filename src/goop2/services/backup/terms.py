@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from goop2.config.replica_place import ReplicaPlace
 from goop2.services.backup import configuration
 from goop2.services.backup.configuration import DATA, FILES, STREAMS
@@ -31,6 +33,10 @@ BEGAN: Final = "began"
 LEFT_OUT: Final = "left_out"
 PROMOTED: Final = "promoted"
 """Notes beside the archived files."""
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    max_txid: str = "0"
 
 
 class Place:
@@ -54,6 +60,15 @@ class Place:
             said = run(self._program, ["ltx", "-config", str(file), "-json", "-level", "all", str(_name(file, FILES))], self._environment)
         try:
             return bool(json.loads(said or "[]"))
+        except ValueError:
+            raise BackupError(f"Litestream's list of what is at {self._place.text} cannot be read") from None
+
+    def position(self, term: int) -> int:
+        """Return the number of the last transaction of the database that is there, 0 for none."""
+        with self._configured(term) as file:
+            said = run(self._program, ["ltx", "-config", str(file), "-json", "-level", "all", str(_name(file, DATA))], self._environment)
+        try:
+            return max((int(each.max_txid, 16) for each in msgspec.json.decode(said or "[]", type=list[_Listed])), default=0)
         except ValueError:
             raise BackupError(f"Litestream's list of what is at {self._place.text} cannot be read") from None
 

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from goop2.peers.ways import DIRECT, RELAYED, way_of
 from goop2.services.backup.service import BackupStatus
-from goop2.services.cluster_view import NO_CLUSTER, NODE_STATES, ClusterView
+from goop2.services.cluster_view import NO_CLUSTER, NODE_STATES, ClusterView, LeaseView
 from goop2.services.peer import Peer
 from goop2.web.app import Web
 from goop2.web.console.metering import BOUNDS_SECONDS, Histogram
@@ -125,6 +125,8 @@ def _cumulated(histogram: Histogram) -> Iterator[tuple[str, float]]:
 
 def _cluster(cluster: ClusterView) -> Iterator[Metric]:
     yield GaugeMetricFamily("goop2_cluster_connected", "1 while the server between the machines is reached", float(cluster.connected))
+    if cluster.lease is not None:
+        yield from _lease(cluster.lease)
     nodes = GaugeMetricFamily("goop2_cluster_nodes", "Machines that run scripts for this peer, by their state", labels=["state"])
     states = Counter(node.state for node in cluster.nodes)
     for state in NODE_STATES:
@@ -137,6 +139,19 @@ def _cluster(cluster: ClusterView) -> Iterator[Metric]:
     yield CounterMetricFamily("goop2_cluster_calls_lost", "Calls lost with a machine that went away or broke the protocol", cluster.losses)
     yield CounterMetricFamily("goop2_cluster_calls_put_back", "Calls that nobody was there to take and that waited again", cluster.put_back)
     yield CounterMetricFamily("goop2_cluster_protocol_violations", "Messages of machines that were none, or out of place", cluster.breaches)
+
+
+def _lease(lease: LeaseView) -> Iterator[Metric]:
+    """Yield how the lease is by which the peer serves; only for a peer that has one."""
+    yield GaugeMetricFamily("goop2_lease_held", "1 while this peer holds the lease by which it serves", float(lease.held))
+    age = lease.age_seconds if lease.age_seconds is not None else math.nan
+    yield GaugeMetricFamily("goop2_lease_age_seconds", "Since the lease was renewed", age)
+    here = [standby for standby in lease.standbys if standby.is_here]
+    yield GaugeMetricFamily("goop2_standbys", "Standbys that were heard within the last seconds", len(here))
+    behind = max((standby.behind_seconds for standby in here), default=math.nan)
+    yield GaugeMetricFamily(
+        "goop2_standby_behind_seconds", "For how long copied rows have not been with the standby that is most behind", behind
+    )
 
 
 def _memory(peer: Peer) -> Metric:

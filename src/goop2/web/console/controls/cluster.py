@@ -1,7 +1,9 @@
 """Cluster: the owner's other machines that run scripts for this peer.
 
 GET  /cluster   {is_set_up, cluster: {server, connected, why, version, spill, under_way, calls, losses, put_back, breaches,
-                 nodes: [{name, key, host, state, why, slots, under_way, calls, losses}]}}; cluster is null when it is not set up
+                 nodes: [{name, key, host, state, why, slots, under_way, calls, losses}],
+                 lease: null or {held, holder, since, age_seconds, term, trouble, standbys: [{name, host, behind_seconds, trouble,
+                 is_here}]}}}; cluster is null when it is not set up
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
 
     async def listed(request: Request) -> Response:
         most = min(_whole(request, "limit") or RUNS_AT_ONCE, RUNS_AT_ONCE)
-        return reply([short_run(run) for run in await peer.history.find(_wanted(peer, request), most)])
+        return reply([short_run(run) for run in await peer.history.find(_wanted(peer.identity.peer_id, request), most)])
 
     async def one(request: Request) -> Response:
         run = await peer.history.get(_id(request))
@@ -121,7 +121,7 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
         return reply({"run": await _again(peer, run, _caller(peer, run, asked))})
 
     async def lines(request: Request) -> Response:
-        wanted = _wanted(peer, request)
+        wanted = _wanted(peer.identity.peer_id, request)
         found = await peer.history.find(wanted, RUNS_AT_ONCE, whole=True)
         return reply(list(islice((line for run in found for line in _lines(run, wanted.level)), LINES_MAX)))
 
@@ -137,14 +137,14 @@ def routes(peer: Peer, meter: RunMeter) -> list[BaseRoute]:
     ]
 
 
-def _wanted(peer: Peer, request: Request) -> RunFilter:
+def _wanted(own_id: str, request: Request) -> RunFilter:
     """Return the filters of a request. Script and caller may be written as the lists show them: `!hello`, `you`, `visitor 003421`."""
     given = {name: request.query_params.get(name, "") for name in ("script", "kind", "status", "caller", "text", "level")}
     if given["level"] and given["level"] not in LEVELS:
         raise BadRequestError(f"level is {given['level'][:40]!r}; allowed is one of {', '.join(LEVELS)}")
     if given["script"].startswith(_COMMAND_MARK):
         given |= {"script": given["script"].removeprefix(_COMMAND_MARK), "kind": given["kind"] or _COMMAND}
-    given["caller"] = peer.identity.peer_id if given["caller"].lower() in _OWNER_NAMES else _VISITOR.sub(r"visitor-…\1", given["caller"])
+    given["caller"] = own_id if given["caller"].lower() in _OWNER_NAMES else _VISITOR.sub(r"visitor-…\1", given["caller"])
     since, after, before = (_whole(request, name) for name in ("since", "after", "before"))
     return RunFilter(**given, since=since, after=after, before=before)
 
