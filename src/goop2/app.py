@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from goop2.cluster.kept_by_lease import fence_of, tell_lease
 from goop2.config import Settings, load, payload_keys
 from goop2.config.payload_keys import PayloadKeys
 from goop2.folder import file_modes
@@ -34,7 +35,7 @@ from goop2.scripting.engine import Engine
 from goop2.scripting.invocation import Invocation, PeerOperation
 from goop2.scripting.pool import Pool
 from goop2.scripting.runs import Runs
-from goop2.services.backup.service import Backup, open_backup
+from goop2.services.backup.service import open_backup
 from goop2.services.groups.script_operations import GroupOperations
 from goop2.services.http_client import disabled
 from goop2.services.listen.operations import Elsewhere, beside
@@ -144,7 +145,7 @@ async def open_peer(
         if history:  # only what runs as the peer of the folder
             backup.begin(settings, opened.identity.peer_id, settings.profile.label)
         if lease is not None:
-            _tell_lease(lease, backup, settings.backup.to)
+            tell_lease(lease, backup, settings.backup.to)
             for cluster in clusters:
                 cluster.lease = lease
         yield Peer(
@@ -181,27 +182,6 @@ async def open_peer(
             fenced=fence_of(lease),
             cluster=clusters[0] if clusters else None,
         )
-
-
-def fence_of(lease: OwnerLease | None) -> Callable[[], str] | None:
-    """Return what says why a peer that is kept by a lease may serve nothing now, None for a peer without one."""
-    if lease is None:
-        return None
-    from goop2.storage.write_fence import MOVING
-
-    is_up = lease.hold.is_up
-    return lambda: MOVING if is_up() else ""
-
-
-def _tell_lease(lease: OwnerLease, backup: Backup, place: str) -> None:
-    """Have the lease say where the backup stands, for whoever takes the peer's place."""
-    from goop2.cluster.lease_client import WriterState
-
-    def writes() -> WriterState:
-        position = backup.position
-        return WriterState(term=position.term, txid=position.txid, copied_at=position.copied_at, place=place)
-
-    lease.writes = writes
 
 
 @asynccontextmanager
