@@ -22,6 +22,7 @@ SLOW_ROOMS = frozenset(("benchmarks", "cli", "docs", "e2e", "hostile", "installa
 """Rooms whose tests run whole peers, commands and attacks."""
 SLOW_FILES = frozenset(
     (
+        "cluster/test_lease_client.py",
         "cluster/test_owner.py",
         "net/gossip/test_bounds.py",
         "net/gossip/test_fuzzed.py",

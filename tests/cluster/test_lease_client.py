@@ -81,7 +81,7 @@ async def test_an_owner_holds_it_and_a_standby_takes_it_only_when_nobody_renews_
         async with part(hub, first := owner(), peer):
             await asyncio.wait_for(first.held.wait(), 5)
             await until(lambda: bool(first.view().standbys))
-            await asyncio.sleep(LEASE + RENEW)
+            await asyncio.sleep(LEASE + RENEW)  # nobody may take it though the time of a lease passes
             assert (first.is_held, spare.held.is_set()) == (True, False)
             view = first.view()
             assert (view.held, view.holder, view.standbys[0].name, view.standbys[0].behind_seconds) == (True, "host-me", "spare", 0.5)
@@ -101,7 +101,7 @@ async def test_of_two_standbys_one_takes_it_and_of_two_owners_one_serves(hub: Hu
         for one in spares:
             await stack.enter_async_context(part(hub, one, peer, one.me.writer))
         await until(lambda: any(one.held.is_set() for one in spares))
-        await asyncio.sleep(LEASE)
+        await asyncio.sleep(LEASE)  # long enough for it to be taken
         assert [one.is_held for one in spares].count(True) == 1
 
 
@@ -131,7 +131,7 @@ async def test_a_removed_bucket_is_made_anew_by_the_owner_and_gives_a_standby_no
         await asyncio.wait_for(first.held.wait(), 5)
         async with connected_to(hub.url, read_key(hub.folder / "data/cluster.nk"), "test") as bus:
             await bus.client.jetstream().delete_key_value(BUCKET)
-        await asyncio.sleep(LEASE + 2 * RENEW)
+        await asyncio.sleep(LEASE + 2 * RENEW)  # nobody may take it though the time of a lease passes
         assert (first.is_held, first.lost.is_set(), spare.held.is_set()) == (True, False, False)
 
 
@@ -144,7 +144,7 @@ async def test_an_owner_without_a_server_stops_in_time_and_nobody_takes_over(hub
         assert time.monotonic() - gone <= HOLD + RETRY + 0.3
         assert (first.for_good, first.hold.is_up()) == (False, True)
         assert "could not be renewed" in first.verdict
-        await asyncio.sleep(LEASE)
+        await asyncio.sleep(LEASE)  # the lease passes while the server is away
         hub.start()
         async with part(hub, again := owner(term=1), peer):  # as the peer that starts itself again
             await asyncio.wait_for(again.held.wait(), 5)

@@ -39,6 +39,7 @@ TRUSTED_READERS = {
     "web/remote/listen.py": "what we have just written",
     "folder/file_switch.py": "a journal that is believed by its seal alone; whatever else it is, is refused",
     "storage/template_tables.py": "what we have written, in a file with our seal",
+    "web/http/languages.py": "files of this package",
     "services/backup/litestream.py": "what the program that we started says of itself",
     "services/backup/terms.py": "what the program that we started lists",
     "services/script_tests/runner.py": "names of tests, as our own harness lists them in the worker",

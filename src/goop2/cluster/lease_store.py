@@ -19,13 +19,14 @@ from goop2.cluster.bus import ClusterError
 from goop2.cluster.lease import UNREADABLE, FoundLease, LeaseRecord, StandbyBeat
 from goop2.cluster.limits import LEASE_ASK_SECONDS, LEASE_MAX_BYTES
 from goop2.cluster.nats_bus import NatsBus, ServerUnreachableError
+from goop2.protocols.untrusted_json import Decoder, InvalidJsonError
 
 if TYPE_CHECKING:
     from nats.js.kv import KeyValue
 
 BUCKET: Final = "goop2-lease"
-_record = msgspec.json.Decoder(LeaseRecord)
-_beat = msgspec.json.Decoder(StandbyBeat)
+_record = Decoder(LeaseRecord)
+_beat = Decoder(StandbyBeat)
 
 
 class LeaseMovedError(Exception):
@@ -71,7 +72,7 @@ class NatsLeaseStore:
             return None
         try:
             return FoundLease(_record.decode(entry.value or b""), entry.revision or 0)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except InvalidJsonError:
             raise ClusterError(UNREADABLE) from None
 
     async def _get(self) -> KeyValue.Entry | None:
@@ -122,7 +123,7 @@ class NatsLeaseStore:
                 return
             try:
                 heard(subject.rpartition(".")[2], _beat.decode(content))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except InvalidJsonError:
                 return
 
         await self._bus.listen(f"$KV.{BUCKET}.{self._peer}.standby.*", take)

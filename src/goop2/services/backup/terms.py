@@ -35,7 +35,7 @@ PROMOTED: Final = "promoted"
 """Notes beside the archived files."""
 
 
-class _Listed(msgspec.Struct, frozen=True):
+class _ListedCopy(msgspec.Struct, frozen=True):
     max_txid: str = "0"
 
 
@@ -68,7 +68,7 @@ class Place:
         with self._configured(term) as file:
             said = run(self._program, ["ltx", "-config", str(file), "-json", "-level", "all", str(_name(file, DATA))], self._environment)
         try:
-            return max((int(each.max_txid, 16) for each in msgspec.json.decode(said or "[]", type=list[_Listed])), default=0)
+            return max((int(each.max_txid, 16) for each in msgspec.json.decode(said or "[]", type=list[_ListedCopy])), default=0)
         except ValueError:
             raise BackupError(f"Litestream's list of what is at {self._place.text} cannot be read") from None
 

@@ -125,8 +125,7 @@ def _cumulated(histogram: Histogram) -> Iterator[tuple[str, float]]:
 
 def _cluster(cluster: ClusterView) -> Iterator[Metric]:
     yield GaugeMetricFamily("goop2_cluster_connected", "1 while the server between the machines is reached", float(cluster.connected))
-    if cluster.lease is not None:
-        yield from _lease(cluster.lease)
+    yield from _lease(cluster.lease)
     nodes = GaugeMetricFamily("goop2_cluster_nodes", "Machines that run scripts for this peer, by their state", labels=["state"])
     states = Counter(node.state for node in cluster.nodes)
     for state in NODE_STATES:
@@ -141,12 +140,14 @@ def _cluster(cluster: ClusterView) -> Iterator[Metric]:
     yield CounterMetricFamily("goop2_cluster_protocol_violations", "Messages of machines that were none, or out of place", cluster.breaches)
 
 
-def _lease(lease: LeaseView) -> Iterator[Metric]:
-    """Yield how the lease is by which the peer serves; only for a peer that has one."""
-    yield GaugeMetricFamily("goop2_lease_held", "1 while this peer holds the lease by which it serves", float(lease.held))
-    age = lease.age_seconds if lease.age_seconds is not None else math.nan
-    yield GaugeMetricFamily("goop2_lease_age_seconds", "Since the lease was renewed", age)
-    here = [standby for standby in lease.standbys if standby.is_here]
+def _lease(lease: LeaseView | None) -> Iterator[Metric]:
+    """Yield how the lease is by which the peer serves, if it has one."""
+    yield GaugeMetricFamily(
+        "goop2_lease_held", "1 while this peer holds the lease by which it serves", float(lease is not None and lease.held)
+    )
+    age = lease.age_seconds if lease is not None and lease.age_seconds is not None else math.nan
+    yield GaugeMetricFamily("goop2_lease_age_seconds", "Since the lease was renewed; NaN without one", age)
+    here = [standby for standby in lease.standbys if standby.is_here] if lease is not None else []
     yield GaugeMetricFamily("goop2_standbys", "Standbys that were heard within the last seconds", len(here))
     behind = max((standby.behind_seconds for standby in here), default=math.nan)
     yield GaugeMetricFamily(
