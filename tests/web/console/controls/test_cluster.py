@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
@@ -13,7 +15,7 @@ from tests.web.axe import complaints
 from tests.web.browser import PATIENCE_MS, go_to, launched
 from tests.web.served import Served, served
 
-from goop2.services.cluster_view import ClusterView, NodeView
+from goop2.services.cluster_view import ClusterView, LeaseView, NodeView, StandbyView
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -74,6 +76,24 @@ async def test_machines_are_shown_as_they_are_now(up: Served, browser: Browser) 
     assert await complaints(page) == []
     shown.now = ClusterView(server="tls://hub:4222", connected=False, why="the server is not reached", version="", spill="auto")
     await expect(page.get_by_text("Scripts run on this machine alone: the server is not reached.")).to_be_visible(timeout=PATIENCE_MS)
+    await page.close()
+
+
+async def test_the_lease_and_its_standbys_are_shown(up: Served, browser: Browser) -> None:
+    shown = Shown()
+    spare = StandbyView(name="spare", host="attic", behind_seconds=1.6, trouble="its disk is full", is_here=True)
+    lease = LeaseView(held=True, holder="cellar", since=0.0, age_seconds=2.2, term=3, standbys=(spare,))
+    shown.now = msgspec.structs.replace(VIEW, lease=lease)
+    object.__setattr__(up.peer, "cluster", shown)
+    page = await browser.new_page()
+    await page.goto(up.web.console)
+    await go_to(page, "cluster")
+    await expect(page.get_by_text("Term 3, held by cellar, renewed 2 s ago.")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(page.get_by_text("2 s behind")).to_be_visible()
+    await expect(page.get_by_text("its disk is full")).to_be_visible()
+    assert await complaints(page) == []
+    if pictures := os.environ.get("GOOP2_SCREENSHOTS"):
+        await page.screenshot(path=f"{pictures}/cluster.png", full_page=True)
     await page.close()
 
 

@@ -16,13 +16,14 @@ export async function show(main, shell) {
   const { el } = shell;
   const server = el("div", { "aria-live": "polite" });
   const machines = el("div");
+  const lease = el("section", { class: "card", hidden: true });
   const list = filteredList({ label: t("Find a machine"), make: row, keyOf: (one) => `${one.key} ${one.host} ${one.state}`, text: (one) => `${one.name} ${one.host}`, none: t("No machine is there. “goop2 cluster invite NAME DIR” makes a key for one.") });
   let last = "";
   const asking = shell.renewals();
   const isNews = asking();
   const first = await shell.get("cluster");
   if (isNews()) paint(first);
-  main.replaceChildren(el("h1", {}, t("Cluster")), el("section", { class: "card" }, el("h2", {}, t("Server")), server), el("section", { class: "card" }, el("h2", {}, t("Machines")), machines));
+  main.replaceChildren(el("h1", {}, t("Cluster")), el("section", { class: "card" }, el("h2", {}, t("Server")), server), lease, el("section", { class: "card" }, el("h2", {}, t("Machines")), machines));
 
   function row(node) {
     const [state, word] = STATES.get(node.state) || ["", node.state];
@@ -31,6 +32,22 @@ export async function show(main, shell) {
         el("strong", {}, node.name), " ", el("span", { class: `badge ${state}` }, word), node.host !== node.name && [" ", el("bdi", { class: "small soft" }, node.host)],
         el("p", { class: "small soft wrap" }, t`${node.under_way} of ${node.slots} slots busy, ${many(node.calls, "{0} call", "{0} calls")}, ${node.losses} lost`),
         node.why && el("p", { class: "small level-error wrap" }, t`It is not used: ${node.why}`)));
+  }
+
+  // The lease by which the peer serves, and the machines that would take its place.
+  function kept({ held, holder, age_seconds: age, term, trouble, standbys }) {
+    return [
+      el("h2", {}, t("Standby")),
+      el("p", { class: "wrap" }, el("span", { class: `badge ${held ? "good" : "bad"}` }, held ? t("held here") : t("not held here")), " ",
+        age === null ? t`Term ${term}, held by ${holder}.` : t`Term ${term}, held by ${holder}, renewed ${Math.round(age)} s ago.`),
+      trouble && el("p", { class: "level-warn wrap" }, trouble),
+      !standbys.length && el("p", { class: "soft wrap" }, t("No standby waits. “goop2 cluster invite NAME --standby DIR” makes a key for one.")),
+      el("ul", { class: "list" }, standbys.map((one) => el("li", { class: "row apart" }, el("div", { class: "grow wrap" },
+        el("strong", {}, one.name), " ", el("span", { class: `badge ${one.is_here ? "good" : "warn"}` }, one.is_here ? t("ready") : t("lost")),
+        one.host !== one.name && [" ", el("bdi", { class: "small soft" }, one.host)],
+        el("p", { class: "small soft wrap" }, t`${Math.round(one.behind_seconds)} s behind`),
+        one.trouble && el("p", { class: "small level-error wrap" }, one.trouble))))),
+    ].filter(Boolean);
   }
 
   function about({ server: address, connected, why, version, spill, calls, losses, put_back: back, breaches, under_way: busy }) {
@@ -52,6 +69,8 @@ export async function show(main, shell) {
       return;
     }
     server.replaceChildren(...about(cluster));
+    lease.hidden = !cluster.lease;
+    lease.replaceChildren(...(cluster.lease ? kept(cluster.lease) : []));
     if (list.element.parentNode !== machines) machines.replaceChildren(list.element);
     list.set(cluster.nodes);
   }
