@@ -82,7 +82,8 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
             if _is_link(path):
                 return None
             opening = asyncio.open_unix_connection(path, limit=LINE_MAX_BYTES)
-            reader, writer = await asyncio.wait_for(opening, CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, writer = await opening
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return None
     except PermissionError as error:
@@ -90,7 +91,8 @@ async def ask(folder: Path, op: str, request: Request, seconds: float) -> Answer
     try:
         writer.write(sent)
         await writer.drain()
-        line = await asyncio.wait_for(reader.readline(), seconds)
+        async with asyncio.timeout(seconds):
+            line = await reader.readline()
     except ValueError:  # of the reader, for a line beyond its limit
         raise ControlError("unavailable", f"the answer is longer than {LINE_MAX_BYTES} bytes, the most a command takes") from None
     finally:

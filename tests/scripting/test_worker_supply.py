@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import subprocess
 import time
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,10 +21,13 @@ from tests.scripting.workshop import (
     is_alive,
     no_descriptors_left,
     open_pool,
+    setup_of,
     stranger,
     take_descriptors,
 )
 
+from goop2.sandbox.framing import frame
+from goop2.sandbox.messages import Ready
 from goop2.scripting.invocation import ErrorCode
 from goop2.scripting.limits import (
     COMPUTING_WORKERS_PER_CORE,
@@ -30,6 +36,7 @@ from goop2.scripting.limits import (
 )
 from goop2.scripting.outcomes import NO_WORKER, STOPPED, WORKER_LOST
 from goop2.scripting.worker import WorkerProcess
+from goop2.scripting.worker_supply import WorkerSupply
 
 COMPUTING = "function handle() local t = os.clock() while os.clock() < t + 0.6 do end return 'done' end"
 BUSY = "function handle() local t = os.clock() while os.clock() < t + 0.3 do end return 'done' end"
@@ -41,6 +48,34 @@ async def test_an_idle_worker_killed_from_outside_is_replaced_and_no_call_notice
             os.kill(pid, signal.SIGKILL)
         await asyncio.sleep(0.1)  # the ends are heard, and others come up
         assert await hello(pool) == b"Hello, Alice!"
+
+
+async def test_a_worker_that_is_ready_before_its_start_is_over_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+
+    events = Mock()
+    events.worker_ready = lambda _worker: counted.append(supply.count)
+    events.worker_lost = lambda worker: supply.lose(worker)
+    supply = WorkerSupply(
+        setup_of(),
+        events,
+        workers_max=2,
+        on_exit=lambda _pid, _status: None,
+        on_spawn=lambda: None,
+        on_none=lambda: None,
+    )
+    ours, theirs = socket.socketpair()
+    with theirs, subprocess.Popen(["sleep", "60"]) as child:  # noqa: ASYNC220 - it only has to be there
+        theirs.sendall(frame(Ready({})))
+
+        async def spawn() -> tuple[socket.socket, int, int]:
+            return ours, child.pid, os.pidfd_open(child.pid)
+
+        monkeypatch.setattr(supply.fork_server, "spawn", spawn)
+        supply.spawn()
+        await until(lambda: bool(counted))
+        await supply.stop()
+    assert counted == [1], "else the second one that is wanted does not come"
 
 
 async def test_when_the_fork_server_dies_its_workers_die_calls_fail_and_everything_comes_back_by_itself() -> None:

@@ -133,7 +133,8 @@ async def _take(plan: StandbyPlan, lease: StandbyLease, told_to_end: asyncio.Eve
         await lease.give_back()
         output.warn(f"this standby could not take the peer's place, and tries again: {error}")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(told_to_end.wait(), TAKE_AGAIN_SECONDS)
+            async with asyncio.timeout(TAKE_AGAIN_SECONDS):
+                await told_to_end.wait()
         return False if told_to_end.is_set() else None
     say_promoted(plan.folder, promoted)
     return True
@@ -147,7 +148,8 @@ async def _prepared_anew(plan: StandbyPlan, state: StandbyState, told_to_end: as
     with contextlib.suppress(BackupError):
         state = await asyncio.to_thread(prepare, plan.folder, state.place, join=plan.join)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(told_to_end.wait(), PREPARE_AGAIN_SECONDS)
+        async with asyncio.timeout(PREPARE_AGAIN_SECONDS):
+            await told_to_end.wait()
     return state
 
 
@@ -191,7 +193,8 @@ async def take_by_hand(plan: StandbyPlan, *, older: bool) -> Promoted:
     async with _taking_part(plan, lambda record: lag.beat(plan.key.name, record)) as lease:
         lease.wanted = True
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(lease.held.wait(), HAND_OVER_SECONDS)
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                await lease.held.wait()
         if not lease.held.is_set():
             why = lease.trouble or f"{lease.record.host if lease.record else 'somebody'} holds it and does not stop"
             raise CommandError(

@@ -122,7 +122,8 @@ class LeaseClient:
                 await self.look()
                 renewed = self.held.is_set() and now_seconds() - self.renewed_at < LEASE_RETRY_SECONDS
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.lost.wait(), RENEW_SECONDS if renewed else LEASE_RETRY_SECONDS)
+                    async with asyncio.timeout(RENEW_SECONDS if renewed else LEASE_RETRY_SECONDS):
+                        await self.lost.wait()
             if self.must_be_given_back:
                 await asyncio.Event().wait()  # the connection is needed once more, when all is closed
         finally:

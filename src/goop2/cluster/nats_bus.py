@@ -246,7 +246,8 @@ async def _connect(url: str, key: ClusterKey, name: str) -> NatsBus:
             skip_subject_validation=True,  # every part of a subject is ours, or came as a part of one
             **options,
         )
-        await asyncio.wait_for(connect, HANDSHAKE_SECONDS)
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            await connect
     except Exception as error:
         await _close(client)
         raise _fault(url, last[0] if last else error) from None
@@ -256,7 +257,8 @@ async def _connect(url: str, key: ClusterKey, name: str) -> NatsBus:
 
 async def _close(client: Client) -> None:
     with contextlib.suppress(Exception):
-        await asyncio.wait_for(client.close(), CONNECT_SECONDS)  # after a failed TLS handshake it would wait for ever
+        async with asyncio.timeout(CONNECT_SECONDS):  # after a failed TLS handshake it would wait for ever
+            await client.close()
 
 
 def _check_server(bus: NatsBus) -> None:

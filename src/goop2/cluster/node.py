@@ -12,6 +12,7 @@ import secrets
 import socket
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable
 from typing import Final
 
 import msgspec
@@ -319,8 +320,9 @@ def ended(outcome: Outcome, seconds: float) -> Ended:
     return Ended(code, outcome.payload, outcome.memory_bytes, work, outcome.calls, outcome.error_code, outcome.traceback)
 
 
-async def _at_most(waiting: object, seconds: float) -> None:
+async def _at_most(waiting: Awaitable[object], seconds: float) -> None:
     try:
-        await asyncio.wait_for(waiting, seconds)  # type: ignore[arg-type]
+        async with asyncio.timeout(seconds):
+            await waiting
     except TimeoutError:
         return

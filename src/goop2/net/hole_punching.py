@@ -138,7 +138,8 @@ class HolePuncher:
     async def _directly(self, relayed: Connection) -> str:
         """Dial the peer where it says it listens; return the result, "" when there is no connection."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(relayed.identify_done.wait(), PROBE_SECONDS)
+            async with asyncio.timeout(PROBE_SECONDS):
+                await relayed.identify_done.wait()
         listens_at = relayed.identified.listens_at if relayed.identified is not None else ()
         addresses = self._worth_dialling(relayed, listens_at)
         if addresses and await self._dial(relayed.peer, addresses, opened_by_us=True, seconds=PROBE_SECONDS, again=False):

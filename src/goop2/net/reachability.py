@@ -207,7 +207,8 @@ class Reachability:
             if answer.dial_status == autonat.DIAL_ERROR:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(brought.wait(), PROBE_SECONDS)
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await brought.wait()
             if not brought.is_set():
                 raise NotDialledError("the server says it has dialled us, and nobody came")
             return True

@@ -239,7 +239,8 @@ class Rendezvous:
                 yield nothing
             if not reader.news.is_set():  # as a rule it is, in a crowd; a wait costs a task and a timer
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(reader.news.wait(), KEEP_ALIVE_SECONDS)
+                    async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                        await reader.news.wait()
 
     def _until_next_flush(self, phase: int) -> float:
         """Return how long a reader waits that was just written to. Readers of one phase are woken at one moment, and then take the same."""

@@ -126,7 +126,8 @@ class Pool:
             raise PoolError(f"no worker process can be started: {error}") from None
         self._supply.fill(1)
         try:
-            first = await asyncio.wait_for(self._first_ready, START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                first = await self._first_ready
         except TimeoutError:
             raise PoolError(f"no worker process was ready within {START_SECONDS:.0f} s; goop2 doctor says what is missing") from None
         self.gaps = first.gaps

@@ -44,6 +44,8 @@ class WorkerSupply:
         """Fork servers of settings that were replaced → their workers that are alive; they end with the last one."""
         self.alive: set[WorkerProcess] = set()
         self._spawning: set[asyncio.Task[None]] = set()
+        self._connecting = 0
+        """Workers that are alive while what starts them is not over, so that they are not counted twice."""
         self._restarting = 0
         """Workers that were awaited when the fork server ended, and wait for the next one."""
         self._short = False
@@ -54,7 +56,7 @@ class WorkerSupply:
     @property
     def count(self) -> int:
         """Return how many workers are alive or on their way."""
-        return len(self.alive) + len(self._spawning)
+        return len(self.alive) + len(self._spawning) - self._connecting
 
     @property
     def is_spawning(self) -> bool:
@@ -148,8 +150,15 @@ class WorkerSupply:
         if server is not self.fork_server:
             worker.outdated = True
             self._retired.setdefault(server, set()).add(worker)
-        # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
-        await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
+        task = asyncio.current_task()
+        assert task is not None
+        self._connecting += 1
+        try:
+            # Shielded: a worker that never met its socket would never be told lost, and `stop` waits for that.
+            await asyncio.shield(asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=sock))
+        finally:
+            self._connecting -= 1
+            self._spawning.discard(task)
 
     async def _restart_fork_server(self, error: ForkServerLostError) -> None:
         if self._stopped:

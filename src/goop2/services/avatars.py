@@ -183,7 +183,8 @@ class Avatars:
             return cached
         with contextlib.suppress(TimeoutError):
             # Shielded: the picture is wanted, even if this page does not wait for it.
-            await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(self._fetch(peer))), FETCH_SECONDS)
+            async with asyncio.timeout(FETCH_SECONDS):
+                await asyncio.shield(asyncio.ensure_future(self._fetch(peer)))
         return await threads.SITE.run(_cached, self._cache, hash_)
 
     async def load(self) -> None:

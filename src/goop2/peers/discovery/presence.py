@@ -56,7 +56,8 @@ class Announcer:
                 _log.debug("no announcement was made", why=repr(error))
             kind = "update"
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.changed.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self.changed.wait()
                 self.changed.clear()
 
     async def give(self, kind: str, ways: Sequence[Send] | None = None) -> None:

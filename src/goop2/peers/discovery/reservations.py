@@ -113,7 +113,8 @@ class RelayReservation:
     async def _wait(self, seconds: float) -> bool:
         """Wait so long, or until a new reservation is wanted; return whether it is."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wanted.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
         wanted = self._wanted.is_set()
         self._wanted.clear()
         return wanted

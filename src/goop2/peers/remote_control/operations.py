@@ -258,7 +258,8 @@ class WithoutNetwork(Remote):
 
 async def _within(replies: asyncio.Queue[str], seconds: float) -> str | None:
     try:
-        return await asyncio.wait_for(replies.get(), seconds)
+        async with asyncio.timeout(seconds):
+            return await replies.get()
     except TimeoutError:
         return None
 

@@ -112,7 +112,8 @@ class Litestream:
                 self._process.terminate()
             try:
                 # Shielded: the time-out must not cancel what reads its last words, which is awaited below.
-                await asyncio.wait_for(asyncio.shield(self.ended), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await asyncio.shield(self.ended)
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     self._process.kill()
@@ -129,7 +130,8 @@ class Litestream:
                 writer.close()
 
         try:
-            answer = await asyncio.wait_for(asked(), ASK_SECONDS + 1.0)
+            async with asyncio.timeout(ASK_SECONDS + 1.0):
+                answer = await asked()
         except TimeoutError:
             raise BackupError("Litestream does not answer") from None
         return answer.partition(b"\r\n\r\n")[2]

@@ -187,7 +187,8 @@ class Backup:
                 # One that ran for a while was well: what ended it is new, so the pauses begin anew.
                 pause = RESTART_FIRST_SECONDS if time.monotonic() - began > STEADY_SECONDS else pause
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._retry.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._retry.wait()
                 self._retry.clear()
                 pause = min(2 * pause, RESTART_MAX_SECONDS)
                 self._restarts += 1
@@ -266,7 +267,8 @@ class Backup:
             small, looked = await asyncio.to_thread(files.small_state), time.monotonic()
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look_at_files.wait(), seconds_to_tick(FILES_LOOK_UNTOLD_SECONDS))
+                    async with asyncio.timeout(seconds_to_tick(FILES_LOOK_UNTOLD_SECONDS)):
+                        await self._look_at_files.wait()
                 now = await asyncio.to_thread(files.small_state)
                 if self._look_at_files.is_set() or now != small or time.monotonic() - looked > FILES_LOOK_SECONDS:
                     # An editor saves several files one after the other: they go along together.
@@ -353,7 +355,8 @@ class Backup:
             start_new_session=True,
         )
         try:
-            await asyncio.wait_for(process.wait(), CHECK_TAKES_SECONDS)
+            async with asyncio.timeout(CHECK_TAKES_SECONDS):
+                await process.wait()
         finally:
             if process.returncode is None:
                 process.kill()

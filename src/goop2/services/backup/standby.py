@@ -159,7 +159,8 @@ async def _follow_once(folder: Path, state: StandbyState, stream: str, environme
                 with contextlib.suppress(ProcessLookupError):
                     process.terminate()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), STOP_SECONDS)
+                    async with asyncio.timeout(STOP_SECONDS):
+                        await process.wait()
 
 
 def _put_in_place(home: Path, new: Path, stream: str) -> None:

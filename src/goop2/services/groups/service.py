@@ -371,7 +371,8 @@ class GroupService:
         """Wait until a group is asked for or changes, at most so long: without any, `tick` has nothing to do."""
         self._has_groups.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._has_groups.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._has_groups.wait()
 
     def _take(self, change: GroupChange) -> None:
         self._has_groups.set()
