@@ -16,8 +16,8 @@ RUNS := $(VENV)/.runs
 SYNC := UV_PROJECT_ENVIRONMENT="$(CURDIR)/$(VENV)" UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --inexact
 
 BOTH_CORES := -n 2 --dist loadfile --no-loadscope-reorder
-# The other tests wait for processes and pages half of their time, so that two of them keep a core busy.
-TWO_A_CORE := -n 4 --dist loadfile --no-loadscope-reorder
+# The other tests wait for processes and pages a good part of their time, so that three keep two cores busy.
+MORE_THAN_CORES := -n 3 --dist loadfile --no-loadscope-reorder
 QUICK := not slow and not browser and not interop
 # Python may keep what it compiles, whatever the machine says: otherwise each process of a test compiles goop2 anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -41,7 +41,7 @@ test: $(READY) ## run every test but the long ones, and print which share of the
 		$(BIN)/pytest -q $(BOTH_CORES) -m "$(QUICK)" --cov --cov-report= || unit=failed; \
 	echo "Lines of src that the unit tests run: $$($(BIN)/coverage report --format=total) % (make coverage lists the modules)"; \
 	echo "The other tests:"; \
-	$(BIN)/pytest -q $(TWO_A_CORE) -m "not ($(QUICK)) and not long" || others=failed; \
+	$(BIN)/pytest -q $(MORE_THAN_CORES) -m "not ($(QUICK)) and not long" || others=failed; \
 	echo "Unit tests: $$unit. Other tests: $$others."; \
 	[ $$unit$$others = passedpassed ]
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from goop2.cluster.kept_by_lease import fence_of, tell_lease
 from goop2.config import Settings, load, payload_keys
 from goop2.config.payload_keys import PayloadKeys
 from goop2.folder import file_modes
@@ -97,7 +96,8 @@ async def open_peer(
     async with AsyncExitStack() as stack:
         # Before the folder, and so ended after the database is closed: what is written last is copied too.
         backup = await stack.enter_async_context(open_backup(folder, environment))
-        opened = await _open_folder(stack, folder, environment, identity, fence_of(lease))
+        fenced = _fence_of(lease)
+        opened = await _open_folder(stack, folder, environment, identity, fenced)
         settings, health = opened.settings, opened.health
         schemas = await stack.enter_async_context(open_schemas(folder, health.for_peer, watch=watch))
         # More come as parts open; the pool looks at each call.
@@ -145,6 +145,8 @@ async def open_peer(
         if history:  # only what runs as the peer of the folder
             backup.begin(settings, opened.identity.peer_id, settings.profile.label)
         if lease is not None:
+            from goop2.cluster.kept_by_lease import tell_lease
+
             tell_lease(lease, backup, settings.backup.to)
             for cluster in clusters:
                 cluster.lease = lease
@@ -179,9 +181,18 @@ async def open_peer(
             listening=services.listening,
             confinement=scripting.confinement,
             payload_keys=opened.payload_keys,
-            fenced=fence_of(lease),
+            fenced=fenced,
             cluster=clusters[0] if clusters else None,
         )
+
+
+def _fence_of(lease: OwnerLease | None) -> Callable[[], str] | None:
+    """Return what says why a peer that is kept by a lease may serve nothing now, None for a peer without one."""
+    if lease is None:
+        return None
+    from goop2.cluster.kept_by_lease import fence_of
+
+    return fence_of(lease)
 
 
 @asynccontextmanager

@@ -56,7 +56,7 @@ async def test_a_worker_that_is_ready_before_its_start_is_over_is_counted_once(m
     events = Mock()
     events.worker_ready = lambda _worker: counted.append(supply.count)
     events.worker_lost = lambda worker: supply.lose(worker)
-    supply = WorkerSupply(
+    supply: WorkerSupply = WorkerSupply(
         setup_of(),
         events,
         workers_max=2,

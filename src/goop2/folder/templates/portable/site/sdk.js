@@ -46,35 +46,10 @@ const made = {
   chatroom() {},
   site() {}, // nobody owns this site there
 
-  form() {
-    Goop.form = { render: form };
+  async form() {
+    Goop.form = await import("./sdk-form.js"); // a file of the site that asks for it
   },
 };
-
-/** A form of one group of choices, as `Goop.form.render` makes it: its answer goes to `onSave`. */
-function form(el, { fields: [{ name, label, options }], values = {}, submitLabel = "Submit", onSave }) {
-  const choice = ({ value, label: words }) => {
-    const input = Object.assign(document.createElement("input"), { type: "radio", name, value, required: true, checked: values[name] === value });
-    const text = document.createElement("label");
-    text.append(input, ` ${words}`);
-    return text;
-  };
-  const group = document.createElement("fieldset");
-  group.append(Object.assign(document.createElement("legend"), { textContent: label }), ...options.map(choice));
-  const status = document.createElement("p");
-  status.setAttribute("role", "status");
-  const made = document.createElement("form");
-  made.append(group, Object.assign(document.createElement("button"), { textContent: submitLabel }), status);
-  made.onsubmit = async (event) => {
-    event.preventDefault();
-    try {
-      await onSave(Object.fromEntries(new FormData(made)));
-    } catch (error) {
-      status.textContent = error.message;
-    }
-  };
-  el.replaceChildren(made);
-}
 
 function toast(text) {
   const said = document.createElement("p");
