@@ -242,7 +242,7 @@ def test_a_worker_dies_with_its_parent_and_without_that_layer_it_does_not(on: bo
 
 # ── no permission that nobody needs ──────────────────────────────────────────────────────────
 
-WITHOUT_VDSO = {"gettimeofday", "time", "clock_gettime 0", "clock_gettime 1"}
+WITHOUT_VDSO = {"gettimeofday", "time", "clock_gettime 0", "clock_gettime 1", "clock_gettime 7"}
 """Asked of the kernel only where the vDSO does not answer."""
 
 OTHER_BUILDS = {"fsync Slot.DATABASE", "fsync Slot.LOG"}
