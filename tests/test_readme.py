@@ -99,7 +99,7 @@ def test_the_numbers_of_the_readme_are_those_that_were_measured() -> None:
     assert len(promises) > 100
     calls = [int(each.replace(",", "")) for each in re.findall(r"always asking \| \*\*([\d,]+)\*\*", measured("web"))]
     assert "About 5,000 calls a second over HTTP on two cores" in README
-    assert min(calls) > 6000
+    assert 4900 < min(calls) < 5500
     waits = [float(each) for each in re.findall(r"^\| \d+ × \d+ \| [\d.]+ \| \*\*([\d.]+)\*\*", measured("fairness"), re.MULTILINE)]
     assert re.search(r"99 of 100 calls of others take less than\s+50 ms", README)
     assert waits
