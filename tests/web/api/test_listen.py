@@ -28,7 +28,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Listening<
 IN_STEP_SECONDS = 0.15
 SLOW_SECONDS = 1.8
 """Until a file begins to come: more than a player gives it at first and then jumps for."""
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120  # on a machine that is busy with other browsers
 LOOKS = 4
 
 
