@@ -31,7 +31,7 @@ def test_rows_beyond_the_most_are_an_error_not_a_cut(database: Database) -> None
 
 
 def test_a_statement_whose_inspection_is_forgotten_is_inspected_anew(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "INSPECTED_MAX", 1)
+    monkeypatch.setattr("goop2.storage.statement.INSPECTED_MAX", 1)
     database.rows("CREATE TABLE t (x)")
     for _ in range(3):
         assert database.change(EXEC, "INSERT INTO t VALUES (1)") == 1

@@ -23,13 +23,12 @@ from goop2.storage.connection_settings import OPEN_FLAGS, configure
 from goop2.storage.database_files import checked, sqlite_name
 from goop2.storage.errors import DatabaseError, DatabaseFileError, FencedError, QuotaError, RefusedError, StorageError
 from goop2.storage.file_quota import CARELESS, FileCare
-from goop2.storage.guard import INTERNAL, ONE_TABLE_WRITES, OWNER_READS, SCRIPT_WRITES, VISITOR, Guard, Role
+from goop2.storage.guard import INTERNAL, ONE_TABLE_WRITES, SCRIPT_WRITES, VISITOR, Guard, Role
 from goop2.storage.limits import (
     BUSY_SECONDS,
     CHECKPOINT_SECONDS,
     FINE_LIKE_PATTERN_MAX_BYTES,
     FINE_PROGRESS_STEPS,
-    INSPECTED_MAX,
     LOCK_GIVEN_UP_SECONDS,
     LOCK_GRACE_SECONDS,
     LOCK_MAX_SECONDS,
@@ -43,7 +42,7 @@ from goop2.storage.limits import (
 from goop2.storage.row_encoding import CrossingValue, RowSink, as_records, collect, cross
 from goop2.storage.scan_counter import ScanCounter
 from goop2.storage.sqlite_errors import FILE_TOO_LARGE, QUOTA_REACHED, TOO_MUCH_MEMORY, explained, fault
-from goop2.storage.statement import inspect, names_of, without_end
+from goop2.storage.statement import CheckedStatements, names_of, without_end
 from goop2.storage.write_fence import FENCED, WriteFence, open_fence
 from goop2.storage.write_queue import Rank, WriteQueue, open_queue
 from goop2.storage.write_turn import WriteTurn
@@ -88,15 +87,12 @@ class Database:
         alarm: Alarm = _no_alarm,
         on_invalid_text: Callable[[str], None] | None = None,
     ) -> None:
-        """Take over an open connection; parameters as for `open_database`.
-
-        `queue`: where writers wait for each other. `fence`: says at each commit whether this peer may still write.
-        """
+        """Take over an open connection; parameters as for `open_database`. `fence`: says at each commit whether it may write."""
         self._connection = connection
         self.turn = WriteTurn(rank, queue, self._has_waited_enough)
         """Its turns to write."""
         self._guard = Guard()
-        self._inspected: dict[tuple[object, str], bool] = {}
+        self._checked = CheckedStatements(self._guard)
         self._statement_ends = FOREVER
         self._memory_max = STATEMENT_MEMORY_MAX_BYTES if watchful else FOREVER
         self._memory_ends = FOREVER
@@ -299,7 +295,7 @@ class Database:
 
     def _begin(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> apsw.Cursor:
         if role is not INTERNAL:
-            self._inspect(cursor, role, sql, arguments)
+            self._checked.check(cursor, role, sql, arguments)
         return cursor.execute(sql, arguments, prepare_flags=role.kind.flags)
 
     def _read_structure(self, role: Role) -> None:
@@ -317,24 +313,6 @@ class Database:
     def _set_alarm(self) -> None:
         if self._alarmed:
             self._alarm(LOCK_MAX_SECONDS + LOCK_GRACE_SECONDS)
-
-    def _inspect(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> None:
-        """Refuse what is not exactly one statement, or writes where its role only reads."""
-        key = (role.kind, sql)
-        readonly = self._inspected.get(key)
-        # The same texts come again and again: each is looked at once for each kind of role.
-        if readonly is None:
-            self._guard.changes = False
-            readonly = inspect(cursor, role, sql, arguments)
-            if role.kind.writes and not self._guard.changes:
-                readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
-            if len(self._inspected) >= INSPECTED_MAX:
-                del self._inspected[next(iter(self._inspected))]
-            self._inspected[key] = readonly
-        if readonly and role.kind.writes:
-            raise StorageError(f"{role.name} takes INSERT, UPDATE, DELETE or REPLACE; goop.db.query reads")
-        if not readonly and not role.kind.writes:
-            raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
 
     def _fault(self, error: BaseException) -> StorageError:
         found = self._found(error)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import apsw
 
 from goop2.storage.errors import StorageError
-from goop2.storage.guard import OWNER_READS, Role
+from goop2.storage.guard import OWNER_READS, Guard, Role, StatementKind
+from goop2.storage.limits import INSPECTED_MAX
 from goop2.storage.values import Value
 
 
@@ -73,3 +74,29 @@ def names_of(cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Valu
     finally:
         cursor.exec_trace = None
     return found[0]
+
+
+class CheckedStatements:
+    """The texts that were looked at before they ran. The same come again and again: each is looked at once for each kind of role."""
+
+    def __init__(self, guard: Guard) -> None:
+        """`guard`: of the connection on which they run."""
+        self._guard = guard
+        self._readonly: dict[tuple[StatementKind, str], bool] = {}
+
+    def check(self, cursor: apsw.Cursor, role: Role, sql: str, arguments: Sequence[Value]) -> None:
+        """Refuse what is not exactly one statement, or writes where its role only reads, or the other way round. Raises `StorageError`."""
+        key = (role.kind, sql)
+        readonly = self._readonly.get(key)
+        if readonly is None:
+            self._guard.changes = False
+            readonly = inspect(cursor, role, sql, arguments)
+            if role.kind.writes and not self._guard.changes:
+                readonly = True  # DROP TABLE IF EXISTS of what is not there: nothing to deny, and still no INSERT, UPDATE or DELETE
+            if len(self._readonly) >= INSPECTED_MAX:
+                del self._readonly[next(iter(self._readonly))]
+            self._readonly[key] = readonly
+        if readonly and role.kind.writes:
+            raise StorageError(f"{role.name} takes INSERT, UPDATE, DELETE or REPLACE; goop.db.query reads")
+        if not readonly and not role.kind.writes:
+            raise StorageError(f"{role.name} only reads" + ("" if role.kind is OWNER_READS else "; goop.db.exec writes"))
