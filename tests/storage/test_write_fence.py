@@ -83,6 +83,7 @@ def test_a_fence_of_an_earlier_start_of_the_machine_is_up(tmp_path: Path, keeper
 def test_a_folder_without_a_lease_has_no_fence_and_a_damaged_one_is_told(tmp_path: Path, keeper: FenceKeeper) -> None:
     remove_fence(tmp_path)
     assert open_fence(tmp_path / FILE) is None
-    (tmp_path / "data/lease").write_bytes(b"")
-    with pytest.raises(DatabaseError, match="is damaged: remove it"):
-        open_database(tmp_path / FILE)
+    for damaged in (b"", b"x" * 32):
+        (tmp_path / "data/lease").write_bytes(damaged)
+        with pytest.raises(DatabaseError, match="is damaged: remove it"):
+            open_database(tmp_path / FILE)

@@ -7,8 +7,7 @@
     16        which start of the machine that clock belongs to
 
 The peer moves the time on after each renewal of its lease. A process that stood still for a minute finds it passed, whatever its timers
-say.
-Where the file is missing there is no lease, and no connection looks at a clock. It must not know who grants a lease.
+say. Where the file is missing there is no lease, and no connection looks at a clock. It must not know who grants a lease.
 """
 
 from __future__ import annotations
@@ -76,11 +75,14 @@ def open_fence(database: Path) -> WriteFence | None:
     except OSError as error:
         raise DatabaseError(f"{path}, which says whether this peer may write, cannot be read: {error.strerror}") from None
     try:
-        return WriteFence(mmap.mmap(descriptor, BYTES, prot=mmap.PROT_READ))
+        shared = mmap.mmap(descriptor, BYTES, prot=mmap.PROT_READ)
     except (OSError, ValueError):
-        raise DatabaseError(f"{path}, which says whether this peer may write, is damaged: remove it, and start the peer again") from None
+        shared = None
     finally:
         os.close(descriptor)
+    if shared is None or shared[: len(MAGIC)] != MAGIC:
+        raise DatabaseError(f"{path}, which says whether this peer may write, is damaged: remove it, and start the peer again")
+    return WriteFence(shared)
 
 
 class FenceKeeper:
