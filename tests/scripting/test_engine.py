@@ -202,6 +202,18 @@ async def test_what_ran_is_recorded(tmp_path: Path) -> None:
         assert bad.milliseconds >= bad.waited_milliseconds >= 0
 
 
+async def test_nobody_is_told_of_what_ended_when_the_lease_was_lost(tmp_path: Path) -> None:
+    async with open_engine(tmp_path, SCRIPTS) as (engine, runs):
+        engine._fenced = lambda: "this peer moves"
+        answer = await engine.command(OWNER, "!hello Alice")
+        assert answer.failure is not None
+        assert (answer.failure.code, "this peer moves; this call may have been carried out" in answer.text) == (ErrorCode.UNAVAILABLE, True)
+        assert "Alice" not in answer.text
+        assert [run.status for run in runs.recent(1)] == ["unavailable"]
+        engine._fenced = lambda: ""
+        assert (await engine.command(OWNER, "!hello Alice")).failure is None
+
+
 async def test_the_script_learns_who_calls(tmp_path: Path) -> None:
     scripts = {"who": handle("return goop.peer.id .. '/' .. goop.peer.label .. '/' .. goop.self.id .. '/' .. goop.self.label")}
     async with open_engine(tmp_path, scripts) as (engine, _):

@@ -45,6 +45,19 @@ async def test_every_origin_is_healthy(up: Served) -> None:
     assert (await up.ask("/healthz", host="evil.example")).status == 421
 
 
+async def test_a_peer_that_does_not_hold_its_lease_serves_nobody(up: Served) -> None:
+    object.__setattr__(up.peer, "fenced", lambda: "this peer moves")
+    try:
+        for host in (up.site, up.visitor("ann"), up.console):
+            for path in ("/", "/healthz", "/sdk/goop-data.js"):
+                answer = await up.ask(path, host=host)
+                assert (answer.status, b"this peer moves" in answer.body) == (503, True), (host, path)
+        assert (await up.call("hello")).status == 503
+    finally:
+        object.__setattr__(up.peer, "fenced", None)
+    assert (await up.call("hello")).status == 200
+
+
 async def test_a_rebound_name_reaches_nothing(up: Served) -> None:
     for path in ("/", "/api/data/lua/list", "/api/console/home", "/sdk/goop-data.js", "/healthz"):
         assert (await up.ask(path, host=f"evil.example:{up.port}")).status == 421
