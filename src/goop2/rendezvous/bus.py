@@ -211,7 +211,8 @@ class RendezvousBus:
                 self._tell("", "many", f"more than {BUS_SERVERS_MAX} rendezvous servers are on the bus; the others are not heard")
                 return False
             other = self.servers[key] = OtherServer(f"{head.name} ({key[:_KEY_SHOWN]})".lstrip(), head.start, now, now - BUS_ANSWER_SECONDS)
-            if self._told.pop((key, "gone"), self) is None:
+            if (key, "gone") in self._told:
+                del self._told[key, "gone"]
                 _log.warning(f"the rendezvous server {other.name} is heard again")
         if other.spoke(head, now):
             self._send(self._head(), self._registry.announced_here(), key)

@@ -85,11 +85,6 @@ class Registry:
         self.expire()
         return len(self._entries)
 
-    @property
-    def _bytes(self) -> int:
-        """Return what the texts of all peers take."""
-        return sum(room.bytes for room in self._rooms.values())
-
     def peers(self) -> list[Presence]:
         """Return the last announcement of each peer, by label."""
         self.expire()
