@@ -1,10 +1,8 @@
 """The pool of workers: lease, kill, replace. It is the near runner of the queue of calls (call_queue.py), which stands in front of it.
 
-Three calls make its whole interface for the engine: `run` an invocation, `compile` a source (or many), and `start`/`stop`. It knows
-nothing of files, rate limits or protocols. Whatever happens to a worker, the invocation on it gets one outcome, and a new worker follows.
-
-A worker is in one of three places: in the supply (alive), of these `_idle` (ready, without a job) or
-with an entry in `_running`. A worker serves one side, the owner's or strangers', from its first call on.
+The engine calls `run` for an invocation, `compile` for a source (or many), and `start`/`stop`. It must not know files, rate limits or
+protocols. Whatever happens to a worker, the invocation on it gets one outcome, and a new worker follows. A worker alive is in the supply,
+and is idle (`_idle`), or has a job (`_running`), or is being started. From its first call on it serves one side: the owner, or strangers.
 """
 
 from __future__ import annotations
@@ -118,8 +116,8 @@ class Pool:
 
     async def start(self) -> dict[str, str]:
         """Start the fork server and one worker. Gives the worker's confinement: layer → "" or why not; or `PoolError`."""
-        self.calls.loop = loop = asyncio.get_running_loop()
-        self._first_ready = loop.create_future()
+        self.calls.loop = asyncio.get_running_loop()
+        self._first_ready = self.calls.loop.create_future()
         try:
             self._supply.fork_server.start()
         except WorkerStartError as error:

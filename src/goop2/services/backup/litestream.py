@@ -80,7 +80,7 @@ class Litestream:
         try:
             listed = msgspec.json.decode(answer, type=_DatabaseList).databases
             times = [datetime.fromisoformat(each.last_sync_at).timestamp() for each in listed if each.last_sync_at]
-        except (msgspec.MsgspecError, ValueError):
+        except ValueError:
             raise BackupError("Litestream's answer cannot be read") from None
         # The older of the two: only what both have copied can be restored together.
         return min(times) if times and len(times) == len(self._databases) else None
@@ -90,7 +90,7 @@ class Litestream:
         answer = await self._ask(b"GET /txid?path=%s HTTP/1.0\r\n\r\n" % quote(str(self._databases[configuration.DATA])).encode())
         try:
             return msgspec.json.decode(answer, type=_Position).txid
-        except msgspec.MsgspecError:
+        except ValueError:
             raise BackupError("Litestream's answer cannot be read") from None
 
     async def copy_now(self) -> None:
